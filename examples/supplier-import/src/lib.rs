@@ -1,0 +1,1 @@
+//! Supplier file import on jobq

@@ -1,0 +1,121 @@
+//! What can go wrong with the machinery. A job that fails is not an [`Error`]: see
+//! [`Outcome`](crate::Outcome). A lease that is gone is not one either: see [`Held`](crate::Held).
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A result whose error is jobq's.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a caller can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The backend cannot be reached or did not answer in time. The call may or may not have had its
+    /// effect; every call of the contract says whether it may be repeated.
+    Unavailable,
+    /// The backend has no room left. Nothing was written.
+    Full,
+    /// The caller gave something that can never be accepted: a bad name, an oversized payload.
+    InvalidInput,
+    /// The backend refuses: wrong password, missing permission, an unsuitable server.
+    Refused,
+    /// What is stored cannot be understood.
+    Corrupt,
+    /// The program is put together wrongly: two handlers for one kind, a missing state.
+    Misconfigured,
+}
+
+impl ErrorKind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::InvalidInput => "invalid input",
+            Self::Refused => "refused",
+            Self::Corrupt => "corrupt",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Why a call failed: a [kind](Self::kind) to act on, a sentence for people, and the cause below it.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind`; `message` says what went wrong and, where it can, what to do.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                source: None,
+            }),
+        }
+    }
+
+    /// The same error, caused by `source`.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// What a caller can act on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// Short for an [`ErrorKind::InvalidInput`].
+    #[must_use]
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
+    }
+
+    /// Whether the same call may succeed later with nothing changed but time.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Full)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("message", &self.inner.message)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

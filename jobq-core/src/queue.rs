@@ -1,0 +1,270 @@
+//! The typed way to enqueue, over any backend.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+use crate::id::JobId;
+use crate::job::Job;
+use crate::options::{Options, Unique, option_setters};
+use crate::record::{Enqueued, JobRecord, NewJob};
+use crate::unique::UniqueKey;
+
+/// How many jobs one call to the backend carries when many are enqueued. Redis's cost per job hardly
+/// falls beyond 100, and 250 jobs of ordinary size keep its other clients waiting for about a
+/// millisecond.
+const BATCH: usize = 250;
+
+/// How many such calls are under way at once: while the backend works on some, the next are encoded.
+const CALLS_IN_FLIGHT: usize = 4;
+
+/// The typed producer: every [`Backend`] is one.
+///
+/// ```
+/// use std::time::Duration;
+/// use jobq_core::{Enqueued, Job, MemoryBackend, Queue};
+/// # use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Job)]
+/// struct SendWelcome { user: u64 }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let queue = MemoryBackend::new();
+/// queue.enqueue(SendWelcome { user: 1 }).await?;
+/// let later = queue.enqueue(SendWelcome { user: 2 }).after(Duration::from_secs(60)).await?;
+/// assert!(matches!(later, Enqueued::Created(_)));
+/// # Ok::<(), jobq_core::Error>(())
+/// # }).unwrap();
+/// ```
+pub trait Queue: Backend {
+    /// Enqueues one job. Await the answer, after choosing options if need be.
+    fn enqueue<J: Job>(&self, job: J) -> Enqueue<'_, J>
+    where
+        Self: Sized,
+    {
+        Enqueue {
+            backend: self,
+            job,
+            options: Options::default(),
+        }
+    }
+
+    /// Enqueues jobs as a stream brings them, in batches and in bounded memory: a million jobs take no
+    /// more than a thousand. They become ready in about the stream's order.
+    ///
+    /// # Errors
+    ///
+    /// The first failure ends it, and its message says how many jobs are known to be stored. Doing it
+    /// all again is safe if the jobs have [ids](EnqueueMany::ids) of their own.
+    fn enqueue_many<J, S>(&self, jobs: S) -> EnqueueMany<'_, J, S>
+    where
+        Self: Sized,
+        J: Job,
+        S: Stream<Item = J> + Send,
+    {
+        EnqueueMany {
+            backend: self,
+            jobs,
+            options: Options::default(),
+            id_of: None,
+        }
+    }
+
+    /// Enqueues all jobs of an iterator: [`enqueue_many`](Self::enqueue_many) for what is already there.
+    fn enqueue_all<J, I>(&self, jobs: I) -> EnqueueMany<'_, J, stream::Iter<I::IntoIter>>
+    where
+        Self: Sized,
+        J: Job,
+        I: IntoIterator<Item = J>,
+        I::IntoIter: Send,
+    {
+        self.enqueue_many(stream::iter(jobs))
+    }
+}
+
+impl<B: Backend> Queue for B {}
+
+/// A job about to be enqueued: choose options, then await it.
+///
+/// The future is cancel safe as [`Backend::enqueue`] is: dropped, the job is stored or it is not. To
+/// find out, enqueue it again under the same [id](Self::id).
+#[must_use = "nothing is enqueued until this is awaited"]
+pub struct Enqueue<'a, J> {
+    backend: &'a dyn Backend,
+    job: J,
+    options: Options,
+}
+
+impl<J: Job> Enqueue<'_, J> {
+    option_setters!();
+
+    /// Gives the job this id. A job under an id that the backend knows is not added again, so a caller
+    /// with a key of its own can repeat an enqueue whose answer it never saw:
+    /// `id(JobId::from_key("invoice-4711"))`.
+    pub fn id(mut self, id: JobId) -> Self {
+        self.options.id = Some(id);
+        self
+    }
+
+    /// Overrides what makes the job the same as another; `None` makes it like no other.
+    pub fn unique(mut self, key: impl Into<Option<UniqueKey>>) -> Self {
+        self.options.unique = Some(key.into().map_or(Unique::None, Unique::Key));
+        self
+    }
+
+    /// The job in the form a backend takes, not yet enqueued.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), as [`JobRecord::of`].
+    pub fn build(self) -> Result<NewJob> {
+        let id = self
+            .options
+            .id
+            .unwrap_or_else(|| JobId::generate(self.backend.clock()));
+        new_job(id, &self.job, &self.options)
+    }
+}
+
+impl<'a, J: Job> IntoFuture for Enqueue<'a, J> {
+    type Output = Result<Enqueued>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let backend = self.backend;
+            let job = self.build()?;
+            let answers = backend.enqueue(std::slice::from_ref(&job)).await?;
+            answers.first().copied().ok_or_else(|| missing_answer(0, 1))
+        })
+    }
+}
+
+impl<J> fmt::Debug for Enqueue<'_, J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enqueue")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Jobs about to be enqueued: choose options that hold for all of them, then await it.
+#[must_use = "nothing is enqueued until this is awaited"]
+pub struct EnqueueMany<'a, J, S> {
+    backend: &'a dyn Backend,
+    jobs: S,
+    options: Options,
+    id_of: Option<IdOf<J>>,
+}
+
+type IdOf<J> = Arc<dyn Fn(&J) -> JobId + Send + Sync>;
+
+impl<J: Job, S> EnqueueMany<'_, J, S> {
+    option_setters!();
+
+    /// Gives each job the id that `id_of` makes of it, so that the whole enqueue can be repeated.
+    pub fn ids(mut self, id_of: impl Fn(&J) -> JobId + Send + Sync + 'static) -> Self {
+        self.id_of = Some(Arc::new(id_of));
+        self
+    }
+}
+
+impl<'a, J, S> IntoFuture for EnqueueMany<'a, J, S>
+where
+    J: Job,
+    S: Stream<Item = J> + Send + 'a,
+{
+    type Output = Result<EnqueuedMany>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            backend,
+            jobs,
+            options,
+            id_of,
+        } = self;
+        Box::pin(async move {
+            let mut sum = EnqueuedMany::default();
+            let mut calls = std::pin::pin!(
+                jobs.map(|job| {
+                    let id = id_of
+                        .as_ref()
+                        .map_or_else(|| JobId::generate(backend.clock()), |id_of| id_of(&job));
+                    new_job(id, &job, &options)
+                })
+                .chunks(BATCH)
+                .map(|batch| async move {
+                    let batch = batch.into_iter().collect::<Result<Vec<_>>>()?;
+                    backend.enqueue(&batch).await
+                })
+                // In order: the batches of one producer become ready one after the other.
+                .buffered(CALLS_IN_FLIGHT)
+            );
+            loop {
+                match calls.try_next().await {
+                    Ok(Some(answers)) => sum.add(&answers),
+                    Ok(None) => return Ok(sum),
+                    Err(error) => return Err(sum.cut_short_by(error)),
+                }
+            }
+        })
+    }
+}
+
+impl<J, S> fmt::Debug for EnqueueMany<'_, J, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnqueueMany")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of enqueueing many jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnqueuedMany {
+    /// Jobs that were added.
+    pub created: u64,
+    /// Jobs that were there already.
+    pub duplicates: u64,
+}
+
+impl EnqueuedMany {
+    fn add(&mut self, answers: &[Enqueued]) {
+        for answer in answers {
+            match answer {
+                Enqueued::Created(_) => self.created += 1,
+                Enqueued::Duplicate(_) => self.duplicates += 1,
+            }
+        }
+    }
+
+    fn cut_short_by(self, error: Error) -> Error {
+        let stored = self.created + self.duplicates;
+        Error::new(
+            error.kind(),
+            format!("{stored} jobs were stored before this went wrong: {error}"),
+        )
+        .because(error)
+    }
+}
+
+fn new_job<J: Job>(id: JobId, job: &J, options: &Options) -> Result<NewJob> {
+    let mut record = JobRecord::of(id, job)?;
+    options.apply(&mut record);
+    record.check()?;
+    Ok(NewJob::new(record, options.when))
+}
+
+fn missing_answer(got: usize, expected: usize) -> Error {
+    Error::new(
+        crate::ErrorKind::Corrupt,
+        format!("the backend gave {got} answers for {expected} jobs"),
+    )
+}

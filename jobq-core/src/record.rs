@@ -1,0 +1,202 @@
+//! The untyped form of a job: what a backend is given and what it stores.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::JobId;
+use crate::job::Job;
+use crate::metadata::Metadata;
+use crate::name::{Kind, QueueName};
+use crate::payload::Payload;
+use crate::priority::Priority;
+use crate::unique::UniqueKey;
+
+/// The most attempts and crashes a job may be given.
+const MAX_ATTEMPTS_LIMIT: u32 = 65_535;
+const MAX_CRASHES_LIMIT: u32 = 255;
+/// The longest timeout and retention. Backends may store them in 32 bits.
+const MAX_TIMEOUT: Duration = Duration::from_millis(u32::MAX as u64);
+const MAX_RETENTION: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// All that is known of a job when it is enqueued and that never changes after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobRecord {
+    /// Made by the caller's side.
+    pub id: JobId,
+    /// The queue it waits in.
+    pub queue: QueueName,
+    /// The name by which it finds its handler.
+    pub kind: Kind,
+    /// Its encoded arguments.
+    pub payload: Payload,
+    /// The version of the payload's schema, from 1.
+    pub version: u32,
+    /// What goes first within the queue.
+    pub priority: Priority,
+    /// How often it is tried, the first attempt included.
+    pub max_attempts: u32,
+    /// How many workers it may bring down.
+    pub max_crashes: u32,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// How long it is kept once completed or cancelled.
+    pub retention: Option<Duration>,
+    /// What makes it the same as another.
+    pub unique: Option<UniqueKey>,
+    /// Small facts beside the payload.
+    pub metadata: Metadata,
+    /// When it was enqueued: stamped by the backend with its own clock.
+    pub enqueued_at: Timestamp,
+}
+
+impl JobRecord {
+    /// A record with the defaults of [`Job`]'s constants, enqueued at the epoch: a backend stamps it.
+    #[must_use]
+    pub fn new(id: JobId, queue: QueueName, kind: Kind, payload: Payload) -> Self {
+        Self {
+            id,
+            queue,
+            kind,
+            payload,
+            version: 1,
+            priority: Priority::DEFAULT,
+            max_attempts: 5,
+            max_crashes: 3,
+            timeout: None,
+            retention: None,
+            unique: None,
+            metadata: Metadata::new(),
+            enqueued_at: Timestamp::EPOCH,
+        }
+    }
+
+    /// The record of a typed job, with the choices of its type.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the job has no encoding, is too large, or
+    /// its type has an impossible name or number.
+    pub fn of<J: Job>(id: JobId, job: &J) -> Result<Self> {
+        let record = Self {
+            version: J::VERSION,
+            priority: J::PRIORITY,
+            max_attempts: J::MAX_ATTEMPTS,
+            max_crashes: J::MAX_CRASHES,
+            timeout: J::TIMEOUT,
+            retention: J::RETENTION,
+            unique: job.unique_key()?,
+            ..Self::new(
+                id,
+                QueueName::new(J::QUEUE)?,
+                Kind::new(J::KIND)?,
+                Payload::encode(job)?,
+            )
+        };
+        record.check()?;
+        Ok(record)
+    }
+
+    /// Refuses what no backend could keep.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming the field and its limit.
+    pub fn check(&self) -> Result<()> {
+        let within = |what: &str, value: u32, limit: u32| {
+            if (1..=limit).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::invalid_input(format!(
+                    "{what} of a job of kind {:?} is {value}; it must be 1 to {limit}",
+                    self.kind.as_str()
+                )))
+            }
+        };
+        within("max_attempts", self.max_attempts, MAX_ATTEMPTS_LIMIT)?;
+        within("max_crashes", self.max_crashes, MAX_CRASHES_LIMIT)?;
+        within("version", self.version, MAX_ATTEMPTS_LIMIT)?;
+        let duration =
+            |what: &str, value: Option<Duration>, least: Duration, most: Duration| match value {
+                Some(value) if value < least || value > most => Err(Error::invalid_input(format!(
+                    "{what} of a job of kind {:?} is {value:?}; it must be {least:?} to {most:?}",
+                    self.kind.as_str()
+                ))),
+                _ => Ok(()),
+            };
+        duration(
+            "timeout",
+            self.timeout,
+            Duration::from_millis(1),
+            MAX_TIMEOUT,
+        )?;
+        duration(
+            "retention",
+            self.retention,
+            Duration::from_secs(1),
+            MAX_RETENTION,
+        )?;
+        self.metadata.check()
+    }
+}
+
+/// When a job becomes ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum When {
+    /// At once.
+    #[default]
+    Now,
+    /// At an instant, by the backend's clock; one in the past is as good as now.
+    At(Timestamp),
+    /// After a delay, counted from the enqueue by the backend's clock.
+    After(Duration),
+}
+
+/// A job to be enqueued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewJob {
+    /// What to store.
+    pub record: JobRecord,
+    /// When it becomes ready.
+    pub when: When,
+}
+
+impl NewJob {
+    /// A job that becomes ready at `when`.
+    #[must_use]
+    pub const fn new(record: JobRecord, when: When) -> Self {
+        Self { record, when }
+    }
+}
+
+/// What became of an enqueue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "callers must be able to rely on there being two cases"
+)]
+pub enum Enqueued {
+    /// The job was added, under this id.
+    Created(JobId),
+    /// Nothing was added: this job is there already, under the same id or the same unique key.
+    Duplicate(JobId),
+}
+
+impl Enqueued {
+    /// The id of the job that stands for the request, new or old.
+    #[must_use]
+    pub const fn id(self) -> JobId {
+        match self {
+            Self::Created(id) | Self::Duplicate(id) => id,
+        }
+    }
+
+    /// Whether a job was added.
+    #[must_use]
+    pub const fn is_created(self) -> bool {
+        matches!(self, Self::Created(_))
+    }
+}

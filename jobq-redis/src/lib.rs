@@ -1,0 +1,1 @@
+//! The jobq backend contract in Redis

@@ -1,0 +1,1 @@
+//! Decides when jobq jobs are enqueued

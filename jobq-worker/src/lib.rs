@@ -1,0 +1,1 @@
+//! Runs jobq jobs: lease, execute, settle, renew, reclaim, shut down
