@@ -54,7 +54,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// after none, some or all of the jobs were added.
     ///
     /// [its check]: crate::JobRecord::check
-    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
+    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
     /// Settles leases of a queue and leases new jobs of it, in one step.
     ///
@@ -268,8 +268,8 @@ impl Signals {
 
 #[async_trait]
 impl<B: Backend + ?Sized> Backend for Arc<B> {
-    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        (**self).enqueue(jobs).await
+    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        (**self).enqueue_batch(jobs).await
     }
 
     async fn exchange(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::id::JobId;
 use crate::metadata::Metadata;
 use crate::name::QueueName;
@@ -13,9 +14,9 @@ use crate::unique::UniqueKey;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) id: Option<JobId>,
-    pub(crate) queue: Option<QueueName>,
+    pub(crate) queue: Option<String>,
     pub(crate) when: When,
-    pub(crate) priority: Option<Priority>,
+    pub(crate) priority: Option<u8>,
     pub(crate) unique: Option<Unique>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Option<Duration>>,
@@ -31,12 +32,13 @@ pub(crate) enum Unique {
 }
 
 impl Options {
-    pub(crate) fn apply(&self, record: &mut JobRecord) {
+    /// Changes a record as chosen, and refuses choices that no backend could keep.
+    pub(crate) fn apply(&self, record: &mut JobRecord) -> Result<()> {
         if let Some(queue) = &self.queue {
-            record.queue = queue.clone();
+            record.queue = QueueName::new(queue)?;
         }
-        if let Some(priority) = self.priority {
-            record.priority = priority;
+        if let Some(level) = self.priority {
+            record.priority = Priority::new(level)?;
         }
         match self.unique {
             Some(Unique::None) => record.unique = None,
@@ -55,70 +57,64 @@ impl Options {
         if !self.metadata.is_empty() {
             record.metadata = self.metadata.clone();
         }
+        record.check()
     }
 }
 
 /// The setters that one job and many jobs share, on a builder with `options: Options`.
 macro_rules! option_setters {
     () => {
-        /// Puts it into this queue in place of its type's.
-        #[must_use]
-        pub fn on(mut self, queue: $crate::QueueName) -> Self {
-            self.options.queue = Some(queue);
+        /// Puts it into this queue in place of its type's. A name that breaks the rules of
+        /// [`QueueName`]($crate::QueueName) is an error when this is awaited.
+        pub fn on(mut self, queue: impl Into<String>) -> Self {
+            self.options.queue = Some(queue.into());
             self
         }
 
         /// Makes it ready at this instant, by the backend's clock; one in the past is as good as now.
-        #[must_use]
         pub fn at(mut self, instant: $crate::Timestamp) -> Self {
             self.options.when = $crate::When::At(instant);
             self
         }
 
         /// Makes it ready after this delay, by the backend's clock.
-        #[must_use]
         pub fn after(mut self, delay: ::std::time::Duration) -> Self {
             self.options.when = $crate::When::After(delay);
             self
         }
 
-        /// Overrides the priority: 0 to 15, higher first.
-        #[must_use]
-        pub fn priority(mut self, priority: $crate::Priority) -> Self {
-            self.options.priority = Some(priority);
+        /// Overrides the priority: 0 to 15, higher first. A number above is an error when this is
+        /// awaited.
+        pub fn priority(mut self, level: u8) -> Self {
+            self.options.priority = Some(level);
             self
         }
 
         /// Overrides how often it is tried, the first attempt included: 1 to 65,535.
-        #[must_use]
         pub fn max_attempts(mut self, attempts: u32) -> Self {
             self.options.max_attempts = Some(attempts);
             self
         }
 
         /// Overrides how long one attempt may take; `None` for as long as it likes.
-        #[must_use]
         pub fn timeout(mut self, timeout: impl Into<Option<::std::time::Duration>>) -> Self {
             self.options.timeout = Some(timeout.into());
             self
         }
 
         /// Overrides how long it is kept once completed or cancelled; `None` leaves nothing behind.
-        #[must_use]
         pub fn retention(mut self, retention: impl Into<Option<::std::time::Duration>>) -> Self {
             self.options.retention = Some(retention.into());
             self
         }
 
         /// Adds a fact that travels beside the payload; all of them together may have 4 KiB.
-        #[must_use]
         pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
             self.options.metadata.insert(key, value);
             self
         }
 
         /// Adds the W3C trace context of the caller, so that the handler's span can continue it.
-        #[must_use]
         pub fn traceparent(self, traceparent: impl Into<String>) -> Self {
             self.metadata($crate::Metadata::TRACEPARENT, traceparent)
         }

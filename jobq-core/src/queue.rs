@@ -91,7 +91,7 @@ impl<B: Backend> Queue for B {}
 
 /// A job about to be enqueued: choose options, then await it.
 ///
-/// The future is cancel safe as [`Backend::enqueue`] is: dropped, the job is stored or it is not. To
+/// The future is cancel safe as [`Backend::enqueue_batch`] is: dropped, the job is stored or it is not. To
 /// find out, enqueue it again under the same [id](Self::id).
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue<'a, J> {
@@ -139,7 +139,7 @@ impl<'a, J: Job> IntoFuture for Enqueue<'a, J> {
         Box::pin(async move {
             let backend = self.backend;
             let job = self.build()?;
-            let answers = backend.enqueue(std::slice::from_ref(&job)).await?;
+            let answers = backend.enqueue_batch(std::slice::from_ref(&job)).await?;
             answers.first().copied().ok_or_else(|| missing_answer(0, 1))
         })
     }
@@ -201,7 +201,7 @@ where
                 .chunks(BATCH)
                 .map(|batch| async move {
                     let batch = batch.into_iter().collect::<Result<Vec<_>>>()?;
-                    backend.enqueue(&batch).await
+                    backend.enqueue_batch(&batch).await
                 })
                 // In order: the batches of one producer become ready one after the other.
                 .buffered(CALLS_IN_FLIGHT)
@@ -257,8 +257,7 @@ impl EnqueuedMany {
 
 fn new_job<J: Job>(id: JobId, job: &J, options: &Options) -> Result<NewJob> {
     let mut record = JobRecord::of(id, job)?;
-    options.apply(&mut record);
-    record.check()?;
+    options.apply(&mut record)?;
     Ok(NewJob::new(record, options.when))
 }
 

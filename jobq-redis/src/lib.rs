@@ -1,1 +1,54 @@
-//! The jobq backend contract in Redis
+//! The jobq backend contract in Redis.
+//!
+//! ```no_run
+//! use jobq_core::{Job, Queue};
+//! use jobq_redis::RedisBackend;
+//! # use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Job)]
+//! struct SendWelcome { user: u64 }
+//!
+//! # async fn example() -> jobq_core::Result<()> {
+//! let queue = RedisBackend::connect("redis://127.0.0.1").await?;
+//! queue.enqueue(SendWelcome { user: 42 }).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it needs
+//!
+//! Redis 6.2 or newer, or Valkey, as a standalone server. Jobs are as durable as the server is: turn on
+//! its append-only file, and leave `maxmemory-policy` at `noeviction`. A full server refuses to enqueue
+//! and can still be drained.
+//!
+//! # How it works
+//!
+//! Every transition of a job is one Lua script (`lua/` has them, `lua/README.md` their rules). A job's
+//! record is written once; leases live in one sorted set by their expiry; time is the server's. An idle
+//! worker waits for a token on a connection of its own and never for a job.
+//!
+//! # Architecture invariant
+//!
+//! This crate knows no workers and no scheduler, and no type of its Redis client is in its public API.
+
+mod backend;
+mod clock;
+mod config;
+mod error;
+mod grouping;
+mod inspect;
+mod keys;
+mod link;
+mod record;
+mod reply;
+mod scripts;
+mod server;
+mod settling;
+#[cfg(any(test, feature = "test-util"))]
+mod test_server;
+mod wake;
+
+pub use backend::RedisBackend;
+pub use config::RedisConfig;
+#[cfg(any(test, feature = "test-util"))]
+pub use test_server::TestServer;

@@ -1,0 +1,210 @@
+//! The rules of `#[job(…)]`.
+
+use std::ops::RangeInclusive;
+
+use syn::ext::IdentExt;
+use syn::{
+    Attribute, Data, DataStruct, DeriveInput, Error, Field, Fields, GenericParam, Ident, LitInt,
+    LitStr, Path, Variant, parse_quote,
+};
+
+use crate::attr::{Attributes, Names, Unique, is_job};
+use crate::backoff::{self, Growth};
+use crate::duration::{self, Millis};
+use crate::mistakes::Mistakes;
+use crate::{name, nearest};
+
+/// The longest tuple that serde serialises.
+const MAX_UNIQUE_FIELDS: usize = 16;
+
+/// A job type that keeps the rules. Where a value is `None`, the trait's default stands.
+pub(crate) struct JobType {
+    pub(crate) ident: Ident,
+    pub(crate) krate: Path,
+    pub(crate) kind: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) max_attempts: Option<u16>,
+    pub(crate) max_crashes: Option<u16>,
+    pub(crate) timeout: Option<Millis>,
+    pub(crate) growth: Option<Growth>,
+    pub(crate) jitter: Option<bool>,
+    pub(crate) priority: Option<u16>,
+    pub(crate) retention: Option<Millis>,
+    pub(crate) version: Option<u16>,
+    pub(crate) unique: Option<Unique>,
+    pub(crate) upcast: Option<Path>,
+}
+
+impl JobType {
+    /// The job type that `input` describes. It is of use only if no mistake was added.
+    pub(crate) fn of(input: &DeriveInput, mistakes: &mut Mistakes) -> Self {
+        check_shape(input, mistakes);
+        let given = Attributes::read(&input.attrs, mistakes);
+        check_upcast(&given, mistakes);
+        Self {
+            ident: input.ident.clone(),
+            krate: mistakes.check(given.krate, crate_path).unwrap_or(parse_quote!(::jobq_core)),
+            kind: match given.kind {
+                Some(kind) => mistakes.check(Some(kind), |kind| known_name("kind", &kind)),
+                None => mistakes.check(Some(&input.ident), default_kind),
+            }
+            .unwrap_or_default(),
+            queue: mistakes.check(given.queue, |queue| known_name("queue name", &queue)),
+            max_attempts: mistakes
+                .check(given.max_attempts, |n| number("max_attempts", &n, 1..=u16::MAX)),
+            max_crashes: mistakes.check(given.max_crashes, |n| number("max_crashes", &n, 1..=255)),
+            timeout: mistakes.check(given.timeout, |timeout| {
+                above_zero(&timeout, "a timeout of zero lets no attempt run: leave it out for none")
+            }),
+            growth: mistakes.check(given.backoff, |growth| {
+                backoff::parse(&growth.value()).map_err(|why| Error::new_spanned(growth, why))
+            }),
+            jitter: mistakes.check(given.jitter, |jitter| has_jitter(&jitter)),
+            priority: mistakes.check(given.priority, |n| number("priority", &n, 0..=15)),
+            retention: mistakes.check(given.retention, |retention| {
+                above_zero(&retention, "a retention of zero keeps nothing: leave it out for that")
+            }),
+            version: mistakes.check(given.version, |n| number("version", &n, 1..=u16::MAX)),
+            unique: given.unique.map(|unique| match unique {
+                Unique::Fields { names, place } => {
+                    Unique::Fields { names: known_fields(&names, input, mistakes), place }
+                }
+                Unique::Whole | Unique::Function(_) => unique,
+            }),
+            upcast: given.upcast,
+        }
+    }
+}
+
+fn check_shape(input: &DeriveInput, mistakes: &mut Mistakes) {
+    if let Data::Union(union) = &input.data {
+        mistakes.add(union.union_token, "a job is a struct or an enum, not a union");
+    }
+    for param in &input.generics.params {
+        mistakes.add(
+            param,
+            match param {
+                GenericParam::Lifetime(_) => {
+                    "a job owns its arguments, for it outlives the program that enqueued it: use \
+                     `String` for `&str` and so on"
+                }
+                GenericParam::Type(_) | GenericParam::Const(_) => {
+                    "a job type has no parameters, for one kind stands for one type: make the \
+                     parameter an argument, or derive `Job` for a type of your own around this one"
+                }
+            },
+        );
+    }
+    for attr in inner_attributes(&input.data).into_iter().filter(|attr| is_job(attr)) {
+        mistakes.add(attr, "`#[job(…)]` stands before the type, not inside it");
+    }
+}
+
+/// The attributes of variants and fields.
+fn inner_attributes(data: &Data) -> Vec<&Attribute> {
+    let (variants, fields): (Vec<&Variant>, Vec<&Field>) = match data {
+        Data::Struct(data) => (Vec::new(), data.fields.iter().collect()),
+        Data::Enum(data) => {
+            (data.variants.iter().collect(), data.variants.iter().flat_map(|v| &v.fields).collect())
+        }
+        Data::Union(data) => (Vec::new(), data.fields.named.iter().collect()),
+    };
+    let of_variants = variants.into_iter().flat_map(|variant| &variant.attrs);
+    of_variants.chain(fields.into_iter().flat_map(|field| &field.attrs)).collect()
+}
+
+fn check_upcast(given: &Attributes, mistakes: &mut Mistakes) {
+    // A version that is no number is a mistake of its own, and says nothing about this one.
+    let is_first = match &given.version {
+        Some(version) => version.base10_parse::<u32>().is_ok_and(|version| version == 1),
+        None => !given.mention("version"),
+    };
+    if let (Some(upcast), true) = (&given.upcast, is_first) {
+        mistakes.add(upcast, "nothing is older than version 1: raise `version`, or drop `upcast`");
+    }
+}
+
+fn crate_path(path: LitStr) -> syn::Result<Path> {
+    path.parse_with(Path::parse_mod_style).map_err(|_| {
+        let rule = format!("{:?} is not the path of a crate or module", path.value());
+        Error::new_spanned(path, rule)
+    })
+}
+
+fn known_name(what: &str, name: &LitStr) -> syn::Result<String> {
+    match name::fault(&name.value()) {
+        None => Ok(name.value()),
+        Some(fault) => Err(Error::new_spanned(name, format!("{what} {:?} {fault}", name.value()))),
+    }
+}
+
+fn default_kind(ident: &Ident) -> syn::Result<String> {
+    let kind = name::snake_case(&ident.unraw().to_string());
+    match name::fault(&kind) {
+        None => Ok(kind),
+        Some(fault) => {
+            let rule =
+                format!("kind {kind:?} {fault}: give one, such as `#[job(kind = \"sync\")]`");
+            Err(Error::new_spanned(ident, rule))
+        }
+    }
+}
+
+fn number(key: &str, number: &LitInt, allowed: RangeInclusive<u16>) -> syn::Result<u16> {
+    let parsed = if number.suffix().is_empty() { number.base10_parse().ok() } else { None };
+    parsed.filter(|n| allowed.contains(n)).ok_or_else(|| {
+        let (least, most) = allowed.into_inner();
+        Error::new_spanned(number, format!("`{key}` is a number from {least} to {most}"))
+    })
+}
+
+fn above_zero(duration: &LitStr, rule: &str) -> syn::Result<Millis> {
+    match duration::parse(&duration.value()) {
+        Ok(Millis::ZERO) => Err(Error::new_spanned(duration, rule)),
+        Ok(millis) => Ok(millis),
+        Err(why) => Err(Error::new_spanned(duration, why)),
+    }
+}
+
+fn has_jitter(jitter: &LitStr) -> syn::Result<bool> {
+    match jitter.value().as_str() {
+        "full" => Ok(true),
+        "none" => Ok(false),
+        other => {
+            let rule = format!("unknown jitter {other:?}: write \"full\" or \"none\"");
+            Err(Error::new_spanned(jitter, rule))
+        }
+    }
+}
+
+/// The fields that `unique(…)` names, as the struct spells them.
+fn known_fields(names: &Names, input: &DeriveInput, mistakes: &mut Mistakes) -> Names {
+    let Data::Struct(DataStruct { fields: Fields::Named(fields), .. }) = &input.data else {
+        let rule = "only a struct with named fields can list them: write `unique = function`";
+        mistakes.add(names, rule);
+        return Names::new();
+    };
+    let fields: Vec<&Ident> = fields.named.iter().flat_map(|field| &field.ident).collect();
+    let mut known = Names::new();
+    for name in names {
+        let Some(&field) = fields.iter().find(|field| field.unraw() == name.unraw()) else {
+            let fields: Vec<String> =
+                fields.iter().map(|field| field.unraw().to_string()).collect();
+            let hint = nearest::hint(&name.to_string(), &fields);
+            mistakes.add(name, format!("`{}` has no field `{name}`: {hint}", input.ident));
+            continue;
+        };
+        if known.iter().any(|known| known == field) {
+            mistakes.add(name, format!("field `{name}` is listed twice"));
+            continue;
+        }
+        let mut field = field.clone();
+        // What the compiler has to say about the field's type belongs where the field is listed.
+        field.set_span(name.span());
+        known.push(field);
+    }
+    if let Some(name) = names.get(MAX_UNIQUE_FIELDS) {
+        mistakes.add(name, "at most 16 fields can be listed: write `unique = function`");
+    }
+    known
+}

@@ -1,0 +1,34 @@
+-- cancel: call jobs off.
+--
+-- ARGV[1]   now in ms, or "" for the server's clock
+-- ARGV[2+]  ids
+--
+-- Returns   for each job: "cancelled", "requested" (it is running), "ended" (it had before), "unknown"
+local now = clock(ARGV[1])
+local ids = { unpack(ARGV, 2) }
+local places = places_of(ids)
+local answers = {}
+
+begin()
+for i, id in ipairs(ids) do
+  local place = places[id]
+  if not place then
+    answers[i] = "unknown"
+  elseif place.state == "leased" then
+    redis.call("HSET", marks, id, "1")
+    answers[i] = "requested"
+  elseif place.state == "scheduled" or place.state == "ready" then
+    withdraw(id, place)
+    finish(id, place.record, cancelled, now)
+    -- The same id may come twice.
+    if retention_of(place.record) > 0 then
+      place.state = "cancelled"
+    else
+      places[id] = nil
+    end
+    answers[i] = "cancelled"
+  else
+    answers[i] = "ended"
+  end
+end
+return answers

@@ -1,0 +1,140 @@
+-- exchange: complete jobs that leave nothing behind, then lease ready ones.
+--
+-- ARGV[1]   now in ms, or "" for the server's clock
+-- ARGV[2]   worker: 8 bytes
+-- ARGV[3]   the most jobs to lease; "0" for none
+-- ARGV[4]   how long the leases last, in ms
+-- ARGV[5]   the most scheduled jobs to promote
+-- ARGV[6]   the most expired leases to reclaim
+-- ARGV[7+]  leases to complete: members of the leased set
+--
+-- Returns   1 the positions of completed leases that had been lost
+--           2 ids  3 records  4 facts (empty if there are none)
+--           5 the token of the first lease; the others count on from it
+--           6 when the leases expire
+--           7 ms until something is due or expires; "" if unknown or nothing is
+local now = clock(ARGV[1])
+local worker, limit, duration = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local promote_limit, reclaim_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
+local FIRST_MEMBER = 7
+-- Up to 128 members without a long one are stored as a list that is searched from end to end.
+local SENTINEL = string.rep("~", 72)
+
+local function complete()
+  if #ARGV < FIRST_MEMBER then
+    return {}
+  end
+  local scores = redis.call("ZMSCORE", leased, unpack(ARGV, FIRST_MEMBER))
+  local members, ids, lost = {}, {}, {}
+  for i, score in ipairs(scores) do
+    local member = ARGV[FIRST_MEMBER + i - 1]
+    if score then
+      members[#members + 1] = member
+      ids[#ids + 1] = id_of(member)
+    else
+      lost[#lost + 1] = i
+    end
+  end
+  if #members > 0 then
+    redis.call("ZREM", leased, unpack(members))
+    redis.call("HDEL", jobs, unpack(ids))
+    forget(ids)
+  end
+  return lost
+end
+
+-- Drops the entries of a list whose jobs have left, in place.
+local function drop_gone(ids)
+  local live = {}
+  for _, id in ipairs(ids) do
+    local left = redis.call("HGET", gone, id)
+    if left then
+      redis.call("HINCRBY", meta, "gone", -1)
+      if tonumber(left) > 1 then
+        redis.call("HINCRBY", gone, id, -1)
+      else
+        redis.call("HDEL", gone, id)
+      end
+    else
+      live[#live + 1] = id
+    end
+  end
+  return live
+end
+
+local ids, records, first_token = {}, {}, 0
+
+-- Leases what the front `batch` of a list stands for.
+local function hold(list, batch)
+  local live = batch
+  if redis.call("EXISTS", gone) == 1 then
+    live = drop_gone(batch)
+  end
+  if #live > 0 then
+    local found = redis.call("HMGET", jobs, unpack(live))
+    local last = redis.call("HINCRBY", meta, "token", #live)
+    local token = last - #live
+    if #ids == 0 then
+      first_token = token + 1
+    end
+    local expires_at = int(now + duration)
+    local members = { "+inf", SENTINEL }
+    for i, id in ipairs(live) do
+      ids[#ids + 1] = id
+      records[#records + 1] = found[i]
+      members[#members + 1] = expires_at
+      members[#members + 1] = struct.pack(">I8", token + i) .. id .. worker
+    end
+    redis.call("ZADD", leased, unpack(members))
+  end
+  redis.call("LTRIM", list, #batch, -1)
+end
+
+local function lease()
+  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+    local list = ready_list(tonumber(level))
+    while #ids < limit do
+      local batch = redis.call("LRANGE", list, 0, limit - #ids - 1)
+      if #batch == 0 then
+        redis.call("ZREM", levels, level)
+        break
+      end
+      hold(list, batch)
+    end
+    if #ids == limit then
+      -- This worker may not come back soon: another one should see to what is left.
+      if redis.call("LLEN", list) > 0 or redis.call("EXISTS", scheduled) == 1 then
+        wake_one()
+      end
+      return
+    end
+  end
+end
+
+local function next_in()
+  local first
+  for _, set in ipairs({ scheduled, leased }) do
+    local score = tonumber(redis.call("ZRANGE", set, 0, 0, "WITHSCORES")[2] or "inf")
+    if score and score < math.huge and (not first or score < first) then
+      first = score
+    end
+  end
+  return first and int(math.max(first - now, 0)) or ""
+end
+
+begin()
+local lost = complete()
+if limit == 0 then
+  return { lost }
+end
+promote(now, promote_limit)
+reclaim(now, reclaim_limit)
+if redis.call("HEXISTS", meta, "paused") == 1 then
+  return { lost }
+end
+lease()
+local known = {}
+if #ids > 0 and redis.call("EXISTS", facts) == 1 then
+  known = redis.call("HMGET", facts, unpack(ids))
+end
+return { lost, ids, records, known, first_token, int(now + duration), #ids < limit and next_in() or "" }

@@ -1,0 +1,55 @@
+-- What every script needs: portability, time, and headers of records.
+--
+-- A full server (maxmemory, noeviction) refuses a script's first write if it could take memory, and
+-- none after that. Enqueueing starts with such a write, and is refused whole. All other scripts start
+-- with `begin()`, a write that never takes memory, so that a full server can still be drained. On
+-- servers that check each write, additions come before removals: a refusal in the middle then leaves a
+-- job in two places, which the next script tolerates, and never in none.
+local unpack = unpack or table.unpack
+
+local function begin()
+  redis.call("HDEL", KEYS[9], "")
+end
+
+-- A number as an integer's text. Lua would write large ones as 1.7e+12.
+local function int(number)
+  return string.format("%.0f", number)
+end
+
+-- Milliseconds since the epoch: as given, or the server's.
+local function clock(given)
+  if given ~= "" then
+    return tonumber(given)
+  end
+  local time = redis.call("TIME")
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- The header of a record; `record.rs` is its other side.
+local function level_of(record)
+  return string.byte(record, 3)
+end
+
+local function max_crashes_of(record)
+  return string.byte(record, 4)
+end
+
+local function retention_of(record)
+  local a, b, c, d = string.byte(record, 19, 22)
+  return (((a * 256 + b) * 256 + c) * 256 + d) * 1000
+end
+
+local function digest_of(record)
+  if string.byte(record, 2) % 2 == 1 then
+    return string.sub(record, 23, 38)
+  end
+end
+
+-- A member of the leased set.
+local function id_of(member)
+  return string.sub(member, 9, 24)
+end
+
+local function worker_of(member)
+  return string.sub(member, 25, 32)
+end

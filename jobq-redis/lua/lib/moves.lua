@@ -1,0 +1,72 @@
+-- The moves that several scripts share. Each leaves a job in exactly one place.
+
+-- Leaves a token for an idle worker, unless there is one already.
+local function wake_one()
+  if redis.call("LLEN", wake) == 0 then
+    redis.call("RPUSH", wake, "1")
+  end
+end
+
+-- Puts ids (1000 at most) into the ready list of a priority: at its end, or in front.
+local function push_ready(level, ids, in_front)
+  redis.call(in_front and "LPUSH" or "RPUSH", ready_list(level), unpack(ids))
+  redis.call("ZADD", levels, level, level)
+end
+
+-- Takes away what hangs on jobs besides their records.
+local function forget(ids)
+  if redis.call("EXISTS", facts, reports, marks, results) > 0 then
+    redis.call("HDEL", facts, unpack(ids))
+    redis.call("HDEL", reports, unpack(ids))
+    redis.call("HDEL", marks, unpack(ids))
+    redis.call("HDEL", results, unpack(ids))
+  end
+end
+
+-- Frees the unique key of a job that ends, if it is the one that holds it.
+local function free_unique(id, record)
+  local digest = digest_of(record)
+  if digest and redis.call("HGET", unique, digest) == id then
+    redis.call("HDEL", unique, digest)
+  end
+end
+
+-- Ends a job: kept in `ended` as long as its retention asks for, or gone at once.
+local function finish(id, record, ended, now)
+  free_unique(id, record)
+  local retention = retention_of(record)
+  if retention > 0 then
+    redis.call("ZADD", ended, int(now + retention), id)
+    redis.call("HDEL", marks, id)
+  else
+    redis.call("HDEL", jobs, id)
+    forget({ id })
+  end
+end
+
+-- Puts a job aside for people.
+local function bury(id, record, now)
+  redis.call("ZADD", dead, int(now), id)
+  free_unique(id, record)
+  redis.call("HDEL", marks, id)
+end
+
+-- Makes scheduled jobs ready that are due, `limit` (1000 at most) of them; says how many.
+local function promote(now, limit)
+  local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", int(now), "LIMIT", 0, limit)
+  if #due == 0 then
+    return 0
+  end
+  local by_level = {}
+  for _, member in ipairs(due) do
+    local level = string.byte(member, 1)
+    by_level[level] = by_level[level] or {}
+    table.insert(by_level[level], string.sub(member, 2))
+  end
+  for level, ids in pairs(by_level) do
+    push_ready(level, ids)
+  end
+  redis.call("ZREMRANGEBYRANK", scheduled, 0, #due - 1)
+  wake_one()
+  return #due
+end

@@ -1,0 +1,67 @@
+-- Where jobs are, by id. Leased ones are known by their lease, so finding them means looking at all
+-- leases of the queue once, whose number is that of the jobs running right now.
+local STEP = 1000
+
+local function leases_of(wanted)
+  local found = {}
+  local start = 0
+  repeat
+    local members = redis.call("ZRANGE", leased, start, start + STEP - 1)
+    for _, member in ipairs(members) do
+      local id = id_of(member)
+      if wanted[id] and #member == 32 then
+        found[id] = member
+      end
+    end
+    start = start + STEP
+  until #members < STEP
+  return found
+end
+
+-- For each known id: its record, its state, the score it has there, and its lease if it has one.
+local function places_of(ids)
+  local places, unclear, any_unclear = {}, {}, false
+  for _, id in ipairs(ids) do
+    local record = redis.call("HGET", jobs, id)
+    if record then
+      local place = { record = record }
+      local member = string.sub(record, 3, 3) .. id
+      local function try(state, set, name)
+        local score = not place.state and redis.call("ZSCORE", set, name)
+        if score then
+          place.state, place.at = state, score
+        end
+      end
+      try("scheduled", scheduled, member)
+      try("dead", dead, id)
+      try("completed", completed, id)
+      try("cancelled", cancelled, id)
+      if not place.state then
+        unclear[id] = true
+        any_unclear = true
+      end
+      places[id] = place
+    end
+  end
+  if any_unclear then
+    local found = leases_of(unclear)
+    for id in pairs(unclear) do
+      local member = found[id]
+      places[id].state = member and "leased" or "ready"
+      places[id].lease = member
+      places[id].at = member and redis.call("ZSCORE", leased, member) or ""
+    end
+  end
+  return places
+end
+
+-- Takes a waiting job out of where it waits. An entry in a list would be slow to find: it is noted as
+-- gone, and dropped when it comes to the front.
+local function withdraw(id, place)
+  if place.state == "scheduled" then
+    redis.call("ZREM", scheduled, string.sub(place.record, 3, 3) .. id)
+  elseif place.state == "ready" then
+    redis.call("HINCRBY", gone, id, 1)
+    redis.call("HINCRBY", meta, "gone", 1)
+  end
+end

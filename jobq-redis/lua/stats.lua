@@ -1,0 +1,27 @@
+-- stats: how many jobs of a queue are in each state.
+--
+-- No ARGV.
+--
+-- Returns  ready, scheduled, leased, completed, cancelled, dead, "1" if paused, and the records at the
+--          head of each priority that has any
+local ready, heads = 0, {}
+for level = 0, 15 do
+  local list = ready_list(level)
+  ready = ready + redis.call("LLEN", list)
+  local head = redis.call("LINDEX", list, 0)
+  local record = head and redis.call("HGET", jobs, head)
+  if record then
+    heads[#heads + 1] = string.sub(record, 1, 14)
+  end
+end
+local running = redis.call("ZCOUNT", leased, "-inf", "(+inf")
+return {
+  ready - tonumber(redis.call("HGET", meta, "gone") or "0"),
+  redis.call("ZCARD", scheduled),
+  running,
+  redis.call("ZCARD", completed),
+  redis.call("ZCARD", cancelled),
+  redis.call("ZCARD", dead),
+  redis.call("HGET", meta, "paused") or "",
+  heads,
+}

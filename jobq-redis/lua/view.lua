@@ -1,0 +1,25 @@
+-- view: all that is known of jobs.
+--
+-- ARGV[1+]  ids
+--
+-- Returns   for each known job: id, record, state, score, lease or "", facts or "", report or "",
+--           result or "", and "1" if somebody wants it cancelled
+local places = places_of(ARGV)
+local views = {}
+for _, id in ipairs(ARGV) do
+  local place = places[id]
+  if place then
+    views[#views + 1] = {
+      id,
+      place.record,
+      place.state,
+      place.at,
+      place.lease or "",
+      redis.call("HGET", facts, id) or "",
+      redis.call("HGET", reports, id) or "",
+      redis.call("HGET", results, id) or "",
+      redis.call("HGET", marks, id) or "",
+    }
+  end
+end
+return views

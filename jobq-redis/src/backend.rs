@@ -1,0 +1,521 @@
+//! `impl Backend`: one short method per script.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jobq_core::backend::{Maintained, Signals, WorkerStatus};
+use jobq_core::{
+    Backend, Clock, Enqueued, Error, ErrorKind, Exchanged, Extended, Held, Lease, LeaseRef,
+    LeaseRequest, NewJob, QueueName, Report, Result, Settlement, Timestamp, Token, When, WorkerId,
+};
+use redis::{Cmd, Value};
+
+use crate::clock::ServerClock;
+use crate::config::RedisConfig;
+use crate::error::malformed;
+use crate::grouping::{self, Grouping};
+use crate::keys::{Keys, LEVELS, QueueKeys};
+use crate::link::Link;
+use crate::record::{self, Facts};
+use crate::reply;
+use crate::scripts::{
+    self, ENQUEUE, EXCHANGE, EXTEND, FORFEIT, HEARTBEAT, MAINTAIN, REPORT, Script,
+};
+use crate::server::eviction_warning;
+use crate::settling::{self, Split};
+use crate::wake::Wakes;
+
+/// The most jobs one script enqueues or settles. At a few microseconds each, other clients of the
+/// server wait for a millisecond or two.
+const ENQUEUE_STEP: usize = 500;
+const SETTLE_STEP: usize = 500;
+/// The most leases one script grants or extends. Lua passes at most some 8,000 values to a command.
+const LEASE_STEP: usize = 1_000;
+/// How many jobs an exchange promotes and reclaims at most before it leases. A reclaim costs ten times
+/// what a promotion does.
+const PROMOTE_STEP: usize = 500;
+const RECLAIM_STEP: usize = 100;
+/// How long a queue's name is taken to be on the list of queues after it was put there: somebody may
+/// have emptied the server meanwhile.
+const REGISTERED_FOR: Duration = Duration::from_secs(30);
+
+/// Jobs in Redis, or a server that speaks its protocol. Clones share the same connections.
+///
+/// It connects when it is first used and again whenever the connection has failed; calls in between
+/// fail with [`ErrorKind::Unavailable`]. Connections belong to the runtime in which they are made.
+#[derive(Clone)]
+pub struct RedisBackend {
+    pub(crate) store: Arc<Store>,
+    wakes: Arc<Wakes>,
+}
+
+/// What all clones share.
+pub(crate) struct Store {
+    pub(crate) config: RedisConfig,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) link: Link,
+    pub(crate) grouping: Grouping,
+    clock: ServerClock,
+    registered: Mutex<HashMap<QueueName, Instant>>,
+}
+
+impl RedisBackend {
+    /// Connects to the server at `url`; see [`RedisConfig::new`] for its forms.
+    ///
+    /// Warns, as a `tracing` event, about a `maxmemory-policy` that would delete jobs.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a malformed URL;
+    /// [`Unavailable`](ErrorKind::Unavailable) when nothing answers there, or a replica does;
+    /// [`Refused`](ErrorKind::Refused) for a wrong password or an unsuitable server.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::connect_with(RedisConfig::new(url)?).await
+    }
+
+    /// Connects as `config` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(config: RedisConfig) -> Result<Self> {
+        let backend = Self::lazy(config)?;
+        backend.store.synchronise().await?;
+        if let Some(warning) = backend.store.eviction_warning().await {
+            tracing::warn!(name: "jobq.redis.eviction", "{warning}");
+        }
+        Ok(backend)
+    }
+
+    /// A backend that connects when it is first used: for programs that must start without Redis.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) when TLS is asked for and cannot be had.
+    pub fn lazy(config: RedisConfig) -> Result<Self> {
+        #[cfg(feature = "tls")]
+        // An error means that the program has chosen a provider before, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let keys = Arc::new(Keys::new(Arc::clone(&config.prefix)));
+        let wakes = Arc::new(Wakes::new(&config, Arc::clone(&keys))?);
+        let store = Store {
+            link: Link::new(&config)?,
+            keys,
+            config,
+            grouping: Grouping::default(),
+            clock: ServerClock::default(),
+            registered: Mutex::default(),
+        };
+        Ok(Self { store: Arc::new(store), wakes })
+    }
+
+    /// Where the server is, without user or password.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.store.link.address()
+    }
+
+    /// What is unsafe about the server's settings, in words for an operator: nothing when all is well,
+    /// or when the Redis user may not look.
+    pub async fn warnings(&self) -> Vec<String> {
+        self.store.eviction_warning().await.into_iter().collect()
+    }
+}
+
+impl fmt::Debug for RedisBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBackend").field("config", &self.store.config).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The `now` argument of scripts: empty, so that they ask the server, unless a clock was injected.
+    pub(crate) fn now(&self) -> String {
+        self.config
+            .clock
+            .as_ref()
+            .map_or_else(String::new, |clock| clock.now().as_millis().to_string())
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.config.clock.as_deref().unwrap_or(&self.clock)
+    }
+
+    /// A call of a queue's script, with all of the queue's keys.
+    pub(crate) fn call(&self, script: &Script, queue: &QueueName) -> Cmd {
+        script.call(self.keys.of(queue).all())
+    }
+
+    async fn synchronise(&self) -> Result<()> {
+        let mut time = reply::list(self.link.send(&redis::cmd("TIME")).await?)?.into_iter();
+        let mut next = || reply::count(time.next().unwrap_or(Value::Nil));
+        let (seconds, micros) = (next()?, next()?);
+        self.clock.adjust(Timestamp::from_millis(seconds * 1_000 + micros / 1_000));
+        Ok(())
+    }
+
+    async fn eviction_warning(&self) -> Option<String> {
+        let question = redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").take();
+        // A restricted user may not ask, and a managed server may not tell: then there is no warning.
+        let answer = reply::text_pairs(self.link.send(&question).await.ok()?).ok()?;
+        eviction_warning(answer.get("maxmemory-policy")?, self.link.address())
+    }
+
+    /// Puts a queue on the list of queues, before its first job: no job may be in a queue that
+    /// nobody knows of.
+    pub(crate) async fn register(&self, queue: &QueueName) -> Result<()> {
+        let fresh = {
+            let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+            registered.get(queue).is_some_and(|at| at.elapsed() < REGISTERED_FOR)
+        };
+        if !fresh {
+            let command = redis::cmd("SADD").arg(self.keys.queues()).arg(queue.as_str()).take();
+            self.link.send(&command).await?;
+            let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+            registered.insert(queue.clone(), Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Enqueues jobs of any queues; the answers are in their order.
+    pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        let mut by_queue: HashMap<&QueueName, Vec<usize>> = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut answers: Vec<_> =
+            jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
+        for (position, job) in jobs.iter().enumerate() {
+            // A second job of one id is a duplicate of the first whatever the store knows.
+            if jobs.len() == 1 || seen.insert(job.record.id) {
+                by_queue.entry(&job.record.queue).or_default().push(position);
+            }
+        }
+        for (queue, positions) in by_queue {
+            self.register(queue).await?;
+            for step in positions.chunks(ENQUEUE_STEP) {
+                self.enqueue_step(queue, jobs, step, &mut answers).await?;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn enqueue_step(
+        &self,
+        queue: &QueueName,
+        jobs: &[NewJob],
+        positions: &[usize],
+        answers: &mut [Enqueued],
+    ) -> Result<()> {
+        let call = self.enqueue_call(&self.keys.of(queue), positions.iter().map(|at| &jobs[*at]));
+        let standing = match self.link.run(&ENQUEUE, &call).await {
+            // The connection failed, and whether the jobs were added is not known. Enqueueing is
+            // idempotent, so a second try is safe; a third would only hide an outage.
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                self.link.run(&ENQUEUE, &call).await?
+            }
+            answer => answer?,
+        };
+        let mut standing = reply::list(standing)?.into_iter();
+        for at in positions {
+            let id = jobs[*at].record.id;
+            let other = reply::bytes(standing.next().unwrap_or(Value::Nil))?;
+            answers[*at] = if other.is_empty() {
+                Enqueued::Created(id)
+            } else {
+                Enqueued::Duplicate(reply::id_from(&other)?)
+            };
+        }
+        Ok(())
+    }
+
+    fn enqueue_call<'a>(
+        &self,
+        keys: &QueueKeys,
+        jobs: impl Iterator<Item = &'a NewJob> + Clone,
+    ) -> Cmd {
+        let mut used = [false; LEVELS];
+        jobs.clone().for_each(|job| used[usize::from(job.record.priority.level())] = true);
+        let levels: Vec<u8> = (0..16).filter(|level| used[usize::from(*level)]).collect();
+        let mut declared =
+            vec![keys.jobs(), keys.levels(), keys.scheduled(), keys.unique(), keys.wake()];
+        declared.extend(levels.iter().map(|level| keys.ready(*level)));
+        let mut call = ENQUEUE.call(&declared);
+        call.arg(self.now()).arg(levels);
+        let enqueued_at = self.clock().now();
+        for job in jobs {
+            call.arg(job.record.id.as_bytes().as_slice());
+            call.arg(record::encode(&job.record, enqueued_at));
+            match job.when {
+                When::At(instant) => call.arg(instant.as_millis()),
+                When::After(delay) => call.arg(format!("+{}", delay.as_millis())),
+                _ => call.arg(""),
+            };
+        }
+        call
+    }
+
+    /// Sends settlements that need more than a plain completion; marks those that had been lost.
+    async fn settle(&self, queue: &QueueName, split: &Split<'_>, held: &mut [Held]) -> Result<()> {
+        for step in split.other.chunks(SETTLE_STEP) {
+            let mut call = self.call(&scripts::SETTLE, queue);
+            call.arg(self.now());
+            for (_, settlement) in step {
+                settling::arguments(&mut call, settlement);
+            }
+            for position in reply::list(self.link.run(&scripts::SETTLE, &call).await?)? {
+                mark_lost(held, step.iter().map(|(at, _)| *at), reply::count(position)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn complete_and_lease(
+        &self,
+        queue: &QueueName,
+        completed: &[(usize, &Settlement)],
+        request: Option<LeaseRequest>,
+        held: &mut [Held],
+    ) -> Result<Exchanged> {
+        let worker = request.map_or(WorkerId::from_u64(0), |request| request.worker);
+        let limit = request.map_or(0, |request| request.limit.min(LEASE_STEP));
+        let mut call = self.call(&EXCHANGE, queue);
+        call.arg(self.now())
+            .arg(worker.as_u64().to_be_bytes().as_slice())
+            .arg(limit)
+            .arg(request.map_or(0, |request| request.duration.as_millis()).to_string())
+            .arg(PROMOTE_STEP)
+            .arg(RECLAIM_STEP);
+        for (_, settlement) in completed {
+            call.arg(reply::member(settlement.lease.proof()).as_slice());
+        }
+        let mut parts = reply::list(self.link.run(&EXCHANGE, &call).await?)?.into_iter();
+        let mut next = || parts.next().unwrap_or(Value::Nil);
+        for position in reply::list(next())? {
+            mark_lost(held, completed.iter().map(|(at, _)| *at), reply::count(position)?)?;
+        }
+        let (ids, records, facts) =
+            (reply::list(next())?, reply::list(next())?, reply::list(next())?);
+        let (first_token, expires_at) = (next(), next());
+        let next_in = reply::optional_count(next())?.map(Duration::from_millis);
+        let mut leases = Vec::with_capacity(ids.len());
+        if !ids.is_empty() {
+            let first_token = reply::count(first_token)?;
+            let expires_at = Timestamp::from_millis(reply::count(expires_at)?);
+            let facts = facts.into_iter().chain(std::iter::repeat(Value::Nil));
+            for (token, ((id, record), facts)) in
+                (first_token..).zip(ids.into_iter().zip(records).zip(facts))
+            {
+                let id = reply::id(id)?;
+                match decode_job(id, queue, record, facts) {
+                    Ok((job, facts)) => {
+                        let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
+                        lease.failed_attempts = facts.failed_attempts;
+                        lease.crashes = facts.crashes;
+                        lease.history = facts.history;
+                        leases.push(Arc::new(lease));
+                    }
+                    // Its lease expires, and with it the job goes to the dead for people to look at.
+                    Err(error) => {
+                        tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
+                    }
+                }
+            }
+        }
+        Ok(Exchanged::new(Vec::new(), leases, next_in))
+    }
+}
+
+fn decode_job(
+    id: jobq_core::JobId,
+    queue: &QueueName,
+    record: Value,
+    facts: Value,
+) -> Result<(jobq_core::JobRecord, Facts)> {
+    let record = reply::bytes(record)?;
+    Ok((record::decode(id, queue, &record)?, Facts::decode(&reply::bytes(facts)?)?))
+}
+
+/// Marks the settlement at a script's position, counted from 1.
+fn mark_lost(
+    held: &mut [Held],
+    mut places: impl Iterator<Item = usize>,
+    position: u64,
+) -> Result<()> {
+    let nth = usize::try_from(position).ok().and_then(|position| position.checked_sub(1));
+    let place = nth.and_then(|nth| places.nth(nth)).ok_or_else(|| malformed("no such position"))?;
+    held[place] = Held::Lost;
+    Ok(())
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        for job in jobs {
+            job.record.check()?;
+        }
+        if let [job] = jobs {
+            Ok(vec![grouping::enqueue_one(&self.store, job).await?])
+        } else {
+            self.store.enqueue_batch(jobs).await
+        }
+    }
+
+    async fn exchange(
+        &self,
+        queue: &QueueName,
+        settlements: &[Settlement],
+        request: Option<LeaseRequest>,
+    ) -> Result<Exchanged> {
+        let store = &*self.store;
+        let mut held = vec![Held::Yes; settlements.len()];
+        let split = settling::split(settlements, &mut held);
+        let request = request.filter(|request| request.limit > 0);
+        let (all_but_last, last) = split
+            .completed
+            .split_at(split.completed.len().saturating_sub(1) / SETTLE_STEP * SETTLE_STEP);
+        for step in all_but_last.chunks(SETTLE_STEP) {
+            store.complete_and_lease(queue, step, None, &mut held).await?;
+        }
+        // Both calls leave together, in this order: one trip. What each says of lost leases is put
+        // together afterwards.
+        let mut lost = held.clone();
+        let (settled, exchanged) = futures_util::join!(
+            async {
+                if split.other.is_empty() {
+                    Ok(())
+                } else {
+                    store.settle(queue, &split, &mut lost).await
+                }
+            },
+            async {
+                if last.is_empty() && request.is_none() {
+                    Ok(Exchanged::default())
+                } else {
+                    store.complete_and_lease(queue, last, request, &mut held).await
+                }
+            }
+        );
+        let mut exchanged = exchanged?;
+        settled?;
+        for (held, lost) in held.iter_mut().zip(lost) {
+            if lost == Held::Lost {
+                *held = Held::Lost;
+            }
+        }
+        exchanged.held = held;
+        Ok(exchanged)
+    }
+
+    async fn extend(
+        &self,
+        queue: &QueueName,
+        leases: &[LeaseRef],
+        duration: Duration,
+    ) -> Result<Vec<Extended>> {
+        let mut answers = Vec::with_capacity(leases.len());
+        for step in leases.chunks(LEASE_STEP) {
+            let mut call = self.store.call(&EXTEND, queue);
+            call.arg(self.store.now()).arg(duration.as_millis().to_string());
+            for lease in step {
+                call.arg(reply::member(*lease).as_slice());
+            }
+            let words = reply::bytes(self.store.link.run(&EXTEND, &call).await?)?;
+            if words.len() != step.len() {
+                return Err(malformed("extensions without answers"));
+            }
+            answers.extend(words.into_iter().map(|word| match word {
+                b'y' => Extended::Yes,
+                b'c' => Extended::CancelRequested,
+                _ => Extended::Lost,
+            }));
+        }
+        Ok(answers)
+    }
+
+    async fn report(&self, queue: &QueueName, lease: LeaseRef, report: &Report) -> Result<Held> {
+        let encoded = rmp_serde::to_vec_named(report)
+            .map_err(|cause| Error::invalid_input("the report has no encoding").because(cause))?;
+        let mut call = self.store.call(&REPORT, queue);
+        call.arg(reply::member(lease).as_slice()).arg(encoded);
+        match reply::count(self.store.link.run(&REPORT, &call).await?)? {
+            0 => Ok(Held::Lost),
+            _ => Ok(Held::Yes),
+        }
+    }
+
+    async fn forfeit(
+        &self,
+        queue: &QueueName,
+        worker: WorkerId,
+        keep: &[LeaseRef],
+    ) -> Result<usize> {
+        let mut call = self.store.call(&FORFEIT, queue);
+        call.arg(self.store.now()).arg(worker.as_u64().to_be_bytes().as_slice());
+        for lease in keep {
+            call.arg(reply::member(*lease).as_slice());
+        }
+        let count = reply::count(self.store.link.run(&FORFEIT, &call).await?)?;
+        usize::try_from(count).map_err(|_| malformed("an absurd count"))
+    }
+
+    async fn maintain(&self, queue: &QueueName, limit: usize) -> Result<Maintained> {
+        let retention = self.store.config.dead_retention;
+        let mut call = self.store.call(&MAINTAIN, queue);
+        call.arg(self.store.now())
+            .arg(limit.min(LEASE_STEP))
+            .arg(retention.max_age.as_millis().to_string())
+            .arg(retention.max_count);
+        let mut counts = reply::list(self.store.link.run(&MAINTAIN, &call).await?)?.into_iter();
+        let mut next = || -> Result<usize> {
+            let count = reply::count(counts.next().unwrap_or(Value::Nil))?;
+            usize::try_from(count).map_err(|_| malformed("an absurd count"))
+        };
+        let (promoted, reclaimed, poisoned, pruned) = (next()?, next()?, next()?, next()?);
+        Ok(Maintained::new(promoted, reclaimed, poisoned, pruned, next()? > 0))
+    }
+
+    async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
+        self.wakes.wait(queues).await
+    }
+
+    async fn heartbeat(&self, worker: &WorkerStatus, ttl: Duration) -> Result<Signals> {
+        let keys = &self.store.keys;
+        let status = serde_json::to_string(worker)
+            .map_err(|cause| Error::invalid_input("the status has no encoding").because(cause))?;
+        let mut call =
+            HEARTBEAT.call(&[keys.alive(), keys.workers(), keys.queues(), keys.restart()]);
+        call.arg(self.store.now())
+            .arg(ttl.as_millis().to_string())
+            .arg(worker.id.to_string())
+            .arg(status)
+            .arg(&worker.queues);
+        Ok(Signals::new(reply::count(self.store.link.run(&HEARTBEAT, &call).await?)?))
+    }
+
+    async fn farewell(&self, worker: WorkerId) -> Result<()> {
+        let (keys, id) = (&self.store.keys, worker.to_string());
+        let forget = redis::cmd("HDEL").arg(keys.workers()).arg(&id).take();
+        let bury = redis::cmd("ZREM").arg(keys.alive()).arg(&id).take();
+        futures_util::try_join!(self.store.link.send(&forget), self.store.link.send(&bury))?;
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.store.link.send(&redis::cmd("PING")).await.map(drop)
+    }
+
+    fn detached(&self) -> Arc<dyn Backend> {
+        // The URL has been understood and TLS set up before, so nothing is left to fail; if it did,
+        // sharing the connection would be the second best.
+        match Self::lazy(self.store.config.clone()) {
+            Ok(backend) => Arc::new(backend),
+            Err(_) => Arc::new(self.clone()),
+        }
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.store.clock()
+    }
+}

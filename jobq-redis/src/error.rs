@@ -1,0 +1,146 @@
+//! What Redis says when something is wrong, in words that tell what to do.
+
+use jobq_core::{Error, ErrorKind};
+use redis::{ConnectionAddr, ConnectionInfo, RedisError};
+
+/// A server's address without user or password.
+pub(crate) fn address_of(connection: &ConnectionInfo) -> String {
+    let place = match connection.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            format!("{host}:{port}")
+        }
+        ConnectionAddr::Unix(path) => path.display().to_string(),
+        _ => "an address of unknown form".to_owned(),
+    };
+    match connection.redis_settings().db() {
+        0 => place,
+        database => format!("{place}, database {database}"),
+    }
+}
+
+/// What a failed command means for the connection it was sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The server answered; the connection is as good as before.
+    Sound,
+    /// The connection leads nowhere, or to a server that is no longer the primary.
+    Broken,
+}
+
+/// Whether a connection is worth keeping after this error.
+///
+/// A time-out counts as broken: a link that swallows packets gives nothing else, and the client library
+/// never gives up on it by itself. So does a replica's refusal: after a failover the connection still
+/// leads to the former primary.
+pub(crate) fn verdict(error: &RedisError) -> Verdict {
+    let demoted = is(error, "READONLY") || is(error, "MASTERDOWN") || is(error, "LOADING");
+    if error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() || demoted {
+        Verdict::Broken
+    } else {
+        Verdict::Sound
+    }
+}
+
+/// Whether the server does not have the script.
+pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
+    is(error, "NOSCRIPT")
+}
+
+/// Whether the error has this code, at its head or, as servers before 7.0 report errors of a script's
+/// commands, somewhere inside.
+fn is(error: &RedisError, code: &str) -> bool {
+    error.code() == Some(code) || error.detail().is_some_and(|detail| detail.contains(code))
+}
+
+/// The error of a command, for people.
+pub(crate) fn explain(error: RedisError, address: &str) -> Error {
+    let (kind, message) = diagnose(&error, address);
+    Error::new(kind, message).because(error)
+}
+
+fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
+    if is(error, "WRONGPASS") || is(error, "NOAUTH") || is_wrong_password(error) {
+        return (
+            ErrorKind::Refused,
+            format!(
+                "Redis at {address} refused the user name or password: give them in the URL, as in \
+                 redis://user:password@host"
+            ),
+        );
+    }
+    if is(error, "NOPERM") {
+        return (
+            ErrorKind::Refused,
+            format!("the Redis user at {address} may not do what jobq needs: check its ACL"),
+        );
+    }
+    if is(error, "READONLY") {
+        return (
+            ErrorKind::Unavailable,
+            format!(
+                "Redis at {address} is a read-only replica: give the URL of the primary; after a \
+                 failover this passes"
+            ),
+        );
+    }
+    if is(error, "OOM") {
+        return (
+            ErrorKind::Full,
+            format!(
+                "Redis at {address} is full: nothing can be enqueued until workers have drained it, \
+                 or its `maxmemory` is raised"
+            ),
+        );
+    }
+    if is(error, "LOADING") {
+        return (ErrorKind::Unavailable, format!("Redis at {address} is still loading its data"));
+    }
+    if is(error, "MISCONF") {
+        return (
+            ErrorKind::Full,
+            format!("Redis at {address} refuses writes because it cannot save to its disk"),
+        );
+    }
+    if is(error, "BUSY") {
+        return (
+            ErrorKind::Unavailable,
+            format!("Redis at {address} is busy with somebody's script that does not end"),
+        );
+    }
+    if is(error, "MOVED") || is(error, "CLUSTERDOWN") || is(error, "CROSSSLOT") {
+        return (ErrorKind::Refused, cluster_refusal(address));
+    }
+    if error.is_connection_refusal() {
+        return (
+            ErrorKind::Unavailable,
+            format!("nothing listens at {address}: is Redis running there?"),
+        );
+    }
+    if error.is_timeout() {
+        return (ErrorKind::Unavailable, format!("Redis at {address} did not answer in time"));
+    }
+    if error.is_io_error() || error.is_unrecoverable_error() {
+        return (
+            ErrorKind::Unavailable,
+            format!("the connection to Redis at {address} failed: {error}"),
+        );
+    }
+    (ErrorKind::Corrupt, format!("Redis at {address} answered with an error: {error}"))
+}
+
+fn is_wrong_password(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::AuthenticationFailed
+}
+
+/// The refusal of a server in cluster mode.
+pub(crate) fn cluster_refusal(address: &str) -> String {
+    format!(
+        "Redis at {address} runs in cluster mode, which this version of jobq does not speak: give the \
+         URL of a standalone server"
+    )
+}
+
+/// The error for an answer that has not the form it must have.
+pub(crate) fn malformed(what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("Redis gave an answer of unexpected form: {what}"))
+}

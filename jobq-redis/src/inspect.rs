@@ -1,0 +1,258 @@
+//! `impl Inspect`: what people and their tools ask of Redis.
+
+use async_trait::async_trait;
+use jobq_core::backend::WorkerStatus;
+use jobq_core::inspect::{CancelOutcome, DeleteOutcome, JobView, QueueStats, RequeueOutcome};
+use jobq_core::{Error, ErrorKind, Inspect, JobId, JobState, QueueName, Report, Result, Timestamp};
+use redis::{Cmd, Value};
+
+use crate::backend::{RedisBackend, Store};
+use crate::error::malformed;
+use crate::record::{self, Facts};
+use crate::reply;
+use crate::scripts::{CANCEL, DELETE, LIST, PAUSE, REQUEUE, STATS, Script, VIEW};
+
+/// The most jobs that one script looks at or changes.
+const STEP: usize = 500;
+
+impl Store {
+    /// Runs a script over ids in bounded steps; the answers are in their order.
+    async fn over_ids<T>(
+        &self,
+        script: &'static Script,
+        queue: &QueueName,
+        with_now: bool,
+        ids: &[JobId],
+        decode: impl Fn(Value) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut answers = Vec::with_capacity(ids.len());
+        for step in ids.chunks(STEP) {
+            let mut call = self.call(script, queue);
+            if with_now {
+                call.arg(self.now());
+            }
+            step.iter().for_each(|id| {
+                call.arg(id.as_bytes().as_slice());
+            });
+            for answer in reply::list(self.link.run(script, &call).await?)? {
+                answers.push(decode(answer)?);
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn set_paused(&self, queue: &QueueName, paused: bool) -> Result<()> {
+        self.register(queue).await?;
+        let mut call = self.call(&PAUSE, queue);
+        call.arg(if paused { "1" } else { "0" });
+        self.link.run(&PAUSE, &call).await.map(drop)
+    }
+
+    async fn queue_names(&self) -> Result<Vec<QueueName>> {
+        let names = self.link.send(redis::cmd("SMEMBERS").arg(self.keys.queues())).await?;
+        let mut names = set(names)?
+            .into_iter()
+            .map(|name| QueueName::new(reply::text(name)?))
+            .collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn known_in(&self, queue: &QueueName, id: JobId) -> Cmd {
+        redis::cmd("HEXISTS").arg(self.keys.of(queue).jobs()).arg(id.as_bytes().as_slice()).take()
+    }
+}
+
+#[async_trait]
+impl Inspect for RedisBackend {
+    async fn queues(&self) -> Result<Vec<QueueStats>> {
+        let names = self.store.queue_names().await?;
+        // Sent together: as many trips as fit, not one for each queue.
+        futures_util::future::try_join_all(names.iter().map(|name| self.queue(name))).await
+    }
+
+    async fn queue(&self, queue: &QueueName) -> Result<QueueStats> {
+        let call = self.store.call(&STATS, queue);
+        let mut parts = reply::list(self.store.link.run(&STATS, &call).await?)?.into_iter();
+        let mut next = || parts.next().unwrap_or(Value::Nil);
+        let mut stats = QueueStats::empty(queue.clone());
+        stats.ready = reply::count(next())?;
+        stats.scheduled = reply::count(next())?;
+        stats.leased = reply::count(next())?;
+        stats.completed = reply::count(next())?;
+        stats.cancelled = reply::count(next())?;
+        stats.dead = reply::count(next())?;
+        stats.paused = !reply::bytes(next())?.is_empty();
+        for head in reply::list(next())? {
+            let enqueued_at = record::enqueued_at(&reply::bytes(head)?)?;
+            stats.oldest_ready_at =
+                Some(stats.oldest_ready_at.map_or(enqueued_at, |oldest| oldest.min(enqueued_at)));
+        }
+        Ok(stats)
+    }
+
+    async fn locate(&self, id: JobId) -> Result<Option<QueueName>> {
+        let names = self.store.queue_names().await?;
+        let questions: Vec<_> = names.iter().map(|name| self.store.known_in(name, id)).collect();
+        let answers = futures_util::future::try_join_all(
+            questions.iter().map(|ask| self.store.link.send(ask)),
+        )
+        .await?;
+        for (name, known) in names.into_iter().zip(answers) {
+            if reply::count(known)? > 0 {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {
+        let views =
+            self.store.over_ids(&VIEW, queue, false, &[id], |answer| view(queue, answer)).await?;
+        Ok(views.into_iter().next())
+    }
+
+    async fn jobs(
+        &self,
+        queue: &QueueName,
+        state: JobState,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<JobView>> {
+        let mut ids = Vec::new();
+        while ids.len() < limit {
+            let step = (limit - ids.len()).min(STEP);
+            let mut call = self.store.call(&LIST, queue);
+            call.arg(state.as_str()).arg(offset + ids.len()).arg(step);
+            let found = reply::list(self.store.link.run(&LIST, &call).await?)?;
+            let reached_end = found.len() < step;
+            for id in found {
+                ids.push(reply::id(id)?);
+            }
+            if reached_end {
+                break;
+            }
+        }
+        let mut views =
+            self.store.over_ids(&VIEW, queue, false, &ids, |answer| view(queue, answer)).await?;
+        views.retain(|view| view.state == state);
+        Ok(views)
+    }
+
+    async fn cancel(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<CancelOutcome>> {
+        self.store
+            .over_ids(&CANCEL, queue, true, ids, |answer| match reply::bytes(answer)?.as_slice() {
+                b"cancelled" => Ok(CancelOutcome::Cancelled),
+                b"requested" => Ok(CancelOutcome::Requested),
+                b"ended" => Ok(CancelOutcome::AlreadyEnded),
+                b"unknown" => Ok(CancelOutcome::NotFound),
+                _ => Err(malformed("an unknown outcome of a cancel")),
+            })
+            .await
+    }
+
+    async fn requeue(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<RequeueOutcome>> {
+        self.store
+            .over_ids(&REQUEUE, queue, false, ids, |answer| {
+                match reply::bytes(answer)?.as_slice() {
+                    b"requeued" => Ok(RequeueOutcome::Requeued),
+                    b"not dead" => Ok(RequeueOutcome::NotDead),
+                    b"unknown" => Ok(RequeueOutcome::NotFound),
+                    holder => reply::id_from(holder).map(RequeueOutcome::Conflict),
+                }
+            })
+            .await
+    }
+
+    async fn delete(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<DeleteOutcome>> {
+        self.store
+            .over_ids(&DELETE, queue, false, ids, |answer| match reply::bytes(answer)?.as_slice() {
+                b"deleted" => Ok(DeleteOutcome::Deleted),
+                b"running" => Ok(DeleteOutcome::Running),
+                b"unknown" => Ok(DeleteOutcome::NotFound),
+                _ => Err(malformed("an unknown outcome of a delete")),
+            })
+            .await
+    }
+
+    async fn pause(&self, queue: &QueueName) -> Result<()> {
+        self.store.set_paused(queue, true).await
+    }
+
+    async fn resume(&self, queue: &QueueName) -> Result<()> {
+        self.store.set_paused(queue, false).await
+    }
+
+    async fn restart_workers(&self) -> Result<()> {
+        let command = redis::cmd("INCR").arg(self.store.keys.restart()).take();
+        self.store.link.send(&command).await.map(drop)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>> {
+        let (keys, now) = (&self.store.keys, self.store.clock().now());
+        let living = redis::cmd("ZRANGEBYSCORE")
+            .arg(keys.alive())
+            .arg(format!("({}", now.as_millis()))
+            .arg("+inf")
+            .take();
+        let ids = reply::list(self.store.link.send(&living).await?)?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut statuses = redis::cmd("HMGET");
+        statuses.arg(keys.workers());
+        for id in ids {
+            statuses.arg(reply::bytes(id)?);
+        }
+        let mut workers = Vec::new();
+        for status in reply::list(self.store.link.send(&statuses).await?)? {
+            // One that said farewell between the two calls.
+            if status == Value::Nil {
+                continue;
+            }
+            let worker = serde_json::from_slice::<WorkerStatus>(&reply::bytes(status)?);
+            workers.push(worker.map_err(|cause| {
+                Error::new(ErrorKind::Corrupt, "a worker's status is unreadable").because(cause)
+            })?);
+        }
+        workers.sort_by_key(|worker| (worker.started_at, worker.id));
+        Ok(workers)
+    }
+}
+
+/// A set, which is a list or, in newer protocols, a set.
+fn set(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Set(items) => Ok(items),
+        other => reply::list(other),
+    }
+}
+
+fn view(queue: &QueueName, answer: Value) -> Result<JobView> {
+    let mut parts = reply::list(answer)?.into_iter();
+    let mut next = || reply::bytes(parts.next().unwrap_or(Value::Nil));
+    let id = reply::id_from(&next()?)?;
+    let record = record::decode(id, queue, &next()?)?;
+    let state = String::from_utf8_lossy(&next()?).parse()?;
+    let mut view = JobView::new(record, state);
+    let score = next()?;
+    view.at = std::str::from_utf8(&score)
+        .ok()
+        .and_then(|score| score.parse::<u64>().ok())
+        .map(Timestamp::from_millis);
+    view.held_by = reply::holder(&next()?);
+    let facts = Facts::decode(&next()?)?;
+    view.failed_attempts = facts.failed_attempts;
+    view.crashes = facts.crashes;
+    view.history = facts.history;
+    let report = next()?;
+    if !report.is_empty() {
+        view.report = rmp_serde::from_slice::<Report>(&report).map_err(|cause| {
+            Error::new(ErrorKind::Corrupt, format!("the report of job {id} is unreadable"))
+                .because(cause)
+        })?;
+    }
+    view.result = Some(next()?).filter(|result| !result.is_empty());
+    view.cancel_requested = !next()?.is_empty();
+    Ok(view)
+}

@@ -1,0 +1,75 @@
+//! Settlements as arguments of scripts.
+
+use std::collections::HashSet;
+
+use jobq_core::{Held, Lease, Next, Settlement};
+use redis::Cmd;
+
+use crate::record::Facts;
+use crate::reply;
+
+/// Settlements with their places among all, by the script they need.
+pub(crate) struct Split<'a> {
+    /// Jobs that are done and leave nothing behind: nearly all.
+    pub(crate) completed: Vec<(usize, &'a Settlement)>,
+    /// All others.
+    pub(crate) other: Vec<(usize, &'a Settlement)>,
+}
+
+/// Sorts settlements by script. One lease settled twice in a call is lost the second time.
+pub(crate) fn split<'a>(settlements: &'a [Settlement], held: &mut [Held]) -> Split<'a> {
+    let mut split = Split { completed: Vec::with_capacity(settlements.len()), other: Vec::new() };
+    let mut seen =
+        HashSet::with_capacity(if settlements.len() > 1 { settlements.len() } else { 0 });
+    for (at, settlement) in settlements.iter().enumerate() {
+        if settlements.len() > 1 && !seen.insert(settlement.lease.proof()) {
+            held[at] = Held::Lost;
+        } else if is_plain(settlement) {
+            split.completed.push((at, settlement));
+        } else {
+            split.other.push((at, settlement));
+        }
+    }
+    split
+}
+
+fn is_plain(settlement: &Settlement) -> bool {
+    let job = &settlement.lease.job;
+    matches!(settlement.next, Next::Complete { .. })
+        && job.retention.is_none()
+        && job.unique.is_none()
+}
+
+/// The four arguments of one settlement for `settle.lua`.
+pub(crate) fn arguments(call: &mut Cmd, settlement: &Settlement) {
+    let lease = &settlement.lease;
+    call.arg(reply::member(lease.proof()).as_slice());
+    match &settlement.next {
+        Next::Complete { result } => {
+            call.arg("complete").arg(0).arg(result.as_deref().unwrap_or_default())
+        }
+        Next::Retry { after, failure } => {
+            let mut facts = facts_of(lease);
+            facts.failed_attempts = facts.failed_attempts.saturating_add(1);
+            facts.history.push(failure.clone());
+            call.arg("retry").arg(after.as_millis().to_string()).arg(facts.encode())
+        }
+        Next::Snooze { after } => call.arg("snooze").arg(after.as_millis().to_string()).arg(""),
+        Next::Dead { failure } => {
+            let mut facts = facts_of(lease);
+            facts.history.push(failure.clone());
+            call.arg("dead").arg(0).arg(facts.encode())
+        }
+        Next::Cancel => call.arg("cancel").arg(0).arg(""),
+        // `Release`, and whatever a later version of the contract adds: given back, nothing is lost.
+        _ => call.arg("release").arg(0).arg(""),
+    };
+}
+
+fn facts_of(lease: &Lease) -> Facts {
+    Facts {
+        failed_attempts: lease.failed_attempts,
+        crashes: lease.crashes,
+        history: lease.history.clone(),
+    }
+}

@@ -1,0 +1,241 @@
+//! How an idle worker learns of new jobs: it waits for a token, never for a job.
+//!
+//! A blocking pop that times out on the client's side, or whose caller goes away, loses what it popped.
+//! Losing a token costs nothing that the next look would not find; losing a job would be the end of it.
+//! Still a token that nobody takes is passed on, for another worker may be waiting.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use deadpool_redis::{Manager, Pool, Runtime};
+use jobq_core::{Error, ErrorKind, QueueName, Result};
+use redis::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::RedisConfig;
+use crate::error::{address_of, explain};
+use crate::keys::Keys;
+use crate::link::timing;
+use crate::reply;
+
+/// How long one blocking pop lasts on the server. Long enough to cost an idle worker next to nothing,
+/// short enough that a connection that has silently died is noticed.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// How many sets of queues can be waited for at once by one backend. A worker waits for one.
+const MAX_CONNECTIONS: usize = 64;
+
+/// All waits of a backend, by what they wait for.
+pub(crate) struct Wakes {
+    keys: Arc<Keys>,
+    pool: Pool,
+    address: String,
+    grace: Duration,
+    watches: Mutex<HashMap<Vec<QueueName>, Arc<Watch>>>,
+}
+
+/// The wait for a token of some queues, shared by all who wait for the same ones.
+struct Watch {
+    queues: Vec<QueueName>,
+    state: Mutex<WatchState>,
+}
+
+#[derive(Default)]
+struct WatchState {
+    waiting: VecDeque<oneshot::Sender<Result<QueueName>>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Wakes {
+    pub(crate) fn new(config: &RedisConfig, keys: Arc<Keys>) -> Result<Self> {
+        let address = address_of(&config.connection);
+        let broken = |cause: String| {
+            Error::new(
+                ErrorKind::Misconfigured,
+                format!("no connections to {address} can be made: {cause}"),
+            )
+        };
+        let connection = crate::link::tuned(config);
+        // No response time-out: these connections block, and are watched from outside.
+        let manager = Manager::new_with_config(connection, timing(config, None))
+            .map_err(|cause| broken(cause.to_string()))?;
+        let pool = Pool::builder(manager)
+            .max_size(MAX_CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(config.connect_timeout))
+            .recycle_timeout(Some(config.response_timeout))
+            .wait_timeout(Some(config.connect_timeout))
+            .build()
+            .map_err(|cause| broken(cause.to_string()))?;
+        Ok(Self { keys, pool, address, grace: config.response_timeout, watches: Mutex::default() })
+    }
+
+    /// Waits for a token of one of the queues. Dropping the future loses no token.
+    pub(crate) async fn wait(self: &Arc<Self>, queues: &[QueueName]) -> Result<QueueName> {
+        if queues.is_empty() {
+            return std::future::pending().await;
+        }
+        let watch = {
+            let mut watches = lock(&self.watches);
+            Arc::clone(watches.entry(queues.to_vec()).or_insert_with(|| {
+                Arc::new(Watch { queues: queues.to_vec(), state: Mutex::default() })
+            }))
+        };
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut state = lock(&watch.state);
+            state.waiting.retain(|waiting| !waiting.is_closed());
+            state.waiting.push_back(sender);
+            // A task whose runtime has ended is finished too.
+            if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
+                state.task = Some(tokio::spawn(watch_on(Arc::downgrade(self), Arc::clone(&watch))));
+            }
+        }
+        let mut ticket = Ticket { wakes: self, watch: &watch, answer };
+        (&mut ticket.answer).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Unavailable, "the runtime ended while waiting for jobs"))
+        })
+    }
+
+    /// Pops a token; `None` if there was none in time.
+    async fn pop(&self, queues: &[QueueName]) -> Result<Option<QueueName>> {
+        let mut connection = self.pool.get().await.map_err(|cause| match cause {
+            deadpool_redis::PoolError::Backend(error) => explain(error, &self.address),
+            other => Error::new(
+                ErrorKind::Unavailable,
+                format!("no connection to Redis at {}: {other}", self.address),
+            ),
+        })?;
+        let mut command = redis::cmd("BLPOP");
+        for queue in queues {
+            command.arg(self.keys.of(queue).wake());
+        }
+        command.arg(BLOCK.as_secs());
+        let answer =
+            tokio::time::timeout(BLOCK + self.grace, command.query_async::<Value>(&mut connection))
+                .await;
+        match answer {
+            Ok(Ok(answer)) => self.queue_of(queues, answer),
+            Ok(Err(error)) => {
+                drop(deadpool_redis::Connection::take(connection));
+                Err(explain(error, &self.address))
+            }
+            Err(_) => {
+                drop(deadpool_redis::Connection::take(connection));
+                Err(Error::new(
+                    ErrorKind::Unavailable,
+                    format!("Redis at {} did not answer in time", self.address),
+                ))
+            }
+        }
+    }
+
+    fn queue_of(&self, queues: &[QueueName], answer: Value) -> Result<Option<QueueName>> {
+        let Some(key) = reply::list(answer)?.into_iter().next() else { return Ok(None) };
+        let key = reply::text(key)?;
+        Ok(queues.iter().find(|queue| self.keys.of(queue).wake() == key).cloned())
+    }
+
+    /// Gives a token that nobody here wants to whoever waits elsewhere.
+    async fn put_back(&self, queue: &QueueName) -> Result<()> {
+        let mut connection = self.pool.get().await.map_err(|cause| {
+            Error::new(ErrorKind::Unavailable, format!("no connection to Redis: {cause}"))
+        })?;
+        redis::cmd("RPUSH")
+            .arg(self.keys.of(queue).wake())
+            .arg("1")
+            .query_async::<Value>(&mut connection)
+            .await
+            .map_err(|error| explain(error, &self.address))?;
+        Ok(())
+    }
+}
+
+/// Pops tokens for as long as anybody waits.
+async fn watch_on(wakes: Weak<Wakes>, watch: Arc<Watch>) {
+    loop {
+        // The backend may be dropped between two pops.
+        let Some(wakes) = wakes.upgrade() else { return };
+        let popped = wakes.pop(&watch.queues).await;
+        match popped {
+            Ok(None) => {}
+            Ok(Some(queue)) => {
+                if let Some(queue) = watch.hand_over(queue) {
+                    // A failure here costs a look that comes within seconds anyway.
+                    let _ = wakes.put_back(&queue).await;
+                }
+            }
+            Err(error) => watch.fail(&error),
+        }
+        if watch.is_deserted() {
+            return;
+        }
+    }
+}
+
+impl Watch {
+    /// Gives a token to the one who has waited longest; gives it back if nobody waits.
+    fn hand_over(&self, queue: QueueName) -> Option<QueueName> {
+        let mut state = lock(&self.state);
+        let mut token = Ok(queue);
+        while let Some(waiting) = state.waiting.pop_front() {
+            match waiting.send(token) {
+                Ok(()) => return None,
+                Err(refused) => token = refused,
+            }
+        }
+        token.ok()
+    }
+
+    fn fail(&self, error: &Error) {
+        for waiting in lock(&self.state).waiting.drain(..) {
+            let _ = waiting.send(Err(Error::new(error.kind(), error.to_string())));
+        }
+    }
+
+    /// Whether nobody waits any more; if so, the next one who does starts a new task.
+    fn is_deserted(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.waiting.retain(|waiting| !waiting.is_closed());
+        let deserted = state.waiting.is_empty();
+        if deserted {
+            state.task = None;
+        }
+        deserted
+    }
+}
+
+/// One caller's place among the waiting. Dropped with a token unread, it passes the token on.
+struct Ticket<'a> {
+    wakes: &'a Arc<Wakes>,
+    watch: &'a Arc<Watch>,
+    answer: oneshot::Receiver<Result<QueueName>>,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.answer.close();
+        let Ok(Ok(queue)) = self.answer.try_recv() else { return };
+        let Some(queue) = self.watch.hand_over(queue) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let wakes = Arc::clone(self.wakes);
+            runtime.spawn(async move {
+                let _ = wakes.put_back(&queue).await;
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wakes").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // All states are whole between any two statements, so a panic elsewhere does not spoil them.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
