@@ -5,7 +5,8 @@
 -- KEYS[3]   scheduled
 -- KEYS[4]   unique
 -- KEYS[5]   wake
--- KEYS[6+]  ready lists of the priorities in ARGV[2], in that order
+-- KEYS[6]   gone
+-- KEYS[7+]  ready lists of the priorities in ARGV[2], in that order
 -- ARGV[1]   now in ms, or "" for the server's clock
 -- ARGV[2]   the priorities of these jobs, one byte each
 -- ARGV[3+]  for each job: id, record, and when it is due: "" for now, "+ms" for a delay, "ms" for an instant
@@ -14,13 +15,14 @@
 --
 -- The header of a record says its priority and its unique digest, so they travel once.
 local unpack = unpack or table.unpack
-local jobs, levels, scheduled, unique, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local jobs, levels, scheduled, unique = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local wake, gone = KEYS[5], KEYS[6]
 local given_now, priorities = ARGV[1], ARGV[2]
 local FIRST = 3
 
 local lists = {}
 for i = 1, #priorities do
-  lists[string.byte(priorities, i)] = KEYS[5 + i]
+  lists[string.byte(priorities, i)] = KEYS[6 + i]
 end
 
 local now
@@ -68,6 +70,7 @@ for i = FIRST, #ARGV, 3 do
 end
 local known = redis.call("HMGET", jobs, unpack(ids))
 
+local any_gone = redis.call("EXISTS", gone) == 1
 local fields, ready, answers, duplicates, wake_up = {}, {}, {}, false, false
 local position = FIRST
 for i, id in ipairs(ids) do
@@ -86,7 +89,7 @@ for i, id in ipairs(ids) do
       redis.call("HSET", unique, string.sub(record, 23, 38), id)
     end
     if at then
-      local member = string.sub(record, 3, 3) .. id
+      local member = string.char(15 - level) .. id
       redis.call("ZADD", scheduled, string.format("%.0f", at), member)
       -- Idle workers sleep until the first job is due: tell one that there is an earlier one.
       wake_up = wake_up or redis.call("ZRANK", scheduled, member) == 0
@@ -96,7 +99,9 @@ for i, id in ipairs(ids) do
         list = {}
         ready[level] = list
       end
-      list[#list + 1] = id
+      -- A job that was withdrawn has left an entry behind, which this one must be told from.
+      local note = any_gone and redis.call("HGET", gone, id)
+      list[#list + 1] = note and id .. string.sub(note, 1, 8) or id
     end
   end
 end

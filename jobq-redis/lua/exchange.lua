@@ -43,18 +43,20 @@ local function complete()
   return lost
 end
 
--- Drops the entries of a list whose jobs have left, in place.
-local function drop_gone(ids)
-  local live = {}
-  for _, id in ipairs(ids) do
-    local left = redis.call("HGET", gone, id)
-    if left then
-      redis.call("HINCRBY", meta, "gone", -1)
-      if tonumber(left) > 1 then
-        redis.call("HINCRBY", gone, id, -1)
+-- The ids that the entries of a list stand for, without those that are left over.
+local function live_ids(entries)
+  local live, any_gone = {}, redis.call("EXISTS", gone) == 1
+  for _, entry in ipairs(entries) do
+    local id = #entry > 16 and string.sub(entry, 1, 16) or entry
+    local note = any_gone and redis.call("HGET", gone, id)
+    if note and string.sub(entry, 17) ~= string.sub(note, 1, 8) then
+      local left_over = struct.unpack(">I4", note, 9)
+      if left_over > 1 then
+        redis.call("HSET", gone, id, string.sub(note, 1, 8) .. struct.pack(">I4", left_over - 1))
       else
         redis.call("HDEL", gone, id)
       end
+      redis.call("HINCRBY", meta, "gone", -1)
     else
       live[#live + 1] = id
     end
@@ -64,12 +66,9 @@ end
 
 local ids, records, first_token = {}, {}, 0
 
--- Leases what the front `batch` of a list stands for.
-local function hold(list, batch)
-  local live = batch
-  if redis.call("EXISTS", gone) == 1 then
-    live = drop_gone(batch)
-  end
+-- Leases what these entries at the front of a list stand for.
+local function hold(list, entries)
+  local live = live_ids(entries)
   if #live > 0 then
     local found = redis.call("HMGET", jobs, unpack(live))
     local last = redis.call("HINCRBY", meta, "token", #live)
@@ -87,19 +86,19 @@ local function hold(list, batch)
     end
     redis.call("ZADD", leased, unpack(members))
   end
-  redis.call("LTRIM", list, #batch, -1)
+  redis.call("LTRIM", list, #entries, -1)
 end
 
 local function lease()
   for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
     local list = ready_list(tonumber(level))
     while #ids < limit do
-      local batch = redis.call("LRANGE", list, 0, limit - #ids - 1)
-      if #batch == 0 then
+      local entries = redis.call("LRANGE", list, 0, limit - #ids - 1)
+      if #entries == 0 then
         redis.call("ZREM", levels, level)
         break
       end
-      hold(list, batch)
+      hold(list, entries)
     end
     if #ids == limit then
       -- This worker may not come back soon: another one should see to what is left.
@@ -124,12 +123,9 @@ end
 
 begin()
 local lost = complete()
-if limit == 0 then
-  return { lost }
-end
 promote(now, promote_limit)
 reclaim(now, reclaim_limit)
-if redis.call("HEXISTS", meta, "paused") == 1 then
+if limit == 0 or redis.call("HEXISTS", meta, "paused") == 1 then
   return { lost }
 end
 lease()

@@ -28,6 +28,11 @@ repeat
   start = start + STEP
 until #members < STEP
 
+-- The job that was leased first ends up in front again.
+table.sort(forfeited, function(a, b)
+  return struct.unpack(">I8", a) < struct.unpack(">I8", b)
+end)
+
 begin()
 for i = #forfeited, 1, -1 do
   local id = id_of(forfeited[i])

@@ -4,44 +4,54 @@
 -- ARGV[2]  how many to skip
 -- ARGV[3]  the most ids to return: 1000 at most
 --
--- Returns  ids
+-- Returns  1 how many entries were looked at  2 the ids
 local state, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
-local function ids_in(set, first)
-  return redis.call("ZRANGE", set, offset, offset + limit - 1)
-end
-
-if limit == 0 then
-  return {}
-end
-if state == "ready" then
-  local ids, skip = {}, offset
+local function ready_entries()
+  local entries, skip = {}, offset
   for level = 15, 0, -1 do
     local list = ready_list(level)
     local length = redis.call("LLEN", list)
-    if #ids < limit and skip < length then
-      for _, id in ipairs(redis.call("LRANGE", list, skip, skip + limit - #ids - 1)) do
-        if redis.call("HEXISTS", gone, id) == 0 then
-          ids[#ids + 1] = id
-        end
+    if #entries < limit and skip < length then
+      for _, id in ipairs(redis.call("LRANGE", list, skip, skip + limit - #entries - 1)) do
+        entries[#entries + 1] = id
       end
-      skip = 0
-    else
-      skip = math.max(skip - length, 0)
+    end
+    skip = math.max(skip - length, 0)
+  end
+  return entries
+end
+
+local function without_left_over(entries)
+  local ids, any_gone = {}, redis.call("EXISTS", gone) == 1
+  for _, entry in ipairs(entries) do
+    local id = string.sub(entry, 1, 16)
+    local note = any_gone and redis.call("HGET", gone, id)
+    if not note or string.sub(entry, 17) == string.sub(note, 1, 8) then
+      ids[#ids + 1] = id
     end
   end
   return ids
 end
-local sets = { completed = completed, cancelled = cancelled, dead = dead }
-local ids = {}
-if sets[state] then
-  return ids_in(sets[state])
+
+local SETS = {
+  scheduled = { scheduled, function(member) return string.sub(member, 2) end },
+  leased = { leased, function(member) return #member == 32 and id_of(member) end },
+  completed = { completed, function(member) return member end },
+  cancelled = { cancelled, function(member) return member end },
+  dead = { dead, function(member) return member end },
+}
+
+if limit == 0 then
+  return { 0, {} }
 end
-for _, member in ipairs(ids_in(state == "leased" and leased or scheduled)) do
-  if state == "scheduled" then
-    ids[#ids + 1] = string.sub(member, 2)
-  elseif #member == 32 then
-    ids[#ids + 1] = id_of(member)
-  end
+if state == "ready" then
+  local entries = ready_entries()
+  return { #entries, without_left_over(entries) }
 end
-return ids
+local set, id_in = SETS[state][1], SETS[state][2]
+local members, ids = redis.call("ZRANGE", set, offset, offset + limit - 1), {}
+for _, member in ipairs(members) do
+  ids[#ids + 1] = id_in(member) or nil
+end
+return { #members, ids }

@@ -13,7 +13,7 @@
 local now = clock(ARGV[1])
 
 local function schedule(id, record, delay)
-  local member = string.sub(record, 3, 3) .. id
+  local member = scheduled_member(record, id)
   redis.call("ZADD", scheduled, int(now + delay), member)
   if redis.call("ZRANK", scheduled, member) == 0 then
     wake_one()

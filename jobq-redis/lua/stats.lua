@@ -9,7 +9,7 @@ for level = 0, 15 do
   local list = ready_list(level)
   ready = ready + redis.call("LLEN", list)
   local head = redis.call("LINDEX", list, 0)
-  local record = head and redis.call("HGET", jobs, head)
+  local record = head and redis.call("HGET", jobs, string.sub(head, 1, 16))
   if record then
     heads[#heads + 1] = string.sub(record, 1, 14)
   end

@@ -173,7 +173,7 @@ impl Store {
         };
         if !fresh {
             let command = redis::cmd("SADD").arg(self.keys.queues()).arg(queue.as_str()).take();
-            self.link.send(&command).await?;
+            self.link.send_again(&command).await?;
             let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
             registered.insert(queue.clone(), Instant::now());
         }
@@ -209,14 +209,8 @@ impl Store {
         answers: &mut [Enqueued],
     ) -> Result<()> {
         let call = self.enqueue_call(&self.keys.of(queue), positions.iter().map(|at| &jobs[*at]));
-        let standing = match self.link.run(&ENQUEUE, &call).await {
-            // The connection failed, and whether the jobs were added is not known. Enqueueing is
-            // idempotent, so a second try is safe; a third would only hide an outage.
-            Err(error) if error.kind() == ErrorKind::Unavailable => {
-                self.link.run(&ENQUEUE, &call).await?
-            }
-            answer => answer?,
-        };
+        // The ids make it idempotent.
+        let standing = self.link.run_again(&ENQUEUE, &call).await?;
         let mut standing = reply::list(standing)?.into_iter();
         for at in positions {
             let id = jobs[*at].record.id;
@@ -238,8 +232,14 @@ impl Store {
         let mut used = [false; LEVELS];
         jobs.clone().for_each(|job| used[usize::from(job.record.priority.level())] = true);
         let levels: Vec<u8> = (0..16).filter(|level| used[usize::from(*level)]).collect();
-        let mut declared =
-            vec![keys.jobs(), keys.levels(), keys.scheduled(), keys.unique(), keys.wake()];
+        let mut declared = vec![
+            keys.jobs(),
+            keys.levels(),
+            keys.scheduled(),
+            keys.unique(),
+            keys.wake(),
+            keys.gone(),
+        ];
         declared.extend(levels.iter().map(|level| keys.ready(*level)));
         let mut call = ENQUEUE.call(&declared);
         call.arg(self.now()).arg(levels);
@@ -267,6 +267,25 @@ impl Store {
             for position in reply::list(self.link.run(&scripts::SETTLE, &call).await?)? {
                 mark_lost(held, step.iter().map(|(at, _)| *at), reply::count(position)?)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Leases on while a request asks for more than one script grants.
+    async fn lease_the_rest(
+        &self,
+        queue: &QueueName,
+        request: LeaseRequest,
+        exchanged: &mut Exchanged,
+    ) -> Result<()> {
+        let mut full = exchanged.leases.len() == LEASE_STEP;
+        while full && exchanged.leases.len() < request.limit {
+            let rest = request.limit - exchanged.leases.len();
+            let rest = LeaseRequest::new(request.worker, rest, request.duration);
+            let more = self.complete_and_lease(queue, &[], Some(rest), &mut []).await?;
+            full = more.leases.len() == LEASE_STEP;
+            exchanged.leases.extend(more.leases);
+            exchanged.next_in = more.next_in;
         }
         Ok(())
     }
@@ -389,16 +408,13 @@ impl Backend for RedisBackend {
                     store.settle(queue, &split, &mut lost).await
                 }
             },
-            async {
-                if last.is_empty() && request.is_none() {
-                    Ok(Exchanged::default())
-                } else {
-                    store.complete_and_lease(queue, last, request, &mut held).await
-                }
-            }
+            async { store.complete_and_lease(queue, last, request, &mut held).await }
         );
         let mut exchanged = exchanged?;
         settled?;
+        if let Some(request) = request {
+            store.lease_the_rest(queue, request, &mut exchanged).await?;
+        }
         for (held, lost) in held.iter_mut().zip(lost) {
             if lost == Held::Lost {
                 *held = Held::Lost;

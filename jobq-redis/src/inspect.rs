@@ -119,17 +119,19 @@ impl Inspect for RedisBackend {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobView>> {
-        let mut ids = Vec::new();
+        let (mut ids, mut seen) = (Vec::new(), offset);
         while ids.len() < limit {
             let step = (limit - ids.len()).min(STEP);
             let mut call = self.store.call(&LIST, queue);
-            call.arg(state.as_str()).arg(offset + ids.len()).arg(step);
-            let found = reply::list(self.store.link.run(&LIST, &call).await?)?;
-            let reached_end = found.len() < step;
-            for id in found {
+            call.arg(state.as_str()).arg(seen).arg(step);
+            let mut parts = reply::list(self.store.link.run(&LIST, &call).await?)?.into_iter();
+            let mut next = || parts.next().unwrap_or(Value::Nil);
+            let looked_at = usize::try_from(reply::count(next())?).unwrap_or(step);
+            for id in reply::list(next())? {
                 ids.push(reply::id(id)?);
             }
-            if reached_end {
+            seen += looked_at;
+            if looked_at < step {
                 break;
             }
         }

@@ -64,6 +64,10 @@ impl QueueKeys {
         &self.all[7]
     }
 
+    pub(crate) fn gone(&self) -> &str {
+        &self.all[9]
+    }
+
     pub(crate) fn wake(&self) -> &str {
         &self.all[14]
     }

@@ -35,6 +35,8 @@ mod backend;
 mod clock;
 mod config;
 mod error;
+#[cfg(any(test, feature = "test-util"))]
+mod fault_proxy;
 mod grouping;
 mod inspect;
 mod keys;
@@ -50,5 +52,7 @@ mod wake;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
+#[cfg(any(test, feature = "test-util"))]
+pub use fault_proxy::FaultProxy;
 #[cfg(any(test, feature = "test-util"))]
 pub use test_server::TestServer;

@@ -8,14 +8,14 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jobq_core::Result;
+use jobq_core::{ErrorKind, Result};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, RedisError, Value};
 
 use crate::config::RedisConfig;
 use crate::error::{Verdict, explain, is_unknown_script, verdict};
-use crate::scripts::Script;
+use crate::scripts::{EXCHANGE, SETTLE, Script};
 use crate::server;
 
 pub(crate) struct Link {
@@ -61,6 +61,23 @@ impl Link {
         match self.try_send(call).await? {
             Err(error) if is_unknown_script(&error) => self.send(&script.call_whole(call)).await,
             answer => answer.map_err(|error| explain(error, &self.address)),
+        }
+    }
+
+    /// Runs a command that may be repeated: a second time if the connection failed. A third time would
+    /// only hide an outage.
+    pub(crate) async fn send_again(&self, command: &Cmd) -> Result<Value> {
+        match self.send(command).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => self.send(command).await,
+            answer => answer,
+        }
+    }
+
+    /// Runs a script that may be repeated, as [`send_again`](Self::send_again) does.
+    pub(crate) async fn run_again(&self, script: &Script, call: &Cmd) -> Result<Value> {
+        match self.run(script, call).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => self.run(script, call).await,
+            answer => answer,
         }
     }
 
@@ -110,6 +127,11 @@ impl Link {
             .await
             .map_err(|error| explain(error, &self.address))?;
         server::check(&mut connection, &self.address).await?;
+        // The two that travel together must be known beforehand: one that has to be sent again, by its
+        // text, would come after the other. A user who may not load scripts loses only this order.
+        for script in [&SETTLE, &EXCHANGE] {
+            let _ = connection.send_packed_command(&script.load()).await;
+        }
         Ok(connection)
     }
 }

@@ -16,6 +16,11 @@ impl Script {
         Self { body, sha: redis::Script::new(body).get_hash().to_owned() }
     }
 
+    /// The command that makes a server know the script.
+    pub(crate) fn load(&self) -> Cmd {
+        redis::cmd("SCRIPT").arg("LOAD").arg(self.body).take()
+    }
+
     /// A call by digest, with these keys and as yet no arguments.
     pub(crate) fn call<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
         let mut command = redis::cmd("EVALSHA");

@@ -30,6 +30,11 @@ local function level_of(record)
   return string.byte(record, 3)
 end
 
+-- A member of the scheduled set. Of jobs due together, those of higher priority come first.
+local function scheduled_member(record, id)
+  return string.char(15 - level_of(record)) .. id
+end
+
 local function max_crashes_of(record)
   return string.byte(record, 4)
 end

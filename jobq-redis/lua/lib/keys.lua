@@ -3,20 +3,23 @@
 --
 -- KEYS[1]      jobs       hash  id -> record: a fixed header, then the payload; never changes
 -- KEYS[2]      levels     zset  priorities whose ready list may hold something
--- KEYS[3]      scheduled  zset  priority byte + id, by due time
+-- KEYS[3]      scheduled  zset  15 - priority (8 bits) + id, by due time
 -- KEYS[4]      leased     zset  token + id + worker (8 + 16 + 8 bytes), by expiry; and the sentinel
 -- KEYS[5]      facts      hash  id -> failed attempts, crashes, failures; absent while all went well
 -- KEYS[6]      reports    hash  id -> progress and log of the newest attempt
 -- KEYS[7]      results    hash  id -> what the handler returned
 -- KEYS[8]      unique     hash  digest -> id of the live job that holds it
 -- KEYS[9]      marks      hash  id -> "1" for leased jobs that somebody wants cancelled
--- KEYS[10]     gone       hash  id -> entries in ready lists whose job has left
+-- KEYS[10]     gone       hash  id -> note on a job that was withdrawn from a ready list: the
+--                               generation (8 bytes) its next entry has, how many entries are left over
 -- KEYS[11]     completed  zset  id, by the time it is to be deleted
 -- KEYS[12]     cancelled  zset  id, by the time it is to be deleted
 -- KEYS[13]     dead       zset  id, by the time it died
--- KEYS[14]     meta       hash  token: the last one; paused; gone: the sum of the gone entries
+-- KEYS[14]     meta       hash  token: the last one; paused; gone: how many entries are left over in
+--                               all; generation: the last one
 -- KEYS[15]     wake       list  at most one token: something may be there to lease
--- KEYS[16-31]  ready      list  ids, one list for each priority from 0 to 15
+-- KEYS[16-31]  ready      list  entries, one list for each priority from 0 to 15: ids, followed by a
+--                               generation if the job had been withdrawn and came back
 local jobs, levels, scheduled, leased = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local facts, reports, results, unique = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local marks, gone, completed, cancelled = KEYS[9], KEYS[10], KEYS[11], KEYS[12]

@@ -7,9 +7,23 @@ local function wake_one()
   end
 end
 
+-- What stands for a job in a ready list. One that was withdrawn has left an entry behind, which its
+-- new one must be told from.
+local function entry_of(id)
+  local note = redis.call("HGET", gone, id)
+  return note and id .. string.sub(note, 1, 8) or id
+end
+
 -- Puts ids (1000 at most) into the ready list of a priority: at its end, or in front.
 local function push_ready(level, ids, in_front)
-  redis.call(in_front and "LPUSH" or "RPUSH", ready_list(level), unpack(ids))
+  local entries = ids
+  if redis.call("EXISTS", gone) == 1 then
+    entries = {}
+    for i, id in ipairs(ids) do
+      entries[i] = entry_of(id)
+    end
+  end
+  redis.call(in_front and "LPUSH" or "RPUSH", ready_list(level), unpack(entries))
   redis.call("ZADD", levels, level, level)
 end
 
@@ -59,7 +73,7 @@ local function promote(now, limit)
   end
   local by_level = {}
   for _, member in ipairs(due) do
-    local level = string.byte(member, 1)
+    local level = 15 - string.byte(member, 1)
     by_level[level] = by_level[level] or {}
     table.insert(by_level[level], string.sub(member, 2))
   end

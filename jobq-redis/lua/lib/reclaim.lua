@@ -19,13 +19,15 @@ local function add_crash(id, worker, now)
   return crashes
 end
 
--- Gives a job back to the front of its priority; one that somebody wants cancelled ends instead.
+-- Gives a job back to the front of its priority; one that somebody wants cancelled ends instead. Says
+-- whether the job is ready again.
 local function give_back(id, record, now)
   if redis.call("HEXISTS", marks, id) == 1 then
     finish(id, record, cancelled, now)
-  else
-    push_ready(level_of(record), { id }, true)
+    return false
   end
+  push_ready(level_of(record), { id }, true)
+  return true
 end
 
 -- Takes jobs from workers that let their leases expire, `limit` of them; says how many are ready again
@@ -43,8 +45,7 @@ local function reclaim(now, limit)
       if crashes >= max_crashes_of(record) and redis.call("HEXISTS", marks, id) == 0 then
         bury(id, record, now)
         poisoned = poisoned + 1
-      else
-        give_back(id, record, now)
+      elseif give_back(id, record, now) then
         reclaimed = reclaimed + 1
       end
     end

@@ -25,7 +25,7 @@ local function places_of(ids)
     local record = redis.call("HGET", jobs, id)
     if record then
       local place = { record = record }
-      local member = string.sub(record, 3, 3) .. id
+      local member = scheduled_member(record, id)
       local function try(state, set, name)
         local score = not place.state and redis.call("ZSCORE", set, name)
         if score then
@@ -55,13 +55,17 @@ local function places_of(ids)
   return places
 end
 
--- Takes a waiting job out of where it waits. An entry in a list would be slow to find: it is noted as
--- gone, and dropped when it comes to the front.
+-- Takes a waiting job out of where it waits. Its entry in a list would be slow to find: it is left
+-- over, and dropped when it comes to the front. Should the job come back, its new entry carries the
+-- generation of the note.
 local function withdraw(id, place)
   if place.state == "scheduled" then
-    redis.call("ZREM", scheduled, string.sub(place.record, 3, 3) .. id)
+    redis.call("ZREM", scheduled, scheduled_member(place.record, id))
   elseif place.state == "ready" then
-    redis.call("HINCRBY", gone, id, 1)
+    local note = redis.call("HGET", gone, id)
+    local left_over = note and struct.unpack(">I4", note, 9) or 0
+    local generation = redis.call("HINCRBY", meta, "generation", 1)
+    redis.call("HSET", gone, id, struct.pack(">I8I4", generation, left_over + 1))
     redis.call("HINCRBY", meta, "gone", 1)
   end
 end

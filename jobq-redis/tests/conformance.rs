@@ -1,0 +1,74 @@
+//! The core's specification of a backend, on Redis. Nothing else.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jobq_core::conformance::{Fixture, Store};
+use jobq_core::{Backend, DeadRetention, Inspect, LeaseRequest, ManualClock, QueueName, WorkerId};
+use jobq_redis::{RedisBackend, RedisConfig, TestServer};
+
+struct RedisFixture {
+    backend: RedisBackend,
+    server: TestServer,
+}
+
+#[async_trait]
+impl Fixture for RedisFixture {
+    async fn create(clock: ManualClock, dead_retention: DeadRetention) -> Self {
+        let server = TestServer::start().unwrap();
+        let config =
+            RedisConfig::new(&server.url()).unwrap().clock(clock).dead_retention(dead_retention);
+        Self { backend: RedisBackend::connect_with(config).await.unwrap(), server }
+    }
+
+    fn store(&self) -> &dyn Store {
+        &self.backend
+    }
+
+    /// All that may be left of a queue is what does not grow: the sentinel of the leased set, the token
+    /// counter, and a wake-up that nobody has taken. Entries of ready lists whose jobs have left go with
+    /// the lease that comes upon them.
+    async fn assert_pristine(&self, queue: &QueueName) {
+        self.backend.resume(queue).await.unwrap();
+        let request = LeaseRequest::new(WorkerId::from_u64(1), 1_000, Duration::from_secs(1));
+        let leased = self.backend.exchange(queue, &[], Some(request)).await.unwrap().leases;
+        assert!(leased.is_empty(), "{} jobs are left", leased.len());
+        let client = redis::Client::open(self.server.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{{jobq:{queue}}}:*"))
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        for key in keys {
+            let part = key.rsplit(':').next().unwrap();
+            let size: u64 = match part {
+                "leased" => {
+                    let members: u64 =
+                        redis::cmd("ZCARD").arg(&key).query_async(&mut connection).await.unwrap();
+                    members - 1
+                }
+                "meta" => {
+                    let gone: Option<u64> = redis::cmd("HGET")
+                        .arg(&key)
+                        .arg("gone")
+                        .query_async(&mut connection)
+                        .await
+                        .unwrap();
+                    gone.unwrap_or(0)
+                }
+                "wake" => {
+                    let tokens: u64 =
+                        redis::cmd("LLEN").arg(&key).query_async(&mut connection).await.unwrap();
+                    tokens - 1
+                }
+                // A priority stays noted until the next lease finds its list empty.
+                "levels" => 0,
+                _ => panic!("{key} is left"),
+            };
+            assert_eq!(size, 0, "{key} holds something");
+        }
+    }
+}
+
+jobq_core::conformance::suite!(RedisFixture);

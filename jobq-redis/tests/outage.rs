@@ -1,0 +1,238 @@
+//! What a backend does when its server or the way to it fails.
+#![allow(missing_docs, reason = "tests are named by what they show")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jobq_core::{Backend, ErrorKind, Held, Inspect, Next, Settlement};
+use jobq_redis::{FaultProxy, RedisBackend, RedisConfig, TestServer};
+use support::{PATIENCE, eventually, impatient, job, lease, queue};
+
+fn complete(lease: &Arc<jobq_core::Lease>) -> Settlement {
+    Settlement::new(Arc::clone(lease), Next::Complete { result: None })
+}
+
+async fn redis(server: &TestServer, command: &[&str]) {
+    let mut connection = redis::Client::open(server.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let mut call = redis::cmd(command[0]);
+    call.arg(&command[1..]);
+    call.exec_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again_with_its_jobs() {
+    let mut server =
+        TestServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).unwrap();
+    let backend = impatient(&server.url()).await;
+    let enqueued = backend.enqueue_batch(&[job(), job()]).await.unwrap();
+
+    server.kill();
+    let down = backend.ping().await.unwrap_err();
+    server.restart().unwrap();
+
+    assert_eq!(down.kind(), ErrorKind::Unavailable);
+    eventually(async || backend.ping().await).await;
+    let leases = lease(&backend, 10).await.leases;
+    let ids: Vec<_> = leases.iter().map(|lease| lease.job.id).collect();
+    assert_eq!(ids, [enqueued[0].id(), enqueued[1].id()]);
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_has_forgotten_are_sent_again() {
+    let server = TestServer::start().unwrap();
+    let backend = RedisBackend::connect(&server.url()).await.unwrap();
+    backend.enqueue_batch(&[job(), job()]).await.unwrap();
+    let first = lease(&backend, 1).await.leases;
+
+    redis(&server, &["SCRIPT", "FLUSH"]).await;
+
+    backend.enqueue_batch(&[job()]).await.unwrap();
+    let settled = backend.exchange(&queue(), &[complete(&first[0])], None).await.unwrap();
+    assert_eq!(settled.held, [Held::Yes]);
+    assert_eq!(lease(&backend, 10).await.leases.len(), 2);
+}
+
+#[tokio::test]
+async fn a_killed_connection_costs_at_most_one_call() {
+    let server = TestServer::start().unwrap();
+    let backend = RedisBackend::connect(&server.url()).await.unwrap();
+    backend.ping().await.unwrap();
+
+    redis(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+
+    let first = backend.ping().await;
+    assert!(first.is_ok() || first.unwrap_err().kind() == ErrorKind::Unavailable);
+    backend.ping().await.unwrap();
+    // An enqueue is idempotent, and tried again by itself.
+    redis(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    assert!(backend.enqueue_batch(&[job()]).await.unwrap()[0].is_created());
+}
+
+#[tokio::test]
+async fn a_paused_server_is_reported_and_found_again() {
+    let server = TestServer::start().unwrap();
+    let backend = impatient(&server.url()).await;
+
+    redis(&server, &["CLIENT", "PAUSE", "1500", "ALL"]).await;
+
+    let error = backend.ping().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    eventually(async || backend.ping().await).await;
+}
+
+#[tokio::test]
+async fn a_link_that_swallows_everything_is_given_up_and_made_anew() {
+    let server = TestServer::start().unwrap();
+    let proxy = FaultProxy::before(server.port()).await.unwrap();
+    let backend = impatient(&proxy.url()).await;
+    backend.enqueue_batch(&[job()]).await.unwrap();
+
+    proxy.freeze();
+    let asked = Instant::now();
+    let error = backend.ping().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    proxy.thaw();
+
+    eventually(async || backend.ping().await).await;
+    assert_eq!(lease(&backend, 10).await.leases.len(), 1);
+}
+
+#[tokio::test]
+async fn a_cut_link_is_made_anew() {
+    let server = TestServer::start().unwrap();
+    let proxy = FaultProxy::before(server.port()).await.unwrap();
+    let backend = impatient(&proxy.url()).await;
+
+    for _ in 0..20 {
+        proxy.cut();
+        eventually(async || backend.ping().await).await;
+        assert!(backend.enqueue_batch(&[job()]).await.is_ok());
+    }
+
+    assert_eq!(backend.queue(&queue()).await.unwrap().ready, 20);
+}
+
+#[tokio::test]
+async fn a_slow_link_is_slow_and_nothing_worse() {
+    let server = TestServer::start().unwrap();
+    let proxy = FaultProxy::before(server.port()).await.unwrap();
+    let backend = RedisBackend::connect(&proxy.url()).await.unwrap();
+
+    proxy.delay(Duration::from_millis(50));
+
+    backend.enqueue_batch(&[job(), job()]).await.unwrap();
+    let leases = lease(&backend, 10).await.leases;
+    let settlements: Vec<_> = leases.iter().map(complete).collect();
+    let settled = backend.exchange(&queue(), &settlements, None).await.unwrap();
+    assert_eq!(settled.held, [Held::Yes, Held::Yes]);
+}
+
+#[tokio::test]
+async fn an_enqueue_whose_answer_is_lost_can_be_repeated() {
+    let server = TestServer::start().unwrap();
+    let proxy = FaultProxy::before(server.port()).await.unwrap();
+    let backend = impatient(&proxy.url()).await;
+    let job = job();
+
+    // Requests pass, answers come too late to be waited for.
+    proxy.delay(Duration::from_millis(400));
+    let lost = backend.enqueue_batch(std::slice::from_ref(&job)).await;
+    proxy.delay(Duration::ZERO);
+
+    assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
+    eventually(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+    assert_eq!(backend.queue(&queue()).await.unwrap().ready, 1);
+}
+
+#[tokio::test]
+async fn a_wait_survives_its_connection() {
+    let server = TestServer::start().unwrap();
+    let proxy = FaultProxy::before(server.port()).await.unwrap();
+    let backend = impatient(&proxy.url()).await;
+    let waiting = tokio::spawn({
+        let backend = backend.clone();
+        async move {
+            loop {
+                if let Ok(queue) = backend.wait(&[queue()]).await {
+                    return queue;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+
+    proxy.cut();
+    let direct = RedisBackend::connect(&server.url()).await.unwrap();
+    direct.enqueue_batch(&[job()]).await.unwrap();
+
+    assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), queue());
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_to_enqueue_and_can_still_be_drained() {
+    let server =
+        TestServer::start_with(&["--maxmemory", "6mb", "--maxmemory-policy", "noeviction"])
+            .unwrap();
+    let backend = RedisBackend::connect(&server.url()).await.unwrap();
+    let big = "x".repeat(20_000);
+    let mut enqueued = 0;
+    let refused = loop {
+        match backend.enqueue_batch(&[support::job_of(&big)]).await {
+            Ok(_) => enqueued += 1,
+            Err(error) => break error,
+        }
+        assert!(enqueued < 10_000, "the server never fills");
+    };
+
+    assert_eq!(refused.kind(), ErrorKind::Full, "{refused}");
+    assert!(refused.to_string().contains("is full"), "{refused}");
+    // Leasing, failing, extending and completing go on while the server is full.
+    let mut done = 0;
+    let mut failed_once = false;
+    loop {
+        let leases = lease(&backend, 5).await.leases;
+        if leases.is_empty() {
+            break;
+        }
+        let proofs: Vec<_> = leases.iter().map(|lease| lease.proof()).collect();
+        let extended = backend.extend(&queue(), &proofs, support::LEASE).await.unwrap();
+        assert!(extended.iter().all(|answer| *answer == jobq_core::Extended::Yes));
+        let settlements: Vec<_> = leases
+            .iter()
+            .map(|lease| {
+                if failed_once {
+                    done += 1;
+                    complete(lease)
+                } else {
+                    failed_once = true;
+                    Settlement::new(Arc::clone(lease), Next::Release)
+                }
+            })
+            .collect();
+        let settled = backend.exchange(&queue(), &settlements, None).await.unwrap();
+        assert!(settled.held.iter().all(|held| *held == Held::Yes));
+    }
+    assert_eq!(done, enqueued);
+    backend.enqueue_batch(&[support::job_of(&big)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backend_made_before_its_server_works_once_there_is_one() {
+    let mut server = TestServer::start().unwrap();
+    let url = server.url();
+    server.kill();
+    let backend = RedisBackend::lazy(RedisConfig::new(&url).unwrap()).unwrap();
+
+    let error = backend.ping().await.unwrap_err();
+    assert!(error.to_string().contains("nothing listens at 127.0.0.1:"), "{error}");
+    server.restart().unwrap();
+
+    backend.ping().await.unwrap();
+}

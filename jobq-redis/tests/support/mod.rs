@@ -1,0 +1,58 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::time::Duration;
+
+use jobq_core::{
+    Backend, Exchanged, JobId, JobRecord, Kind, LeaseRequest, NewJob, Payload, QueueName,
+    SystemClock, When, WorkerId,
+};
+use jobq_redis::{RedisBackend, RedisConfig};
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a lease lasts in tests.
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
+
+pub(crate) fn queue() -> QueueName {
+    QueueName::new("mail").unwrap()
+}
+
+pub(crate) fn job() -> NewJob {
+    job_of(&"hello")
+}
+
+pub(crate) fn job_of(payload: &impl serde::Serialize) -> NewJob {
+    let id = JobId::generate(&SystemClock::default());
+    let kind = Kind::new("send_welcome").unwrap();
+    NewJob::new(JobRecord::new(id, queue(), kind, Payload::encode(payload).unwrap()), When::Now)
+}
+
+/// A backend that gives up on a silent server after a moment.
+pub(crate) async fn impatient(url: &str) -> RedisBackend {
+    let config = RedisConfig::new(url)
+        .unwrap()
+        .response_timeout(Duration::from_millis(300))
+        .connect_timeout(Duration::from_millis(300));
+    RedisBackend::connect_with(config).await.unwrap()
+}
+
+pub(crate) async fn lease(backend: &RedisBackend, limit: usize) -> Exchanged {
+    let request = LeaseRequest::new(WorkerId::from_u64(7), limit, LEASE);
+    backend.exchange(&queue(), &[], Some(request)).await.unwrap()
+}
+
+/// Tries until it works.
+pub(crate) async fn eventually<T, E: std::fmt::Display>(
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
+    let started = tokio::time::Instant::now();
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(error) => assert!(started.elapsed() < PATIENCE, "still: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
