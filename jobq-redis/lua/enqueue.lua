@@ -71,17 +71,18 @@ end
 local known = redis.call("HMGET", jobs, unpack(ids))
 
 local any_gone = redis.call("EXISTS", gone) == 1
-local fields, ready, answers, duplicates, wake_up = {}, {}, {}, false, false
+local added, fields, ready, answers, duplicates, wake_up = {}, {}, {}, {}, false, false
 local position = FIRST
 for i, id in ipairs(ids) do
   local record, when = ARGV[position + 1], ARGV[position + 2]
   position = position + 3
-  local other = standing(id, record, known[i])
+  local other = standing(id, record, known[i] or added[id])
   if other then
     duplicates = true
     answers[i] = other
   else
     answers[i] = ""
+    added[id] = true
     fields[#fields + 1] = id
     fields[#fields + 1] = record
     local level, at = string.byte(record, 3), due_at(when)

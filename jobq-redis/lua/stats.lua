@@ -4,11 +4,26 @@
 --
 -- Returns  ready, scheduled, leased, completed, cancelled, dead, "1" if paused, and the records at the
 --          head of each priority that has any
+-- How far a list is searched for its first entry that is not left over.
+local SEARCH = 1000
+
+local function head_of(list)
+  if redis.call("EXISTS", gone) == 0 then
+    return redis.call("LINDEX", list, 0)
+  end
+  for _, entry in ipairs(redis.call("LRANGE", list, 0, SEARCH - 1)) do
+    local note = redis.call("HGET", gone, string.sub(entry, 1, 16))
+    if not note or string.sub(entry, 17) == string.sub(note, 1, 8) then
+      return entry
+    end
+  end
+end
+
 local ready, heads = 0, {}
 for level = 0, 15 do
   local list = ready_list(level)
   ready = ready + redis.call("LLEN", list)
-  local head = redis.call("LINDEX", list, 0)
+  local head = head_of(list)
   local record = head and redis.call("HGET", jobs, string.sub(head, 1, 16))
   if record then
     heads[#heads + 1] = string.sub(record, 1, 14)

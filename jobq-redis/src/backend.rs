@@ -1,6 +1,6 @@
 //! `impl Backend`: one short method per script.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -183,14 +183,9 @@ impl Store {
     /// Enqueues jobs of any queues; the answers are in their order.
     pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         let mut by_queue: HashMap<&QueueName, Vec<usize>> = HashMap::new();
-        let mut seen = HashSet::new();
-        let mut answers: Vec<_> =
-            jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
+        let mut answers: Vec<_> = jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
         for (position, job) in jobs.iter().enumerate() {
-            // A second job of one id is a duplicate of the first whatever the store knows.
-            if jobs.len() == 1 || seen.insert(job.record.id) {
-                by_queue.entry(&job.record.queue).or_default().push(position);
-            }
+            by_queue.entry(&job.record.queue).or_default().push(position);
         }
         for (queue, positions) in by_queue {
             self.register(queue).await?;
