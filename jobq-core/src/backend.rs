@@ -101,7 +101,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn report(&self, queue: &QueueName, lease: LeaseRef, report: &Report) -> Result<Held>;
 
     /// Gives back all leases of `worker` in a queue but those in `keep`, as
-    /// [`Release`](crate::Next::Release) does, and says how many.
+    /// [`Release`](crate::Next::Release) does, and says how many. What was leased first is first again.
     ///
     /// For a worker whose exchange failed: the answer that got lost may have brought leases, and
     /// without this they would count as crashes. May be repeated. Takes time in proportion to the jobs
@@ -121,8 +121,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// reclaims expired leases, and prunes what is past its retention.
     ///
     /// An expired lease adds one to the job's crashes. The job goes to the front of its priority, or to
-    /// the dead once it has crashed as often as it may. Safe to run from many workers at once. Call it
-    /// again while [`more`](Maintained::more) says so. May be repeated.
+    /// the dead once it has crashed as often as it may. Of several, the one whose lease expired first
+    /// is first again; of those that expired together, the one that was leased first. Safe to run from
+    /// many workers at once. Call it again while [`more`](Maintained::more) says so. May be repeated.
     ///
     /// # Errors
     ///
@@ -199,13 +200,7 @@ impl Maintained {
         pruned: usize,
         more: bool,
     ) -> Self {
-        Self {
-            promoted,
-            reclaimed,
-            poisoned,
-            pruned,
-            more,
-        }
+        Self { promoted, reclaimed, poisoned, pruned, more }
     }
 }
 

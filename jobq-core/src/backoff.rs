@@ -101,10 +101,7 @@ impl Backoff {
     }
 
     const fn new(growth: Growth) -> Self {
-        Self {
-            growth,
-            jitter: true,
-        }
+        Self { growth, jitter: true }
     }
 
     /// The same delays, to the millisecond, with nothing random about them.
@@ -149,11 +146,7 @@ impl Backoff {
     #[must_use]
     pub fn delay(&self, attempt: u32, random: &mut dyn Random) -> Duration {
         let ceiling = self.ceiling(attempt);
-        if self.jitter {
-            ceiling.mul_f64(random.unit().clamp(0.0, 1.0))
-        } else {
-            ceiling
-        }
+        if self.jitter { ceiling.mul_f64(random.unit().clamp(0.0, 1.0)) } else { ceiling }
     }
 }
 
@@ -174,26 +167,15 @@ mod tests {
     }
 
     fn first_five(backoff: Backoff) -> Vec<u64> {
-        (1..=5)
-            .map(|attempt| backoff.ceiling(attempt).as_secs())
-            .collect()
+        (1..=5).map(|attempt| backoff.ceiling(attempt).as_secs()).collect()
     }
 
     #[test]
     fn each_growth_gives_its_series() {
         assert_eq!(first_five(Backoff::fixed(secs(30))), [30, 30, 30, 30, 30]);
-        assert_eq!(
-            first_five(Backoff::linear(secs(10), secs(35))),
-            [10, 20, 30, 35, 35]
-        );
-        assert_eq!(
-            first_five(Backoff::exponential(secs(2), secs(20))),
-            [2, 4, 8, 16, 20]
-        );
-        assert_eq!(
-            first_five(Backoff::list(&[secs(1), secs(60)])),
-            [1, 60, 60, 60, 60]
-        );
+        assert_eq!(first_five(Backoff::linear(secs(10), secs(35))), [10, 20, 30, 35, 35]);
+        assert_eq!(first_five(Backoff::exponential(secs(2), secs(20))), [2, 4, 8, 16, 20]);
+        assert_eq!(first_five(Backoff::list(const { &[secs(1), secs(60)] })), [1, 60, 60, 60, 60]);
         assert_eq!(first_five(Backoff::list(&[])), [0, 0, 0, 0, 0]);
     }
 
@@ -208,9 +190,7 @@ mod tests {
     fn one_seed_gives_one_series() {
         let delays = |seed| {
             let mut random = SeededRandom::new(seed);
-            (1..=20)
-                .map(|n| Backoff::DEFAULT.delay(n, &mut random))
-                .collect::<Vec<_>>()
+            (1..=20).map(|n| Backoff::DEFAULT.delay(n, &mut random)).collect::<Vec<_>>()
         };
 
         assert_eq!(delays(7), delays(7));

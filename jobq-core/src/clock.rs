@@ -88,11 +88,7 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -135,9 +131,7 @@ impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn starting_at(start: Timestamp) -> Self {
-        Self {
-            now_ms: Arc::new(AtomicU64::new(start.as_millis())),
-        }
+        Self { now_ms: Arc::new(AtomicU64::new(start.as_millis())) }
     }
 
     /// Moves time forward.
@@ -172,10 +166,7 @@ mod tests {
     #[test]
     fn time_arithmetic_saturates() {
         assert_eq!(Timestamp::EPOCH - Duration::from_secs(1), Timestamp::EPOCH);
-        assert_eq!(
-            Timestamp::from_millis(5).since(Timestamp::from_millis(9)),
-            Duration::ZERO
-        );
+        assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
         assert_eq!(
             Timestamp::from_millis(u64::MAX) + Duration::MAX,
             Timestamp::from_millis(u64::MAX)

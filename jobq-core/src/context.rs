@@ -163,8 +163,7 @@ impl JobContext {
         message: impl Into<String> + Send,
     ) -> Result<Held> {
         let progress = Progress::new(done, total, message);
-        self.publish(|report| report.progress = Some(progress))
-            .await
+        self.publish(|report| report.progress = Some(progress)).await
     }
 
     /// Adds a line to the log that is kept with the job: the newest hundred lines of the newest
@@ -176,8 +175,7 @@ impl JobContext {
     pub async fn log(&self, line: impl Into<String> + Send) -> Result<Held> {
         let (at, attempt) = (self.inner.backend.clock().now(), self.attempt());
         let line = line.into();
-        self.publish(|report| report.push_line(at, attempt, line))
-            .await
+        self.publish(|report| report.push_line(at, attempt, line)).await
     }
 
     async fn publish(&self, change: impl FnOnce(&mut Report) + Send) -> Result<Held> {
@@ -186,18 +184,12 @@ impl JobContext {
             change(&mut report);
             report.clone()
         };
-        self.inner
-            .backend
-            .report(self.queue_name(), self.inner.lease.proof(), &report)
-            .await
+        self.inner.backend.report(self.queue_name(), self.inner.lease.proof(), &report).await
     }
 
     fn report(&self) -> MutexGuard<'_, Report> {
         // A report is whole between any two statements, so a panic elsewhere does not spoil it.
-        self.inner
-            .report
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -60,13 +60,7 @@ impl Error {
     /// An error of `kind`; `message` says what went wrong and, where it can, what to do.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            inner: Box::new(Inner {
-                kind,
-                message: message.into(),
-                source: None,
-            }),
-        }
+        Self { inner: Box::new(Inner { kind, message: message.into(), source: None }) }
     }
 
     /// The same error, caused by `source`.
@@ -113,9 +107,6 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.inner
-            .source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.inner.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

@@ -85,13 +85,7 @@ impl Failure {
             message.truncate(end);
             message.push('…');
         }
-        Self {
-            kind,
-            attempt,
-            at,
-            worker,
-            message,
-        }
+        Self { kind, attempt, at, worker, message }
     }
 }
 
@@ -131,9 +125,7 @@ impl History {
 impl FromIterator<Failure> for History {
     fn from_iter<I: IntoIterator<Item = Failure>>(failures: I) -> Self {
         let mut history = Self::new();
-        failures
-            .into_iter()
-            .for_each(|failure| history.push(failure));
+        failures.into_iter().for_each(|failure| history.push(failure));
         history
     }
 }
@@ -143,13 +135,7 @@ mod tests {
     use super::*;
 
     fn failure(attempt: u32, message: &str) -> Failure {
-        Failure::new(
-            FailureKind::Error,
-            attempt,
-            Timestamp::EPOCH,
-            WorkerId::from_u64(1),
-            message,
-        )
+        Failure::new(FailureKind::Error, attempt, Timestamp::EPOCH, WorkerId::from_u64(1), message)
     }
 
     #[test]

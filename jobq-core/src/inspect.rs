@@ -72,8 +72,8 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
     async fn cancel(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<CancelOutcome>>;
 
-    /// Moves dead jobs back to ready with all their attempts and crashes before them again, and their
-    /// history kept; the answers are in their order.
+    /// Moves dead jobs back to ready, behind those that wait, with all their attempts and crashes before
+    /// them again and their history kept; the answers are in their order.
     ///
     /// # Errors
     ///

@@ -104,11 +104,7 @@ impl LeaseRequest {
     /// Up to `limit` jobs for `worker`, for `duration` each.
     #[must_use]
     pub const fn new(worker: WorkerId, limit: usize, duration: Duration) -> Self {
-        Self {
-            worker,
-            limit,
-            duration,
-        }
+        Self { worker, limit, duration }
     }
 }
 
@@ -177,10 +173,7 @@ pub enum Held {
 
 /// What became of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a worker must decide about each of them"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a worker must decide about each of them")]
 pub enum Extended {
     /// The lease now lasts the full duration again.
     Yes,
@@ -207,10 +200,6 @@ impl Exchanged {
     /// What an exchange brought.
     #[must_use]
     pub const fn new(held: Vec<Held>, leases: Vec<Arc<Lease>>, next_in: Option<Duration>) -> Self {
-        Self {
-            held,
-            leases,
-            next_in,
-        }
+        Self { held, leases, next_in }
     }
 }

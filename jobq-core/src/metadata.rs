@@ -37,9 +37,7 @@ impl Metadata {
 
     /// All facts, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Whether there are none.
@@ -49,11 +47,7 @@ impl Metadata {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        let bytes: usize = self
-            .0
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        let bytes: usize = self.0.iter().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > MAX_BYTES {
             return Err(Error::invalid_input(format!(
                 "metadata has {bytes} bytes, more than the {MAX_BYTES} allowed: put data in the payload"
@@ -65,11 +59,6 @@ impl Metadata {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Metadata {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(facts: I) -> Self {
-        Self(
-            facts
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        Self(facts.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }

@@ -110,32 +110,14 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_accepted() {
-        for name in [
-            "default",
-            "crm.sync",
-            "send_welcome",
-            "a-1",
-            "7up",
-            &"x".repeat(100),
-        ] {
+        for name in ["default", "crm.sync", "send_welcome", "a-1", "7up", &"x".repeat(100)] {
             assert_eq!(QueueName::new(name).unwrap().as_str(), name);
         }
     }
 
     #[test]
     fn names_that_would_break_a_key_or_a_shell_are_refused() {
-        for name in [
-            "",
-            " ",
-            "a b",
-            "a:b",
-            "{a}",
-            "a/b",
-            "é",
-            ".a",
-            "-a",
-            &"x".repeat(101),
-        ] {
+        for name in ["", " ", "a b", "a:b", "{a}", "a/b", "é", ".a", "-a", &"x".repeat(101)] {
             let error = Kind::new(name).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidInput, "{name:?}");
         }

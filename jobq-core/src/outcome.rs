@@ -31,10 +31,7 @@ pub struct JobError(Reason);
 
 #[derive(Debug)]
 enum Reason {
-    Retry {
-        after: Option<Duration>,
-        error: Box<dyn StdError + Send + Sync>,
-    },
+    Retry { after: Option<Duration>, error: Box<dyn StdError + Send + Sync> },
     Snooze(Duration),
     Discard(String),
     Dead(Box<dyn StdError + Send + Sync>),
@@ -45,18 +42,12 @@ impl JobError {
     /// Try again after the backoff of the job's type. For errors that `?` does not take, such as a text
     /// or a boxed error.
     pub fn retry(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Reason::Retry {
-            after: None,
-            error: error.into(),
-        })
+        Self(Reason::Retry { after: None, error: error.into() })
     }
 
     /// Try again after `delay`, exactly: what a server's `Retry-After` asks for.
     pub fn retry_after(delay: Duration, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Reason::Retry {
-            after: Some(delay),
-            error: error.into(),
-        })
+        Self(Reason::Retry { after: Some(delay), error: error.into() })
     }
 
     /// Not now: come back after `delay`, and use no attempt.
@@ -94,10 +85,7 @@ impl fmt::Display for JobError {
             Reason::Retry { after: None, error } | Reason::Dead(error) => {
                 f.write_str(&chain(&**error))
             }
-            Reason::Retry {
-                after: Some(after),
-                error,
-            } => {
+            Reason::Retry { after: Some(after), error } => {
                 write!(f, "{} (retry after {after:?})", chain(&**error))
             }
             Reason::Snooze(delay) => write!(f, "snoozed for {delay:?}"),
@@ -173,17 +161,12 @@ impl<T: Serialize, E: Into<JobError>> IntoOutcome for Result<T, E> {
             Ok(value) => match rmp_serde::to_vec_named(&value) {
                 // `()` and `None` say nothing that would be worth keeping.
                 Ok(bytes) if bytes == [NIL] => Outcome::Done { result: None },
-                Ok(bytes) => Outcome::Done {
-                    result: Some(bytes),
-                },
+                Ok(bytes) => Outcome::Done { result: Some(bytes) },
                 // The work is done; running it again would give the same result once more.
                 Err(error) => Outcome::Dead(format!("the result has no encoding: {error}")),
             },
             Err(error) => match error.into().0 {
-                Reason::Retry { after, error } => Outcome::Retry {
-                    after,
-                    message: chain(&*error),
-                },
+                Reason::Retry { after, error } => Outcome::Retry { after, message: chain(&*error) },
                 Reason::Snooze(delay) => Outcome::Snooze(delay),
                 Reason::Discard(reason) => Outcome::Discard(reason),
                 Reason::Dead(error) => Outcome::Dead(chain(&*error)),
@@ -210,13 +193,7 @@ mod tests {
         }
 
         let outcome = handler().into_outcome();
-        assert_eq!(
-            outcome,
-            Outcome::Retry {
-                after: None,
-                message: "no route".into()
-            }
-        );
+        assert_eq!(outcome, Outcome::Retry { after: None, message: "no route".into() });
     }
 
     #[test]
@@ -225,12 +202,7 @@ mod tests {
         let value: JobResult<u8> = Ok(7);
 
         assert_eq!(unit.into_outcome(), Outcome::Done { result: None });
-        assert_eq!(
-            value.into_outcome(),
-            Outcome::Done {
-                result: Some(vec![7])
-            }
-        );
+        assert_eq!(value.into_outcome(), Outcome::Done { result: Some(vec![7]) });
     }
 
     #[test]
@@ -239,10 +211,7 @@ mod tests {
         for (error, outcome) in [
             (
                 JobError::retry_after(second, "429"),
-                Outcome::Retry {
-                    after: Some(second),
-                    message: "429".into(),
-                },
+                Outcome::Retry { after: Some(second), message: "429".into() },
             ),
             (JobError::snooze(second), Outcome::Snooze(second)),
             (JobError::discard("gone"), Outcome::Discard("gone".into())),

@@ -68,11 +68,8 @@ impl Payload {
     /// JSON has no form for.
     pub fn to_json(&self) -> Result<String> {
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(
-                crate::ErrorKind::Corrupt,
-                "the payload cannot be shown as JSON",
-            )
-            .because(cause)
+            Error::new(crate::ErrorKind::Corrupt, "the payload cannot be shown as JSON")
+                .because(cause)
         };
         let value: rmpv::Value =
             rmp_serde::from_slice(&self.0).map_err(|cause| unreadable(cause.into()))?;
@@ -156,10 +153,7 @@ impl OlderPayload {
     pub fn unsupported(&self) -> Error {
         Error::new(
             crate::ErrorKind::Corrupt,
-            format!(
-                "nothing reads payloads of version {} any more",
-                self.version
-            ),
+            format!("nothing reads payloads of version {} any more", self.version),
         )
     }
 }
@@ -186,34 +180,17 @@ mod tests {
 
     #[test]
     fn fields_may_be_added_and_reordered() {
-        let payload = Payload::encode(&Old {
-            user: 1,
-            name: "a".into(),
-        })
-        .unwrap();
+        let payload = Payload::encode(&Old { user: 1, name: "a".into() }).unwrap();
 
         let read: Reordered = payload.decode().unwrap();
-        assert_eq!(
-            read,
-            Reordered {
-                added: None,
-                name: "a".into(),
-                user: 1
-            }
-        );
+        assert_eq!(read, Reordered { added: None, name: "a".into(), user: 1 });
     }
 
     #[test]
     fn json_goes_in_and_comes_out() {
         let payload = Payload::from_json(r#"{"user":1,"name":"a"}"#).unwrap();
 
-        assert_eq!(
-            payload.decode::<Old>().unwrap(),
-            Old {
-                user: 1,
-                name: "a".into()
-            }
-        );
+        assert_eq!(payload.decode::<Old>().unwrap(), Old { user: 1, name: "a".into() });
         assert_eq!(payload.to_json().unwrap(), r#"{"name":"a","user":1}"#);
     }
 
@@ -229,26 +206,16 @@ mod tests {
         assert!(Payload::from_bytes(vec![0; MAX_PAYLOAD_BYTES]).is_ok());
         let error = Payload::from_bytes(vec![0; MAX_PAYLOAD_BYTES + 1]).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .contains("1048577 bytes, more than the 1048576 allowed"),
+            error.to_string().contains("1048577 bytes, more than the 1048576 allowed"),
             "{error}"
         );
     }
 
     #[test]
     fn a_payload_that_does_not_fit_says_which_type_and_why() {
-        let error = Payload::from_json(r#"{"user":"x"}"#)
-            .unwrap()
-            .decode::<Old>()
-            .unwrap_err();
+        let error = Payload::from_json(r#"{"user":"x"}"#).unwrap().decode::<Old>().unwrap_err();
 
-        assert!(
-            error
-                .to_string()
-                .starts_with("the payload does not fit Old: "),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("the payload does not fit Old: "), "{error}");
     }
 
     #[test]

@@ -24,9 +24,7 @@ impl Priority {
         if level <= Self::HIGHEST.0 {
             Ok(Self(level))
         } else {
-            Err(Error::invalid_input(format!(
-                "priority {level} is above the highest, 15"
-            )))
+            Err(Error::invalid_input(format!("priority {level} is above the highest, 15")))
         }
     }
 

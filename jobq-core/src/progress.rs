@@ -28,11 +28,7 @@ impl Progress {
     /// `done` of `total` steps; a long `message` is cut.
     #[must_use]
     pub fn new(done: u64, total: u64, message: impl Into<String>) -> Self {
-        Self {
-            done,
-            total,
-            message: cut(message.into()),
-        }
+        Self { done, total, message: cut(message.into()) }
     }
 
     /// Whole percent done, or `None` while the total is unknown.
@@ -71,11 +67,7 @@ impl Report {
         if self.log.len() >= MAX_LOG_LINES {
             self.log.pop_front();
         }
-        self.log.push_back(LogLine {
-            at,
-            attempt,
-            text: cut(text.into()),
-        });
+        self.log.push_back(LogLine { at, attempt, text: cut(text.into()) });
     }
 }
 

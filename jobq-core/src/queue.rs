@@ -47,11 +47,7 @@ pub trait Queue: Backend {
     where
         Self: Sized,
     {
-        Enqueue {
-            backend: self,
-            job,
-            options: Options::default(),
-        }
+        Enqueue { backend: self, job, options: Options::default() }
     }
 
     /// Enqueues jobs as a stream brings them, in batches and in bounded memory: a million jobs take no
@@ -67,12 +63,7 @@ pub trait Queue: Backend {
         J: Job,
         S: Stream<Item = J> + Send,
     {
-        EnqueueMany {
-            backend: self,
-            jobs,
-            options: Options::default(),
-            id_of: None,
-        }
+        EnqueueMany { backend: self, jobs, options: Options::default(), id_of: None }
     }
 
     /// Enqueues all jobs of an iterator: [`enqueue_many`](Self::enqueue_many) for what is already there.
@@ -123,10 +114,7 @@ impl<J: Job> Enqueue<'_, J> {
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), as [`JobRecord::of`].
     pub fn build(self) -> Result<NewJob> {
-        let id = self
-            .options
-            .id
-            .unwrap_or_else(|| JobId::generate(self.backend.clock()));
+        let id = self.options.id.unwrap_or_else(|| JobId::generate(self.backend.clock()));
         new_job(id, &self.job, &self.options)
     }
 }
@@ -147,9 +135,7 @@ impl<'a, J: Job> IntoFuture for Enqueue<'a, J> {
 
 impl<J> fmt::Debug for Enqueue<'_, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Enqueue")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Enqueue").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -183,12 +169,7 @@ where
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self {
-            backend,
-            jobs,
-            options,
-            id_of,
-        } = self;
+        let Self { backend, jobs, options, id_of } = self;
         Box::pin(async move {
             let mut sum = EnqueuedMany::default();
             let mut calls = std::pin::pin!(
@@ -219,9 +200,7 @@ where
 
 impl<J, S> fmt::Debug for EnqueueMany<'_, J, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EnqueueMany")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("EnqueueMany").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

@@ -87,12 +87,7 @@ impl JobRecord {
             timeout: J::TIMEOUT,
             retention: J::RETENTION,
             unique: job.unique_key()?,
-            ..Self::new(
-                id,
-                QueueName::new(J::QUEUE)?,
-                Kind::new(J::KIND)?,
-                Payload::encode(job)?,
-            )
+            ..Self::new(id, QueueName::new(J::QUEUE)?, Kind::new(J::KIND)?, Payload::encode(job)?)
         };
         record.check()?;
         Ok(record)
@@ -125,18 +120,8 @@ impl JobRecord {
                 ))),
                 _ => Ok(()),
             };
-        duration(
-            "timeout",
-            self.timeout,
-            Duration::from_millis(1),
-            MAX_TIMEOUT,
-        )?;
-        duration(
-            "retention",
-            self.retention,
-            Duration::from_secs(1),
-            MAX_RETENTION,
-        )?;
+        duration("timeout", self.timeout, Duration::from_millis(1), MAX_TIMEOUT)?;
+        duration("retention", self.retention, Duration::from_secs(1), MAX_RETENTION)?;
         self.metadata.check()
     }
 }

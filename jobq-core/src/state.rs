@@ -17,10 +17,7 @@ use crate::error::{Error, Result};
 
 /// Where a job is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a new state changes what every backend must do"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a new state changes what every backend must do")]
 pub enum JobState {
     /// Waits for its time: enqueued for later, snoozed, or backing off after a failed attempt.
     Scheduled,
@@ -38,14 +35,8 @@ pub enum JobState {
 
 impl JobState {
     /// All states, in the order of a job's life.
-    pub const ALL: [Self; 6] = [
-        Self::Scheduled,
-        Self::Ready,
-        Self::Leased,
-        Self::Completed,
-        Self::Cancelled,
-        Self::Dead,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Scheduled, Self::Ready, Self::Leased, Self::Completed, Self::Cancelled, Self::Dead];
 
     /// Whether a job in this state may still run.
     #[must_use]
@@ -115,15 +106,10 @@ mod tests {
     #[test]
     fn an_ended_job_moves_only_when_a_person_requeues_it() {
         for from in JobState::ALL.into_iter().filter(|state| !state.is_live()) {
-            let exits: Vec<_> = JobState::ALL
-                .into_iter()
-                .filter(|next| from.may_become(*next))
-                .collect();
-            let allowed: &[JobState] = if from == JobState::Dead {
-                &[JobState::Ready]
-            } else {
-                &[]
-            };
+            let exits: Vec<_> =
+                JobState::ALL.into_iter().filter(|next| from.may_become(*next)).collect();
+            let allowed: &[JobState] =
+                if from == JobState::Dead { &[JobState::Ready] } else { &[] };
             assert_eq!(exits, allowed, "{from}");
         }
     }

@@ -60,22 +60,14 @@ fn from_older(older: OlderPayload) -> Result<SyncRecord, Error> {
     match older.version() {
         2 => {
             let SyncRecordV2 { store, entity } = older.decode()?;
-            Ok(SyncRecord {
-                store,
-                entity,
-                urgent: true,
-            })
+            Ok(SyncRecord { store, entity, urgent: true })
         }
         _ => Err(older.unsupported()),
     }
 }
 
 fn record(store: u32, entity: &str, urgent: bool) -> SyncRecord {
-    SyncRecord {
-        store,
-        entity: entity.to_owned(),
-        urgent,
-    }
+    SyncRecord { store, entity: entity.to_owned(), urgent }
 }
 
 #[test]
@@ -85,10 +77,7 @@ fn every_key_sets_its_constant() {
     assert_eq!(SyncRecord::MAX_ATTEMPTS, 3);
     assert_eq!(SyncRecord::MAX_CRASHES, 2);
     assert_eq!(SyncRecord::TIMEOUT, Some(secs(60)));
-    assert_eq!(
-        SyncRecord::BACKOFF,
-        Backoff::exponential(secs(2), secs(600)).without_jitter()
-    );
+    assert_eq!(SyncRecord::BACKOFF, Backoff::exponential(secs(2), secs(600)).without_jitter());
     assert_eq!(SyncRecord::PRIORITY, Priority::new(5).unwrap());
     assert_eq!(SyncRecord::RETENTION, Some(secs(7 * 86_400)));
     assert_eq!(SyncRecord::VERSION, 3);
@@ -98,10 +87,7 @@ fn every_key_sets_its_constant() {
 fn only_the_listed_fields_make_a_job_unique() {
     let key = record(1, "order", false).unique_key().unwrap();
 
-    assert_eq!(
-        key,
-        Some(UniqueKey::new("crm.sync", &(1_u32, "order")).unwrap())
-    );
+    assert_eq!(key, Some(UniqueKey::new("crm.sync", &(1_u32, "order")).unwrap()));
     assert_eq!(key, record(1, "order", true).unique_key().unwrap());
     assert_ne!(key, record(2, "order", false).unique_key().unwrap());
     assert_ne!(key, record(1, "customer", false).unique_key().unwrap());
@@ -109,31 +95,19 @@ fn only_the_listed_fields_make_a_job_unique() {
 
 #[test]
 fn an_older_payload_goes_through_the_named_function() {
-    let payload = Payload::encode(&SyncRecordV2 {
-        store: 1,
-        entity: "order".into(),
-    })
-    .unwrap();
+    let payload = Payload::encode(&SyncRecordV2 { store: 1, entity: "order".into() }).unwrap();
 
     let upcast = SyncRecord::upcast(OlderPayload::new(2, payload.clone())).unwrap();
     assert_eq!(upcast, record(1, "order", true));
     let refusal = SyncRecord::upcast(OlderPayload::new(1, payload)).unwrap_err();
-    assert_eq!(
-        refusal.to_string(),
-        "nothing reads payloads of version 1 any more"
-    );
+    assert_eq!(refusal.to_string(), "nothing reads payloads of version 1 any more");
 }
 
 #[test]
 fn without_a_function_an_older_payload_is_read_as_the_current_one() {
     let payload = Payload::encode(&SendWelcome { user: 7 }).unwrap();
 
-    assert_eq!(
-        SendWelcome::upcast(OlderPayload::new(1, payload))
-            .unwrap()
-            .user,
-        7
-    );
+    assert_eq!(SendWelcome::upcast(OlderPayload::new(1, payload)).unwrap().user, 7);
 }
 
 /// An error of the user's own.
@@ -158,12 +132,7 @@ fn older(_: OlderPayload) -> Result<Moved, TooOld> {
 fn the_error_of_an_upcast_is_converted() {
     let payload = Payload::encode(&()).unwrap();
 
-    assert_eq!(
-        Moved::upcast(OlderPayload::new(1, payload))
-            .unwrap_err()
-            .to_string(),
-        "too old"
-    );
+    assert_eq!(Moved::upcast(OlderPayload::new(1, payload)).unwrap_err().to_string(), "too old");
 }
 
 #[derive(Serialize, Deserialize, Job)]
@@ -187,10 +156,7 @@ const LISTED: [Duration; 3] = [secs(1), secs(10), secs(60)];
 #[test]
 fn every_form_of_backoff_is_understood() {
     assert_eq!(Fixed::BACKOFF, Backoff::fixed(secs(30)));
-    assert_eq!(
-        Linear::BACKOFF,
-        Backoff::linear(Duration::from_millis(500), secs(5400))
-    );
+    assert_eq!(Linear::BACKOFF, Backoff::linear(Duration::from_millis(500), secs(5400)));
     assert_eq!(List::BACKOFF, Backoff::list(&LISTED));
     assert_eq!(WithoutJitter::BACKOFF, Backoff::DEFAULT.without_jitter());
 }
@@ -234,12 +200,7 @@ fn the_default_kind_is_the_name_in_snake_case() {
 
 #[test]
 fn kinds_and_queues_that_pass_the_macro_pass_the_core() {
-    for kind in [
-        HTTPFetch::KIND,
-        SendWelcome::KIND,
-        SyncRecord::KIND,
-        r#async::KIND,
-    ] {
+    for kind in [HTTPFetch::KIND, SendWelcome::KIND, SyncRecord::KIND, r#async::KIND] {
         assert_eq!(Kind::new(kind).unwrap().as_str(), kind);
     }
     for queue in [SyncRecord::QUEUE, Notify::QUEUE] {
@@ -256,10 +217,7 @@ fn a_bare_unique_takes_the_whole_job() {
 
 #[test]
 fn a_function_says_what_is_unique() {
-    let mail = Notify::Mail {
-        user: 1,
-        subject: "hello".into(),
-    };
+    let mail = Notify::Mail { user: 1, subject: "hello".into() };
     let key = mail.unique_key().unwrap();
 
     assert_eq!(key, Some(UniqueKey::new("notify", &1_u64).unwrap()));
@@ -332,12 +290,7 @@ mod hostile_names {
 fn a_reexported_crate_and_hostile_names_do_no_harm() {
     assert_eq!(hostile_names::Sealed::PRIORITY, Priority::HIGHEST);
     assert_eq!(hostile_names::Sealed::TIMEOUT, Some(secs(1)));
-    assert!(
-        hostile_names::Sealed { id: 1 }
-            .unique_key()
-            .unwrap()
-            .is_some()
-    );
+    assert!(hostile_names::Sealed { id: 1 }.unique_key().unwrap().is_some());
 }
 
 macro_rules! job {
