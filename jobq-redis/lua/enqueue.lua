@@ -60,7 +60,7 @@ local function standing(id, record, known)
     return id
   end
   if string.byte(record, 2) % 2 == 1 then
-    return redis.call("HGET", unique, string.sub(record, 23, 38)) or nil
+    return redis.call("HGET", unique, string.sub(record, 15, 30)) or nil
   end
 end
 
@@ -87,7 +87,7 @@ for i, id in ipairs(ids) do
     fields[#fields + 1] = record
     local level, at = string.byte(record, 3), due_at(when)
     if string.byte(record, 2) % 2 == 1 then
-      redis.call("HSET", unique, string.sub(record, 23, 38), id)
+      redis.call("HSET", unique, string.sub(record, 15, 30), id)
     end
     if at then
       local member = string.char(15 - level) .. id

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus};
 use jobq_core::{
-    Backend, Clock, Enqueued, Error, ErrorKind, Exchanged, Extended, Held, Lease, LeaseRef,
-    LeaseRequest, NewJob, QueueName, Report, Result, Settlement, Timestamp, Token, When, WorkerId,
+    Backend, Clock, Enqueued, Error, Exchanged, Extended, Held, Lease, LeaseRef, LeaseRequest,
+    NewJob, QueueName, Report, Result, Settlement, Timestamp, Token, When, WorkerId,
 };
 use redis::{Cmd, Value};
 
@@ -183,7 +183,8 @@ impl Store {
     /// Enqueues jobs of any queues; the answers are in their order.
     pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         let mut by_queue: HashMap<&QueueName, Vec<usize>> = HashMap::new();
-        let mut answers: Vec<_> = jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
+        let mut answers: Vec<_> =
+            jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
         for (position, job) in jobs.iter().enumerate() {
             by_queue.entry(&job.record.queue).or_default().push(position);
         }

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //! record  0 format · 1 flags · 2 priority · 3 max crashes · 4 max attempts (16) · 6 version (16)
-//!         8 enqueued at, ms (48) · 14 timeout, ms (32) · 18 retention, s (32) · 22 unique digest (128,
-//!         if flag 0) · kind, after its length (8) · metadata, after its length (16, if flag 1) · payload
+//!         8 enqueued at, ms (48) · then, each if its flag is set: unique digest (128), retention, s (32),
+//!         timeout, ms (32) · kind, after its length (8) · if its flag is set: metadata, after its length
+//!         (16) · payload
 //! facts   0 failed attempts (16) · 2 crashes (16) · failures: kind (8), attempt (16), at, ms (48),
 //!         worker (64), message, after its length (16)
 //! ```
 //!
-//! Numbers are big-endian and unsigned; zero stands for no timeout and no retention.
+//! Numbers are big-endian and unsigned. What most jobs do without takes no room in them.
 
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ use jobq_core::{
 
 const FORMAT: u8 = 1;
 const HAS_UNIQUE: u8 = 1;
-const HAS_METADATA: u8 = 2;
+const HAS_RETENTION: u8 = 2;
+const HAS_TIMEOUT: u8 = 4;
+const HAS_METADATA: u8 = 8;
 
 /// A record as it is stored. Its id and queue are where it is found.
 pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
@@ -33,19 +36,27 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
     let kind = record.kind.as_str().as_bytes();
     let payload = record.payload.as_bytes();
     let mut bytes = Vec::with_capacity(44 + kind.len() + metadata.len() + payload.len());
-    let flags = if record.unique.is_some() { HAS_UNIQUE } else { 0 }
-        | if metadata.is_empty() { 0 } else { HAS_METADATA };
+    let flags = [
+        (record.unique.is_some(), HAS_UNIQUE),
+        (record.retention.is_some(), HAS_RETENTION),
+        (record.timeout.is_some(), HAS_TIMEOUT),
+        (!metadata.is_empty(), HAS_METADATA),
+    ];
+    let flags = flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag);
     bytes.extend([FORMAT, flags, record.priority.level(), saturate::<u8>(record.max_crashes)]);
     bytes.extend(saturate::<u16>(record.max_attempts).to_be_bytes());
     bytes.extend(saturate::<u16>(record.version).to_be_bytes());
     bytes.extend(&enqueued_at.as_millis().to_be_bytes()[2..]);
-    let timeout_ms = record.timeout.map_or(0, |timeout| timeout.as_millis());
-    bytes.extend(u32::try_from(timeout_ms).unwrap_or(u32::MAX).to_be_bytes());
-    // Rounded up: what was asked to be kept is kept at least as long.
-    let retention_s = record.retention.map_or(0, |kept| kept.as_millis().div_ceil(1_000));
-    bytes.extend(u32::try_from(retention_s).unwrap_or(u32::MAX).to_be_bytes());
     if let Some(key) = &record.unique {
         bytes.extend(key.as_bytes());
+    }
+    if let Some(retention) = record.retention {
+        // Rounded up: what was asked to be kept is kept at least as long.
+        let seconds = retention.as_millis().div_ceil(1_000);
+        bytes.extend(u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes());
+    }
+    if let Some(timeout) = record.timeout {
+        bytes.extend(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).to_be_bytes());
     }
     bytes.push(saturate::<u8>(kind.len()));
     bytes.extend(kind);
@@ -92,13 +103,15 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     let max_attempts = u32::from(rest.u16()?);
     let version = u32::from(rest.u16()?);
     let enqueued_at = rest.timestamp()?;
-    let timeout = Some(u64::from(rest.u32()?)).filter(|ms| *ms > 0).map(Duration::from_millis);
-    let retention = Some(u64::from(rest.u32()?)).filter(|s| *s > 0).map(Duration::from_secs);
-    let unique =
-        if flags & HAS_UNIQUE == 0 { None } else { Some(UniqueKey::from_bytes(rest.array()?)) };
+    let has = |flag| flags & flag != 0;
+    let unique = has(HAS_UNIQUE).then(|| rest.array()).transpose()?.map(UniqueKey::from_bytes);
+    let retention = has(HAS_RETENTION).then(|| rest.u32()).transpose()?;
+    let retention = retention.map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let timeout = has(HAS_TIMEOUT).then(|| rest.u32()).transpose()?;
+    let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
     let kind_length = usize::from(rest.u8()?);
     let kind = Kind::new(rest.text(kind_length)?)?;
-    let metadata = if flags & HAS_METADATA == 0 {
+    let metadata = if !has(HAS_METADATA) {
         Metadata::new()
     } else {
         let length = usize::from(rest.u16()?);

@@ -39,15 +39,22 @@ local function max_crashes_of(record)
   return string.byte(record, 4)
 end
 
-local function retention_of(record)
-  local a, b, c, d = string.byte(record, 19, 22)
-  return (((a * 256 + b) * 256 + c) * 256 + d) * 1000
+local function has(record, flag)
+  return math.floor(string.byte(record, 2) / flag) % 2 == 1
 end
 
 local function digest_of(record)
-  if string.byte(record, 2) % 2 == 1 then
-    return string.sub(record, 23, 38)
+  if has(record, 1) then
+    return string.sub(record, 15, 30)
   end
+end
+
+-- In ms; 0 for a job that leaves nothing behind.
+local function retention_of(record)
+  if not has(record, 2) then
+    return 0
+  end
+  return struct.unpack(">I4", record, has(record, 1) and 31 or 15) * 1000
 end
 
 -- A member of the leased set.

@@ -1,0 +1,144 @@
+//! `cargo run --release -p jobq-benches -- all`
+//!
+//! Measures jobq against the bars it has set itself. Every figure is the median of several runs; wall
+//! times vary up to twofold between machines and moments, Redis CPU and calls per job hardly do.
+
+mod figure;
+mod load;
+mod scenario;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use figure::{Figure, Report};
+use server::Server;
+
+/// Measures jobq against its bars.
+#[derive(Debug, Parser)]
+#[command(name = "jobq-bench", version)]
+struct Arguments {
+    /// What to measure.
+    #[arg(required = true, value_enum)]
+    scenarios: Vec<Scenario>,
+    /// Print one line of JSON a figure.
+    #[arg(long)]
+    json: bool,
+    /// Measure this server in place of a private one on a free port. Its database is EMPTIED.
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// How many runs a figure is the median of: 3 at least.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=99))]
+    runs: u32,
+    /// Plays the worker that is killed in the scenario `crash`.
+    #[arg(long, hide = true)]
+    crash_worker: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Many jobs through one streamed call.
+    EnqueueBulk,
+    /// Single enqueues by 50 callers at once.
+    EnqueueConcurrent,
+    /// Single enqueues, each awaited before the next, against a bare SET loop.
+    EnqueueSequential,
+    /// A worker empties a queue, at its best concurrency.
+    Drain,
+    /// A worker with concurrency 1 empties a queue.
+    DrainSequential,
+    /// From the enqueue call to the start of the handler, with an idle worker.
+    Pickup,
+    /// What an idle worker asks of the server.
+    Idle,
+    /// Bytes in Redis for each waiting job, and after success.
+    Memory,
+    /// Many jobs due at one instant.
+    Due,
+    /// The drain with millions of jobs behind it.
+    Backlog,
+    /// A worker is killed with jobs in flight.
+    Crash,
+    /// A worker empties a queue of the memory backend.
+    MemoryBackend,
+    /// All of them.
+    All,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(&arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(&*error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("jobq-bench: {error}");
+    ExitCode::from(2)
+}
+
+pub(crate) type AnyResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+async fn run(arguments: &Arguments) -> AnyResult<bool> {
+    if arguments.crash_worker {
+        let url = arguments.redis.as_deref().ok_or("--crash-worker needs --redis")?;
+        return scenario::crash::worker(url).await.map(|()| true);
+    }
+    let server = match &arguments.redis {
+        Some(url) => Server::at(url).await?,
+        None => Server::private().await?,
+    };
+    let all = [
+        Scenario::EnqueueBulk,
+        Scenario::EnqueueConcurrent,
+        Scenario::EnqueueSequential,
+        Scenario::Drain,
+        Scenario::DrainSequential,
+        Scenario::Pickup,
+        Scenario::Idle,
+        Scenario::Memory,
+        Scenario::Due,
+        Scenario::Backlog,
+        Scenario::Crash,
+        Scenario::MemoryBackend,
+    ];
+    let chosen: &[Scenario] =
+        if arguments.scenarios.contains(&Scenario::All) { &all } else { &arguments.scenarios };
+    let mut report = Report::new(arguments.json);
+    for scenario in chosen {
+        let mut figures = Vec::new();
+        for run in 1..=arguments.runs {
+            if !arguments.json {
+                eprintln!("{scenario:?}: run {run} of {}", arguments.runs);
+            }
+            figures.push(measure(*scenario, &server).await?);
+        }
+        report.add(&figures);
+    }
+    report.print();
+    Ok(report.all_met())
+}
+
+async fn measure(scenario: Scenario, server: &Server) -> AnyResult<Vec<Figure>> {
+    match scenario {
+        Scenario::EnqueueBulk => scenario::enqueue::bulk(server).await,
+        Scenario::EnqueueConcurrent => scenario::enqueue::concurrent(server).await,
+        Scenario::EnqueueSequential => scenario::enqueue::sequential(server).await,
+        Scenario::Drain => scenario::drain::best(server).await,
+        Scenario::DrainSequential => scenario::drain::sequential(server).await,
+        Scenario::Pickup => scenario::pickup::run(server).await,
+        Scenario::Idle => scenario::idle::run(server).await,
+        Scenario::Memory => scenario::memory::run(server).await,
+        Scenario::Due => scenario::due::run(server).await,
+        Scenario::Backlog => scenario::backlog::run(server).await,
+        Scenario::Crash => scenario::crash::run(server).await,
+        Scenario::MemoryBackend => scenario::memory_backend::run().await,
+        Scenario::All => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,11 @@
+//! What is measured, one file each.
+
+pub(crate) mod backlog;
+pub(crate) mod crash;
+pub(crate) mod drain;
+pub(crate) mod due;
+pub(crate) mod enqueue;
+pub(crate) mod idle;
+pub(crate) mod memory;
+pub(crate) mod memory_backend;
+pub(crate) mod pickup;
