@@ -36,6 +36,7 @@ local function complete()
     end
   end
   if #members > 0 then
+    -- A write that takes no memory, as `begin()` is.
     redis.call("ZREM", leased, unpack(members))
     redis.call("HDEL", jobs, unpack(ids))
     forget(ids)
@@ -89,8 +90,8 @@ local function hold(list, entries)
   redis.call("LTRIM", list, #entries, -1)
 end
 
-local function lease()
-  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+local function lease(levels_in_use)
+  for _, level in ipairs(levels_in_use) do
     local list = ready_list(tonumber(level))
     while #ids < limit do
       local entries = redis.call("LRANGE", list, 0, limit - #ids - 1)
@@ -110,27 +111,41 @@ local function lease()
   end
 end
 
-local function next_in()
-  local first
-  for _, set in ipairs({ scheduled, leased }) do
-    local score = tonumber(redis.call("ZRANGE", set, 0, 0, "WITHSCORES")[2] or "inf")
-    if score and score < math.huge and (not first or score < first) then
-      first = score
-    end
-  end
-  return first and int(math.max(first - now, 0)) or ""
+-- When the first job of a set is due; infinite if there is none.
+local function head(set)
+  return tonumber(redis.call("ZRANGE", set, 0, 0, "WITHSCORES")[2] or "inf") or math.huge
 end
 
-begin()
 local lost = complete()
-promote(now, promote_limit)
-reclaim(now, reclaim_limit)
-if limit == 0 or redis.call("HEXISTS", meta, "paused") == 1 then
+-- Idle workers come by often: what there is nothing of must cost them next to nothing.
+local first_at = math.min(head(scheduled), head(leased))
+local may_have_moved = first_at <= now
+if may_have_moved then
+  begin()
+  promote(now, promote_limit)
+  reclaim(now, reclaim_limit)
+end
+if limit == 0 then
   return { lost }
 end
-lease()
+local levels_in_use = redis.call("ZREVRANGE", levels, 0, -1)
+if #levels_in_use > 0 then
+  if redis.call("HEXISTS", meta, "paused") == 1 then
+    return { lost }
+  end
+  begin()
+  lease(levels_in_use)
+  may_have_moved = true
+end
+local next_in = ""
+if #ids < limit then
+  if may_have_moved then
+    first_at = math.min(head(scheduled), head(leased))
+  end
+  next_in = first_at < math.huge and int(math.max(first_at - now, 0)) or ""
+end
 local known = {}
 if #ids > 0 and redis.call("EXISTS", facts) == 1 then
   known = redis.call("HMGET", facts, unpack(ids))
 end
-return { lost, ids, records, known, first_token, int(now + duration), #ids < limit and next_in() or "" }
+return { lost, ids, records, known, first_token, int(now + duration), next_in }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,9 @@ const LEASE_STEP: usize = 1_000;
 /// what a promotion does.
 const PROMOTE_STEP: usize = 500;
 const RECLAIM_STEP: usize = 100;
+/// Every how many heartbeats silent workers are forgotten and queues noted: the first one, and one in
+/// some minutes after.
+const SWEEP_EVERY: u64 = 10;
 /// How long a queue's name is taken to be on the list of queues after it was put there: somebody may
 /// have emptied the server meanwhile.
 const REGISTERED_FOR: Duration = Duration::from_secs(30);
@@ -60,6 +64,7 @@ pub(crate) struct Store {
     pub(crate) grouping: Grouping,
     clock: ServerClock,
     registered: Mutex<HashMap<QueueName, Instant>>,
+    beats: AtomicU64,
 }
 
 impl RedisBackend {
@@ -108,6 +113,7 @@ impl RedisBackend {
             grouping: Grouping::default(),
             clock: ServerClock::default(),
             registered: Mutex::default(),
+            beats: AtomicU64::new(0),
         };
         Ok(Self { store: Arc::new(store), wakes })
     }
@@ -496,22 +502,21 @@ impl Backend for RedisBackend {
         let keys = &self.store.keys;
         let status = serde_json::to_string(worker)
             .map_err(|cause| Error::invalid_input("the status has no encoding").because(cause))?;
-        let mut call =
-            HEARTBEAT.call(&[keys.alive(), keys.workers(), keys.queues(), keys.restart()]);
-        call.arg(self.store.now())
+        let mut call = HEARTBEAT.call(&[keys.workers(), keys.queues(), keys.restart()]);
+        let beat = self.store.beats.fetch_add(1, Ordering::Relaxed);
+        call.arg(self.store.clock().now().as_millis())
             .arg(ttl.as_millis().to_string())
             .arg(worker.id.to_string())
             .arg(status)
+            .arg(i32::from(beat % SWEEP_EVERY == 0))
             .arg(&worker.queues);
         Ok(Signals::new(reply::count(self.store.link.run(&HEARTBEAT, &call).await?)?))
     }
 
     async fn farewell(&self, worker: WorkerId) -> Result<()> {
-        let (keys, id) = (&self.store.keys, worker.to_string());
-        let forget = redis::cmd("HDEL").arg(keys.workers()).arg(&id).take();
-        let bury = redis::cmd("ZREM").arg(keys.alive()).arg(&id).take();
-        futures_util::try_join!(self.store.link.send(&forget), self.store.link.send(&bury))?;
-        Ok(())
+        let workers = self.store.keys.workers();
+        let forget = redis::cmd("HDEL").arg(workers).arg(worker.to_string()).take();
+        self.store.link.send(&forget).await.map(drop)
     }
 
     async fn ping(&self) -> Result<()> {

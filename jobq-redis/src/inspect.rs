@@ -191,28 +191,15 @@ impl Inspect for RedisBackend {
     }
 
     async fn workers(&self) -> Result<Vec<WorkerStatus>> {
-        let (keys, now) = (&self.store.keys, self.store.clock().now());
-        let living = redis::cmd("ZRANGEBYSCORE")
-            .arg(keys.alive())
-            .arg(format!("({}", now.as_millis()))
-            .arg("+inf")
-            .take();
-        let ids = reply::list(self.store.link.send(&living).await?)?;
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut statuses = redis::cmd("HMGET");
-        statuses.arg(keys.workers());
-        for id in ids {
-            statuses.arg(reply::bytes(id)?);
-        }
+        let all = redis::cmd("HGETALL").arg(self.store.keys.workers()).take();
+        let now = self.store.clock().now();
         let mut workers = Vec::new();
-        for status in reply::list(self.store.link.send(&statuses).await?)? {
-            // One that said farewell between the two calls.
-            if status == Value::Nil {
+        for (_, noted) in reply::text_pairs(self.store.link.send(&all).await?)? {
+            let (forgotten_at, status) = noted.split_once(' ').unwrap_or(("0", &noted));
+            if forgotten_at.parse::<u64>().is_ok_and(|at| at <= now.as_millis()) {
                 continue;
             }
-            let worker = serde_json::from_slice::<WorkerStatus>(&reply::bytes(status)?);
+            let worker = serde_json::from_str::<WorkerStatus>(status);
             workers.push(worker.map_err(|cause| {
                 Error::new(ErrorKind::Corrupt, "a worker's status is unreadable").because(cause)
             })?);

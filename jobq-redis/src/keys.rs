@@ -106,12 +106,7 @@ impl Keys {
         format!("{{{}}}:queues", self.prefix)
     }
 
-    /// Worker ids, by the time they are forgotten.
-    pub(crate) fn alive(&self) -> String {
-        format!("{{{}}}:alive", self.prefix)
-    }
-
-    /// Worker id → status.
+    /// Worker id → when it is forgotten, and its status.
     pub(crate) fn workers(&self) -> String {
         format!("{{{}}}:workers", self.prefix)
     }

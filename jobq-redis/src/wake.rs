@@ -23,7 +23,7 @@ use crate::reply;
 
 /// How long one blocking pop lasts on the server. Long enough to cost an idle worker next to nothing,
 /// short enough that a connection that has silently died is noticed.
-const BLOCK: Duration = Duration::from_secs(5);
+const BLOCK: Duration = Duration::from_secs(10);
 
 /// How many sets of queues can be waited for at once by one backend. A worker waits for one.
 const MAX_CONNECTIONS: usize = 64;
@@ -100,15 +100,17 @@ impl Wakes {
         })
     }
 
-    /// Pops a token; `None` if there was none in time.
-    async fn pop(&self, queues: &[QueueName]) -> Result<Option<QueueName>> {
-        let mut connection = self.pool.get().await.map_err(|cause| match cause {
-            deadpool_redis::PoolError::Backend(error) => explain(error, &self.address),
-            other => Error::new(
-                ErrorKind::Unavailable,
-                format!("no connection to Redis at {}: {other}", self.address),
-            ),
-        })?;
+    /// Pops a token; `None` if there was none in time. The connection is kept from one pop to the next:
+    /// taking it from the pool costs a check each time.
+    async fn pop(
+        &self,
+        queues: &[QueueName],
+        kept: &mut Option<deadpool_redis::Connection>,
+    ) -> Result<Option<QueueName>> {
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.connection().await?,
+        };
         let mut command = redis::cmd("BLPOP");
         for queue in queues {
             command.arg(self.keys.of(queue).wake());
@@ -118,7 +120,10 @@ impl Wakes {
             tokio::time::timeout(BLOCK + self.grace, command.query_async::<Value>(&mut connection))
                 .await;
         match answer {
-            Ok(Ok(answer)) => self.queue_of(queues, answer),
+            Ok(Ok(answer)) => {
+                *kept = Some(connection);
+                self.queue_of(queues, answer)
+            }
             Ok(Err(error)) => {
                 drop(deadpool_redis::Connection::take(connection));
                 Err(explain(error, &self.address))
@@ -133,6 +138,16 @@ impl Wakes {
         }
     }
 
+    async fn connection(&self) -> Result<deadpool_redis::Connection> {
+        self.pool.get().await.map_err(|cause| match cause {
+            deadpool_redis::PoolError::Backend(error) => explain(error, &self.address),
+            other => Error::new(
+                ErrorKind::Unavailable,
+                format!("no connection to Redis at {}: {other}", self.address),
+            ),
+        })
+    }
+
     fn queue_of(&self, queues: &[QueueName], answer: Value) -> Result<Option<QueueName>> {
         let Some(key) = reply::list(answer)?.into_iter().next() else { return Ok(None) };
         let key = reply::text(key)?;
@@ -141,9 +156,7 @@ impl Wakes {
 
     /// Gives a token that nobody here wants to whoever waits elsewhere.
     async fn put_back(&self, queue: &QueueName) -> Result<()> {
-        let mut connection = self.pool.get().await.map_err(|cause| {
-            Error::new(ErrorKind::Unavailable, format!("no connection to Redis: {cause}"))
-        })?;
+        let mut connection = self.connection().await?;
         redis::cmd("RPUSH")
             .arg(self.keys.of(queue).wake())
             .arg("1")
@@ -156,10 +169,11 @@ impl Wakes {
 
 /// Pops tokens for as long as anybody waits.
 async fn watch_on(wakes: Weak<Wakes>, watch: Arc<Watch>) {
+    let mut connection = None;
     loop {
         // The backend may be dropped between two pops.
         let Some(wakes) = wakes.upgrade() else { return };
-        let popped = wakes.pop(&watch.queues).await;
+        let popped = wakes.pop(&watch.queues, &mut connection).await;
         match popped {
             Ok(None) => {}
             Ok(Some(queue)) => {

@@ -1,0 +1,260 @@
+//! What each command does.
+
+use std::fmt;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jobq_core::{JobId, Queue};
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::{
+    Cli, Command, DemoArgs, GenerateArgs, ImportArgs, SeedArgs, SummaryArgs, WorkArgs,
+};
+use crate::db::{Store, Summary};
+use crate::generate::Recipe;
+use crate::jobs::{ImportFile, QUEUES};
+use crate::location::Location;
+use crate::mapping::Mapping;
+use crate::rows::{Format, Layout};
+use crate::{queue, report, run as running, spool};
+
+/// Of so many rows of the demonstration one is malformed.
+const DEMO_ROWS_PER_BAD: u64 = 1_000;
+
+/// Why a command failed, in one line, and whose fault it is.
+#[derive(Debug)]
+pub struct Failure {
+    is_usage: bool,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { is_usage: false, message: message.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { is_usage: true, message: message.into() }
+    }
+
+    /// The error and its causes, in one line.
+    pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let below = error.to_string();
+            // Many errors repeat their cause in their own message.
+            if !message.contains(&below) {
+                message = format!("{message}: {below}");
+            }
+            cause = error.source();
+        }
+        Self::new(message.replace('\n', " "))
+    }
+
+    /// 2 for what the caller can put right on the command line, 1 for everything else.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(if self.is_usage { 2 } else { 1 })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// When it cannot be done; an import that fails is said so in its summary, and by the exit code.
+pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        None => demo(cli.demo).await,
+        Some(Command::Generate(args)) => generate(&args),
+        Some(Command::Seed(args)) => seed(&args).await,
+        Some(Command::Import(args)) => import(args).await,
+        Some(Command::Work(args)) => work(args).await,
+        Some(Command::Summary(args)) => summary(&args).await,
+    }
+}
+
+async fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
+    let dir = tempfile::tempdir().map_err(|error| Failure::failed(&error))?;
+    let file = dir.path().join("supplier.csv");
+    let recipe = Recipe {
+        rows: args.rows,
+        bad: args.rows.div_ceil(DEMO_ROWS_PER_BAD),
+        seed: 1,
+        format: Format::Csv,
+    };
+    write(&recipe, &file)?;
+    let db =
+        args.db.unwrap_or_else(|| format!("sqlite://{}", dir.path().join("import.db").display()));
+    let store = open(&db).await?;
+    store.seed(1, args.rows).await.map_err(|error| Failure::failed(&error))?;
+    let job = ImportFile {
+        import_id: new_id(),
+        contractor_id: 1,
+        source: Location::Path(file),
+        layout: Layout::default(),
+        chunk_rows: 500,
+        max_bytes: u64::MAX,
+        http_timeout_s: 30,
+    };
+    let waiting = Waiting { queue: "memory:", concurrency: 4, patience: Duration::from_secs(600) };
+    let summary = waiting.for_summary(store, job).await?;
+    Ok(finish(&summary, args.json))
+}
+
+fn generate(args: &GenerateArgs) -> Result<ExitCode, Failure> {
+    let is_xml = args.file.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("xml"));
+    let by_name = if is_xml { Format::Xml } else { Format::Csv };
+    let recipe = Recipe {
+        rows: args.rows,
+        bad: args.bad,
+        seed: args.seed,
+        format: args.format.unwrap_or(by_name),
+    };
+    write(&recipe, &args.file)?;
+    let (rows, format) = (args.rows, recipe.format);
+    report::line(&format!("wrote {rows} rows of {format} to {}", args.file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(recipe: &Recipe, file: &Path) -> Result<(), Failure> {
+    let cannot = |error| Failure::usage(format!("cannot write {}: {error}", file.display()));
+    let out = File::create(file).map_err(cannot)?;
+    recipe.write(&mut BufWriter::new(out)).map_err(cannot)
+}
+
+async fn seed(args: &SeedArgs) -> Result<ExitCode, Failure> {
+    let store = open(&args.db.url()).await?;
+    store.seed(args.contractor, args.products).await.map_err(|error| Failure::failed(&error))?;
+    let (products, contractor) = (args.products, args.contractor);
+    report::line(&format!("{products} products, each with a link of contractor {contractor}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn import(args: ImportArgs) -> Result<ExitCode, Failure> {
+    let mapping = Mapping::with(args.map).map_err(Failure::usage)?;
+    if args.enqueue_only && queue::is_memory(&args.queue) {
+        let message =
+            "--enqueue-only needs a queue that outlives this process: add --queue redis://…";
+        return Err(Failure::usage(message));
+    }
+    if let (Location::Path(path), false) = (&args.source, args.enqueue_only) {
+        spool::check_path(path, args.max_bytes)
+            .map_err(|fault| Failure::usage(fault.to_string()))?;
+    }
+    let job = ImportFile {
+        import_id: new_id(),
+        contractor_id: args.contractor,
+        source: args.source,
+        layout: Layout {
+            format: args.format,
+            mapping,
+            delimiter: args.delimiter,
+            limit: args.limit,
+        },
+        chunk_rows: args.chunk_rows,
+        max_bytes: args.max_bytes,
+        http_timeout_s: args.http_timeout,
+    };
+    if args.enqueue_only {
+        return enqueue(job, &args.queue, args.json).await;
+    }
+    let store = open(&args.db.url()).await?;
+    let waiting = Waiting {
+        queue: &args.queue,
+        concurrency: args.concurrency,
+        patience: Duration::from_secs(args.give_up_after),
+    };
+    let summary = waiting.for_summary(store, job).await?;
+    Ok(finish(&summary, args.json))
+}
+
+async fn enqueue(job: ImportFile, queue_url: &str, as_json: bool) -> Result<ExitCode, Failure> {
+    let queue = queue::open(queue_url).await?;
+    let (import_id, id) = (job.import_id.clone(), job.id());
+    queue.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
+    report::line(&if as_json {
+        json!({"import_id": import_id, "status": "enqueued"}).to_string()
+    } else {
+        format!("import {import_id} enqueued")
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How to run an import in this process.
+struct Waiting<'a> {
+    queue: &'a str,
+    concurrency: usize,
+    patience: Duration,
+}
+
+impl Waiting<'_> {
+    async fn for_summary(&self, store: Store, job: ImportFile) -> Result<Summary, Failure> {
+        let queue = queue::open(self.queue).await?;
+        let (import_id, id) = (job.import_id.clone(), job.id());
+        queue.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
+        let app = App { store: store.clone() };
+        let worker = running::worker(queue, app, QUEUES, self.concurrency);
+        running::until_over(worker, &store, &import_id, self.patience).await
+    }
+}
+
+async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
+    if queue::is_memory(&args.backend) {
+        let message = "a worker process needs a queue that it can share: add --backend redis://…";
+        return Err(Failure::usage(message));
+    }
+    let store = open(&args.db.url()).await?;
+    let queue = queue::open(&args.backend).await?;
+    let worker = running::worker(queue, App { store }, args.queue, args.concurrency);
+    let worker = if args.stop_when_empty { worker.stop_when_empty() } else { worker };
+    let done = worker.run().await.map_err(|error| Failure::failed(&error))?;
+    report::line(&done.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn summary(args: &SummaryArgs) -> Result<ExitCode, Failure> {
+    let store = open(&args.db.url()).await?;
+    let id = &args.import_id;
+    let found = store.summary(id).await.map_err(|error| Failure::failed(&error))?;
+    if let Some(summary) = found {
+        return Ok(finish(&summary, args.json));
+    }
+    match store.seen(id).await.map_err(|error| Failure::failed(&error))? {
+        None => Err(Failure::usage(format!("the database knows no import {id}"))),
+        Some(seen) => {
+            Err(Failure::new(format!("import {id} is still running: {} rows done", seen.rows_done)))
+        }
+    }
+}
+
+async fn open(url: &str) -> Result<Store, Failure> {
+    if !["sqlite:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
+        let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
+        return Err(Failure::usage(message));
+    }
+    Store::open(url).await.map_err(|error| Failure::failed(&error))
+}
+
+/// Prints a summary, and says by the exit code whether the import has failed.
+fn finish(summary: &Summary, as_json: bool) -> ExitCode {
+    report::summary(summary, as_json);
+    if summary.error.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn new_id() -> String {
+    JobId::generate(&jobq_core::SystemClock::default()).to_string()
+}

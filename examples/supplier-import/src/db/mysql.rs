@@ -1,0 +1,158 @@
+//! MariaDB from 10.6 on, and MySQL from 8.0 on.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
+use sqlx::{MySql, Row, ValueRef};
+
+use super::driver::{Dialect, Driver, Record, Step, StoreError, Value};
+
+const CONNECTIONS: u32 = 8;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a transaction is run again that the server called off because of another one's locks.
+const TRIES: u32 = 5;
+const LOCK_WAIT_TIMEOUT: u16 = 1205;
+const DEADLOCK: u16 = 1213;
+
+#[derive(Debug)]
+pub(crate) struct MysqlDriver {
+    pool: MySqlPool,
+}
+
+impl MysqlDriver {
+    pub(crate) async fn open(url: &str, shown: &str) -> Result<Self, StoreError> {
+        let cannot =
+            |error| StoreError::because(format!("cannot open the database {shown}"), error);
+        let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(cannot)?;
+        sqlx::raw_sql(include_str!("schema_mysql.sql"))
+            .execute(&pool)
+            .await
+            .map_err(|error| StoreError::because("cannot create the tables", error))?;
+        Ok(Self { pool })
+    }
+
+    async fn try_transaction(&self, steps: &[Step]) -> Result<bool, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        for step in steps {
+            let done = bound(step.sql, &step.values).execute(&mut *transaction).await?;
+            if step.is_guard && done.rows_affected() == 0 {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Driver for MysqlDriver {
+    async fn query(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = bound(sql, &values).fetch_all(&self.pool).await?;
+        rows.iter().map(record).collect()
+    }
+
+    async fn transaction(&self, steps: &[Step]) -> Result<bool, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.try_transaction(steps).await {
+                Err(error) if tries < TRIES && is_lock_conflict(&error) => tries += 1,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+}
+
+/// Whether the server called the transaction off for another one's sake; nothing of it was kept.
+fn is_lock_conflict(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
+        .is_some_and(|error| matches!(error.number(), LOCK_WAIT_TIMEOUT | DEADLOCK))
+}
+
+fn bound(
+    sql: &'static str,
+    values: &[Value],
+) -> sqlx::query::Query<'static, MySql, MySqlArguments> {
+    values.iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Int(number) => query.bind(*number),
+        Value::Text(text) => query.bind(text.clone()),
+    })
+}
+
+fn record(row: &MySqlRow) -> Result<Record, StoreError> {
+    let value = |column| {
+        Ok(if row.try_get_raw(column)?.is_null() {
+            Value::Null
+        } else if let Ok(number) = row.try_get::<i64, _>(column) {
+            Value::Int(number)
+        } else {
+            Value::Text(row.try_get(column)?)
+        })
+    };
+    (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
+}
+
+// STRAIGHT_JOIN: the server cannot know how short the lists are, and would otherwise scan the links.
+// A list's rows are locked in its order, which is that of the ids, so that two chunks do not deadlock.
+static DIALECT: Dialect = Dialect {
+    add_products: "
+        INSERT IGNORE INTO products (id, sku, ean, name)
+        SELECT id, sku, ean, name FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            id BIGINT PATH '$.id', sku VARCHAR(64) PATH '$.sku', ean VARCHAR(14) PATH '$.ean',
+            name VARCHAR(255) PATH '$.name')) AS new",
+    add_links: "
+        INSERT IGNORE INTO integration_product_links
+            (contractor_id, updated_at, product_id, external_sku, external_ean)
+        SELECT ?, ?, id, sku, ean FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            id BIGINT PATH '$.id', sku VARCHAR(64) PATH '$.sku', ean VARCHAR(14) PATH '$.ean')) AS new",
+    add_import: "
+        INSERT IGNORE INTO imports (id, contractor_id, source, started_at, status)
+        VALUES (?, ?, ?, ?, 'running')",
+    find_links: "
+        SELECT links.id, links.external_sku, links.external_ean
+        FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            sku VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$')) AS wanted
+        STRAIGHT_JOIN integration_product_links AS links
+            ON links.contractor_id = ? AND links.external_sku = wanted.sku
+        UNION
+        SELECT links.id, links.external_sku, links.external_ean
+        FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            ean VARCHAR(14) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) AS wanted
+        STRAIGHT_JOIN integration_product_links AS links
+            ON links.contractor_id = ? AND links.external_ean = wanted.ean",
+    add_chunk: "
+        INSERT IGNORE INTO import_chunks
+            (import_id, chunk_no, rows_read, updated, unmatched, rejected, finished_at)
+        SELECT id, ?, ?, ?, ?, ?, ? FROM imports WHERE id = ? AND status = 'running'",
+    update_links: "
+        UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            id BIGINT PATH '$.id', line BIGINT PATH '$.line',
+            availability TEXT CHARACTER SET utf8mb4 PATH '$.availability')) AS new
+        STRAIGHT_JOIN integration_product_links AS links ON links.id = new.id
+        SET links.supplier_availability = new.availability,
+            links.import_line = new.line, links.updated_at = ?, links.import_no = ?
+        WHERE links.import_no < ? OR (links.import_no = ? AND links.import_line < new.line)",
+    add_rejections: "
+        INSERT IGNORE INTO import_rejections (import_id, line, reason)
+        SELECT ?, line, reason FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            line BIGINT PATH '$.line', reason TEXT CHARACTER SET utf8mb4 PATH '$.reason')) AS new",
+};

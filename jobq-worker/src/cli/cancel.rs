@@ -1,0 +1,43 @@
+//! `jobq cancel`: jobs are called off, whether they wait or run.
+
+use jobq_core::JobId;
+use jobq_core::inspect::CancelOutcome;
+
+use super::connect::Address;
+use super::exit::Failure;
+use super::output;
+
+/// What `cancel` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The jobs.
+    #[arg(required = true, value_name = "ID")]
+    jobs: Vec<JobId>,
+}
+
+pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    let store = address.connect().await?;
+    let mut all_well = true;
+    for id in &args.jobs {
+        let outcome = match store.inspect.locate(*id).await? {
+            None => CancelOutcome::NotFound,
+            Some(queue) => {
+                let outcomes = store.inspect.cancel(&queue, &[*id]).await?;
+                outcomes.first().copied().unwrap_or(CancelOutcome::NotFound)
+            }
+        };
+        all_well &= matches!(outcome, CancelOutcome::Cancelled | CancelOutcome::Requested);
+        output::line(&format!("{id}  {}", sentence(outcome)))?;
+    }
+    if all_well { Ok(()) } else { Err(Failure::Told) }
+}
+
+const fn sentence(outcome: CancelOutcome) -> &'static str {
+    match outcome {
+        CancelOutcome::Cancelled => "cancelled",
+        CancelOutcome::Requested => "runs, and was asked to end",
+        CancelOutcome::AlreadyEnded => "had ended before",
+        CancelOutcome::NotFound => "not found",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,61 @@
+//! Where the jobs are.
+
+use std::sync::Arc;
+
+use clap::Args;
+use jobq_core::{Backend, Inspect, MemoryBackend};
+use jobq_redis::{RedisBackend, RedisConfig};
+
+use super::exit::Failure;
+
+/// Where the jobs are, as every command takes it.
+#[derive(Args, Clone)]
+pub(super) struct Address {
+    /// redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path.
+    /// `memory:` is an empty store of this process, for tests.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "REDIS_URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
+    backend: String,
+    /// What the keys in Redis begin with.
+    #[arg(long, global = true, value_name = "TEXT", env = "JOBQ_PREFIX")]
+    prefix: Option<String>,
+}
+
+// A URL may hold a password.
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Address").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// A store, for jobs and for people.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) inspect: Arc<dyn Inspect>,
+}
+
+impl Store {
+    fn of<B: Backend + Inspect + Clone>(store: B) -> Self {
+        Self { backend: Arc::new(store.clone()), inspect: Arc::new(store) }
+    }
+}
+
+impl Address {
+    pub(super) async fn connect(&self) -> Result<Store, Failure> {
+        if self.backend == "memory:" {
+            return Ok(Store::of(MemoryBackend::new()));
+        }
+        let mut config = RedisConfig::new(&self.backend)?;
+        if let Some(prefix) = &self.prefix {
+            config = config.prefix(prefix)?;
+        }
+        Ok(Store::of(RedisBackend::connect_with(config).await?))
+    }
+}

@@ -1,0 +1,92 @@
+//! How a command ends other than well: one line for people, and a code for programs.
+
+use std::io;
+use std::process::ExitCode;
+
+use jobq_core::{Error, ErrorKind};
+
+use super::output;
+use crate::events::Chain;
+
+/// Why a command did not succeed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The command was wrong: code 2.
+    Usage(String),
+    /// Something went wrong: code 1.
+    Failed(String),
+    /// Something went wrong that has been told already: code 1.
+    Told,
+    /// Nobody reads the output any more: code 0, as a reader that has enough is no failure.
+    NobodyReads,
+}
+
+impl Failure {
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self::Failed(why.into())
+    }
+
+    /// Says why, and gives the code.
+    pub(super) fn report(self) -> ExitCode {
+        match self {
+            Self::NobodyReads => ExitCode::SUCCESS,
+            Self::Told => ExitCode::from(1),
+            Self::Failed(why) => {
+                output::complain(&why);
+                ExitCode::from(1)
+            }
+            Self::Usage(why) => {
+                output::complain(&why);
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let why = Chain(&error).to_string();
+        match error.kind() {
+            ErrorKind::InvalidInput | ErrorKind::Misconfigured => Self::Usage(why),
+            ErrorKind::Unavailable => {
+                Self::Failed(format!("{why} (say where the jobs are by --backend or REDIS_URL)"))
+            }
+            _ => Self::Failed(why),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Failed(format!("cannot write: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_cannot_be_reached_comes_with_a_hint() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = Error::new(ErrorKind::Unavailable, "cannot reach 10.0.0.1").because(refused);
+
+        let Failure::Failed(why) = Failure::from(error) else { panic!("another code") };
+        assert_eq!(
+            why,
+            "cannot reach 10.0.0.1: connection refused (say where the jobs are by --backend or \
+             REDIS_URL)"
+        );
+    }
+
+    #[test]
+    fn a_wrong_input_is_a_wrong_command() {
+        assert_eq!(
+            Failure::from(Error::invalid_input("queue name \"\" is empty")),
+            Failure::Usage("queue name \"\" is empty".into())
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! Everything the command line prints: results to standard output, complaints to standard error.
+
+use std::io::{self, Write};
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use serde_json::Value;
+
+/// Prints one line.
+pub(super) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Prints a value for programs.
+pub(super) fn json(value: &Value) -> io::Result<()> {
+    line(&value.to_string())
+}
+
+/// Prints a table.
+pub(super) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> io::Result<()> {
+    line(&render(columns, rows))
+}
+
+/// Says what went wrong. If that cannot be said either, the exit code must do.
+pub(super) fn complain(why: &str) {
+    let _ = writeln!(io::stderr().lock(), "jobq: {why}");
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Column {
+    Text(&'static str),
+    Number(&'static str),
+}
+
+fn render(columns: &[Column], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let aligned = |column: &Column, text: String| match column {
+        Column::Text(_) => Cell::new(text),
+        Column::Number(_) => Cell::new(text).set_alignment(CellAlignment::Right),
+    };
+    let header = columns.iter().map(|column| {
+        let (Column::Text(name) | Column::Number(name)) = column;
+        aligned(column, (*name).to_owned())
+    });
+    table.set_header(header.collect::<Vec<_>>());
+    for row in rows {
+        let cells = columns.iter().zip(row).map(|(column, text)| aligned(column, text));
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+/// What of a text fits into one line of a table.
+pub(super) fn one_line(text: &str, most: usize) -> String {
+    let flat: Vec<_> = text.split_whitespace().collect();
+    let flat = flat.join(" ");
+    if flat.chars().count() <= most {
+        return flat;
+    }
+    let mut cut: String = flat.chars().take(most.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_aligned() {
+        let columns = [Column::Text("queue"), Column::Number("ready")];
+        let rows = [["mail", "7"], ["integrations", "12465"]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
+
+        assert_eq!(
+            render(&columns, rows),
+            " queue         ready\n mail              7\n integrations  12465"
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_put_on_one_line() {
+        assert_eq!(one_line("a\n  b", 10), "a b");
+        assert_eq!(one_line("ééééé", 4), "ééé…");
+    }
+}

@@ -1,0 +1,128 @@
+//! `jobq work`: runs jobs.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+use super::command;
+use super::connect::Address;
+use super::exit::Failure;
+use super::output;
+use super::units::{QueueSpec, bytes, duration, queue_spec};
+use crate::registry::Registry;
+use crate::worker::Worker;
+
+/// What `work` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The queues to serve, in strict order; or with weights, as in `import=3,default=1`. By default
+    /// those that the handlers' job types name.
+    #[arg(long, short, value_name = "NAME[=WEIGHT],…", value_delimiter = ',', value_parser = queue_spec)]
+    queue: Vec<QueueSpec>,
+    /// How many jobs run at once.
+    #[arg(long, short, value_name = "N", default_value_t = 10)]
+    concurrency: usize,
+    /// How many jobs of one queue run at once.
+    #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = queue_spec)]
+    queue_concurrency: Vec<QueueSpec>,
+    /// Run one job if there is one, and end.
+    #[arg(long)]
+    once: bool,
+    /// End when all queues are empty.
+    #[arg(long)]
+    stop_when_empty: bool,
+    /// End after this many jobs.
+    #[arg(long, value_name = "N")]
+    max_jobs: Option<u64>,
+    /// End after this time, such as 1h.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_time: Option<Duration>,
+    /// End when the process needs more memory than this, such as 512M.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    max_memory: Option<u64>,
+    /// What people see this worker as; by default its host and process.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// How long running jobs may go on when the worker is told to end.
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration)]
+    grace: Duration,
+    /// After how long the jobs of a worker that died run elsewhere.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    lease: Duration,
+    /// How log lines are written to standard error. RUST_LOG says which.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// A program that jobs of kind `command` may run, by its name or path exactly as jobs give it. May
+    /// be repeated.
+    #[arg(long, value_name = "PROGRAM")]
+    allow_command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) async fn run(
+    address: &Address,
+    args: Args,
+    mut registry: Registry,
+) -> Result<(), Failure> {
+    log_to_stderr(args.log_format);
+    if !args.allow_command.is_empty() || registry.kinds().next().is_none() {
+        registry = command::register(registry, args.allow_command.clone());
+    }
+    let store = address.connect().await?;
+    let summary = set_up(Worker::with_registry(store.backend, registry), args).run().await?;
+    output::line(&summary.to_string())?;
+    Ok(())
+}
+
+fn set_up(worker: Worker, args: Args) -> Worker {
+    let mut worker = worker.concurrency(args.concurrency).grace(args.grace).lease(args.lease);
+    if args.queue.iter().any(|queue| queue.number.is_some()) {
+        let weights = args.queue.into_iter().map(|queue| (queue.name, queue.number.unwrap_or(1)));
+        worker = worker.weighted_queues(weights);
+    } else if !args.queue.is_empty() {
+        worker = worker.queues(args.queue.into_iter().map(|queue| queue.name));
+    }
+    for queue in args.queue_concurrency {
+        let jobs = queue.number.map_or(1, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX));
+        worker = worker.queue_concurrency(queue.name, jobs);
+    }
+    if args.stop_when_empty {
+        worker = worker.stop_when_empty();
+    }
+    if let Some(jobs) = args.max_jobs {
+        worker = worker.max_jobs(jobs);
+    }
+    if args.once {
+        worker = worker.once();
+    }
+    if let Some(time) = args.max_time {
+        worker = worker.max_time(time);
+    }
+    if let Some(bytes) = args.max_memory {
+        worker = worker.max_memory(bytes);
+    }
+    match args.name {
+        Some(name) => worker.name(name),
+        None => worker,
+    }
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    // The program's own subscriber, if it has set one, stays.
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}

@@ -1,0 +1,194 @@
+//! Everything a worker tells the outside: the one inventory of its `tracing` events and spans. Metrics
+//! are listed in [`meters`](crate::meters).
+//!
+//! All have the target `jobq`.
+//!
+//! | level | message | fields |
+//! | --- | --- | --- |
+//! | info | `worker started` | `worker`, `name`, `queues`, `kinds`, `concurrency` |
+//! | info | `worker draining` | `reason`, `running` |
+//! | info | `worker stopped` | `reason`, `processed`, `failed`, `lost`, `unsettled`, `elapsed_ms` |
+//! | warn | `backend unreachable` | `error`; once per outage |
+//! | info | `backend reachable again` | `after_ms` |
+//! | warn | `maintenance failed` | `call`, `error` |
+//! | debug | `job done` | `job`, `kind`, `next` |
+//! | info | `job discarded` | `job`, `kind`, `reason` |
+//! | info | `job failed, will be retried` | `job`, `kind`, `attempt`, `after_ms`, `failure`, `error` |
+//! | error | `job dead` | `job`, `kind`, `attempt`, `failure`, `error` |
+//! | warn | `no handler for the job: put off` | `kind`, `version`; once a minute and kind |
+//! | warn | `lease lost` | `job`, `token`, `how` |
+//! | error | `handler stuck` | `job`, `kind`, `reason` |
+//!
+//! The span `job` is around every attempt: `job`, `kind`, `queue`, `attempt`, and `traceparent` if the
+//! job carries a W3C trace context.
+
+use std::fmt;
+use std::time::Duration;
+
+use jobq_core::{Error, JobContext, JobId, Lease, Metadata, Next, StopReason, Token};
+use tracing::{Span, debug, error, field, info, info_span, warn};
+
+use crate::runtime::Runtime;
+use crate::summary::{StopCause, Summary};
+
+const TARGET: &str = "jobq";
+
+pub(crate) fn attempt_span(context: &JobContext) -> Span {
+    let span = info_span!(
+        target: TARGET,
+        "job",
+        job = %context.id(),
+        kind = context.kind().as_str(),
+        queue = context.queue_name().as_str(),
+        attempt = context.attempt(),
+        traceparent = field::Empty,
+    );
+    if !span.is_disabled()
+        && let Some(parent) = context.metadata().get(Metadata::TRACEPARENT)
+    {
+        span.record("traceparent", parent);
+    }
+    span
+}
+
+pub(crate) fn started(runtime: &Runtime) {
+    let queues: Vec<_> = runtime.config.queues.iter().map(|queue| queue.name.as_str()).collect();
+    info!(
+        target: TARGET,
+        worker = %runtime.worker,
+        name = runtime.config.name,
+        queues = ?queues,
+        kinds = ?runtime.handlers,
+        concurrency = runtime.config.concurrency,
+        "worker started"
+    );
+}
+
+pub(crate) fn draining(reason: StopCause, running: usize) {
+    info!(target: TARGET, %reason, running, "worker draining");
+}
+
+pub(crate) fn stopped(summary: &Summary) {
+    info!(
+        target: TARGET,
+        reason = %summary.reason,
+        processed = summary.processed,
+        failed = summary.failed,
+        lost = summary.lost,
+        unsettled = summary.unsettled,
+        elapsed_ms = millis(summary.elapsed),
+        "worker stopped"
+    );
+}
+
+pub(crate) fn backend_unreachable(error: &Error) {
+    warn!(target: TARGET, error = %Chain(error), "backend unreachable");
+}
+
+pub(crate) fn backend_reachable(after: Duration) {
+    info!(target: TARGET, after_ms = millis(after), "backend reachable again");
+}
+
+pub(crate) fn maintenance_failed(call: &'static str, error: &Error) {
+    warn!(target: TARGET, call, error = %Chain(error), "maintenance failed");
+}
+
+/// What became of an attempt.
+pub(crate) fn attempt_ended(lease: &Lease, next: &Next) {
+    let job = lease.job.id;
+    let kind = lease.job.kind.as_str();
+    match next {
+        Next::Retry { after, failure } => info!(
+            target: TARGET,
+            %job,
+            kind,
+            attempt = failure.attempt,
+            after_ms = millis(*after),
+            failure = failure.kind.as_str(),
+            error = failure.message,
+            "job failed, will be retried"
+        ),
+        Next::Dead { failure } => error!(
+            target: TARGET,
+            %job,
+            kind,
+            attempt = failure.attempt,
+            failure = failure.kind.as_str(),
+            error = failure.message,
+            "job dead"
+        ),
+        _ => debug!(target: TARGET, %job, kind, next = outcome_word(next), "job done"),
+    }
+}
+
+pub(crate) fn discarded(lease: &Lease, reason: &str) {
+    let kind = lease.job.kind.as_str();
+    info!(target: TARGET, job = %lease.job.id, kind, reason, "job discarded");
+}
+
+pub(crate) fn no_handler(lease: &Lease) {
+    let (kind, version) = (lease.job.kind.as_str(), lease.job.version);
+    warn!(target: TARGET, kind, version, "no handler for the job: put off");
+}
+
+/// How a lease was lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HowLost {
+    /// The backend said so when it was to be renewed.
+    Renewal,
+    /// It could not be renewed for too long.
+    Unrenewed,
+    /// The backend said so when it was to be settled.
+    Settlement,
+}
+
+pub(crate) fn lease_lost(job: JobId, token: Token, how: HowLost) {
+    let how = match how {
+        HowLost::Renewal => "refused at renewal",
+        HowLost::Unrenewed => "could not be renewed",
+        HowLost::Settlement => "refused at settlement",
+    };
+    warn!(target: TARGET, %job, %token, how, "lease lost");
+}
+
+pub(crate) fn stuck(lease: &Lease, reason: Option<StopReason>) {
+    let kind = lease.job.kind.as_str();
+    error!(target: TARGET, job = %lease.job.id, kind, ?reason, "handler stuck");
+}
+
+/// The word for what becomes of a job, in events and metrics.
+pub(crate) const fn outcome_word(next: &Next) -> &'static str {
+    match next {
+        Next::Complete { .. } => "completed",
+        Next::Retry { .. } => "retried",
+        Next::Snooze { .. } => "snoozed",
+        Next::Release => "released",
+        Next::Dead { .. } => "dead",
+        Next::Cancel => "cancelled",
+        _ => "other",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error and its causes in one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(source) = cause {
+            let below = source.to_string();
+            // Many errors repeat their cause in their own message.
+            if !text.contains(&below) {
+                text.push_str(": ");
+                text.push_str(&below);
+            }
+            cause = source.source();
+        }
+        f.write_str(&text)
+    }
+}

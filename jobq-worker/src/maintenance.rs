@@ -1,0 +1,140 @@
+//! What is done for the queues and not for a job: promoting, reclaiming, pruning, and saying that the
+//! worker lives.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jobq_core::backend::WorkerStatus;
+use jobq_core::{Error, ErrorKind, QueueName, Result};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::events;
+use crate::inbox::Note;
+use crate::limits::resident_bytes;
+use crate::runtime::Runtime;
+use crate::summary::StopCause;
+
+/// How often a worker looks after things.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often a worker says that it lives while it has jobs, and while it has none; and for how long that
+/// is believed. It learns with it that a restart was asked for, so an idle worker takes up to the longer
+/// time to follow.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const IDLE_HEARTBEAT: Duration = Duration::from_secs(20);
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+
+/// How often queues are maintained while the worker has jobs, and while it has none. An idle worker's
+/// looks promote and reclaim, too, so all that is left for maintenance then is to prune.
+const BUSY: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(120);
+
+/// How many jobs of each sort one call moves: some milliseconds of a backend's time.
+const LIMIT: usize = 500;
+
+/// How many calls in a row one queue gets before it is the others' turn.
+const ROUNDS: usize = 100;
+
+/// How long a call may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Looks after the queues until it is dropped.
+pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
+    let mut status = status_of(&runtime);
+    let mut restart_seen: Option<u64> = None;
+    let mut leased_before = 0;
+    let mut beat_at: Option<Instant> = None;
+    let mut maintain_at = Instant::now();
+    let mut tick_at = maintain_at;
+    loop {
+        let now = Instant::now();
+        check_memory(&runtime);
+        let leased = runtime.leased.load(Ordering::Relaxed);
+        let running = runtime.running.load(Ordering::Relaxed);
+        runtime.meters.jobs_running.set(running);
+        let is_busy = running > 0 || leased != leased_before;
+        let beat_every = if is_busy { HEARTBEAT } else { IDLE_HEARTBEAT };
+        if beat_at.is_none_or(|at| now >= at + beat_every) {
+            beat_at = Some(now);
+            if let Some(restart) = beat(&runtime, &mut status).await
+                && *restart_seen.get_or_insert(restart) != restart
+            {
+                restart_seen = Some(restart);
+                runtime.inbox.note(Note::Drain(StopCause::Restart));
+            }
+        }
+        if now >= maintain_at + if is_busy { BUSY } else { IDLE } {
+            maintain_at = now;
+            leased_before = leased;
+            for queue in &runtime.config.queues {
+                maintain(&runtime, &queue.name).await;
+            }
+        }
+        tick_at += TICK;
+        sleep_until(tick_at.max(Instant::now())).await;
+    }
+}
+
+fn status_of(runtime: &Runtime) -> WorkerStatus {
+    let started_at = runtime.backend.clock().now();
+    let mut status = WorkerStatus::new(runtime.worker, runtime.config.name.clone(), started_at);
+    status.queues = runtime.config.queues.iter().map(|queue| queue.name.to_string()).collect();
+    status.kinds = runtime.handlers.kinds().map(str::to_owned).collect();
+    status.concurrency = runtime.config.concurrency;
+    status
+}
+
+/// Says that the worker lives, and learns whether somebody asked for a restart.
+async fn beat(runtime: &Runtime, status: &mut WorkerStatus) -> Option<u64> {
+    status.running = runtime.running.load(Ordering::Relaxed);
+    status.draining = runtime.draining.load(Ordering::Relaxed);
+    match within_patience(runtime.backend.heartbeat(status, BELIEVED_FOR)).await {
+        Ok(signals) => Some(signals.restart),
+        Err(error) => {
+            runtime.inbox.note(Note::Unreachable(error));
+            None
+        }
+    }
+}
+
+async fn maintain(runtime: &Runtime, queue: &QueueName) {
+    for _ in 0..ROUNDS {
+        match within_patience(runtime.backend.maintain(queue, LIMIT)).await {
+            Ok(done) if done.more => {}
+            Ok(_) => return,
+            Err(error) if error.is_transient() => {
+                runtime.inbox.note(Note::Unreachable(error));
+                return;
+            }
+            Err(error) => {
+                events::maintenance_failed("maintain", &error);
+                return;
+            }
+        }
+    }
+}
+
+fn check_memory(runtime: &Runtime) {
+    if let Some(most) = runtime.config.limits.max_memory
+        && resident_bytes().is_some_and(|bytes| bytes > most)
+    {
+        runtime.inbox.note(Note::Drain(StopCause::MaxMemory));
+    }
+}
+
+/// Takes the worker off the list of the living.
+pub(crate) async fn farewell(runtime: &Runtime) {
+    // One second: it is a courtesy, and the entry is forgotten without it as well.
+    let answer = timeout(Duration::from_secs(1), runtime.backend.farewell(runtime.worker)).await;
+    if let Ok(Err(error)) = answer {
+        events::maintenance_failed("farewell", &error);
+    }
+}
+
+async fn within_patience<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(PATIENCE, call).await.unwrap_or_else(|_| {
+        let message = format!("the backend gave no answer within {PATIENCE:?}");
+        Err(Error::new(ErrorKind::Unavailable, message))
+    })
+}

@@ -1,0 +1,206 @@
+//! What the pump does with the answers of the backend.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jobq_core::{Error, Exchanged, Held, Lease, Next, Result};
+use tokio::time::Instant;
+
+use super::Pump;
+use super::batch::Batch;
+use super::calls::Answer;
+use super::feed::Supply;
+use crate::events;
+use crate::executor::Attempt;
+use crate::inbox::Ended;
+use crate::leases::HeldLease;
+
+/// How often a kind without a handler is reported.
+const REPORT_UNKNOWN_EVERY: Duration = Duration::from_secs(60);
+
+/// How many such kinds are remembered: the reports must not become a leak.
+const UNKNOWN_REMEMBERED: usize = 100;
+
+impl Pump {
+    pub(super) fn read_answers(&mut self, now: Instant) {
+        if let Some(woken) = self.woken.take() {
+            self.woken_by(woken, now);
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        for answer in answers.drain(..) {
+            match answer {
+                Answer::Exchanged { queue, batch, asked, sent_at, result } => {
+                    self.feeds[queue].answered(asked);
+                    match result {
+                        Ok(exchanged) => self.exchanged(queue, batch, asked, sent_at, exchanged),
+                        Err(error) => self.not_exchanged(queue, batch, asked, now, &error),
+                    }
+                }
+                Answer::Forfeited { queue, result } => {
+                    let feed = &mut self.feeds[queue];
+                    feed.answered(0);
+                    feed.must_forfeit = result.is_err();
+                    self.note_link(result.map(|_| ()), now);
+                }
+                Answer::Pinged(result) => self.note_link(result, now),
+            }
+        }
+        self.answers = answers;
+    }
+
+    fn woken_by(&mut self, woken: Result<jobq_core::QueueName>, now: Instant) {
+        match woken {
+            Ok(name) => {
+                if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.name == name) {
+                    feed.wake();
+                }
+            }
+            Err(error) => self.note_link(Err(error), now),
+        }
+    }
+
+    fn note_link(&mut self, result: Result<()>, now: Instant) {
+        let draining = self.phase.is_draining();
+        match result {
+            Ok(()) => self.link.succeeded(now, &self.runtime, draining),
+            Err(error) => {
+                self.link.failed(now, &error, &self.runtime, draining);
+                // Whatever was known of the queues may have changed unheard.
+                for feed in &mut self.feeds {
+                    if feed.supply == Supply::Nothing {
+                        feed.supply = Supply::Perhaps;
+                    }
+                }
+            }
+        }
+    }
+
+    fn not_exchanged(
+        &mut self,
+        queue: usize,
+        batch: Batch,
+        asked: usize,
+        now: Instant,
+        error: &Error,
+    ) {
+        let feed = &mut self.feeds[queue];
+        feed.must_forfeit |= asked > 0;
+        if !batch.is_empty() {
+            feed.pending_since.get_or_insert(now);
+            feed.pending.put_back(batch);
+        }
+        let copy = Error::new(error.kind(), events::Chain(error).to_string());
+        self.note_link(Err(copy), now);
+    }
+
+    fn exchanged(
+        &mut self,
+        queue: usize,
+        batch: Batch,
+        asked: usize,
+        sent_at: Instant,
+        exchanged: Exchanged,
+    ) {
+        let now = Instant::now();
+        self.note_link(Ok(()), now);
+        self.settled(queue, &batch, &exchanged.held);
+        self.feeds[queue].brought(sent_at, asked, exchanged.leases.len(), exchanged.next_in);
+        if !exchanged.leases.is_empty() {
+            self.start(queue, exchanged.leases, sent_at, now);
+        }
+    }
+
+    /// Counts settlements, and forgets their leases.
+    fn settled(&mut self, queue: usize, batch: &Batch, held: &[Held]) {
+        if batch.is_empty() {
+            return;
+        }
+        self.runtime.leases.remove(batch.tags.iter().map(|tag| tag.key));
+        for ((settlement, tag), held) in batch.settlements.iter().zip(&batch.tags).zip(held) {
+            if *held == Held::Lost && !tag.may_be_lost {
+                let lease = &settlement.lease;
+                self.runtime.report_lost(lease.job.id, lease.token, events::HowLost::Settlement);
+            }
+            if *held == Held::Yes || tag.may_be_lost {
+                self.runtime.meters.settled(queue, tag.handler, &settlement.next, tag.took);
+                self.count(&settlement.next);
+            }
+        }
+    }
+
+    fn count(&mut self, next: &Next) {
+        let summary = &mut self.summary;
+        let count = match next {
+            Next::Complete { .. } => &mut summary.completed,
+            Next::Retry { .. } => &mut summary.retried,
+            Next::Dead { .. } => &mut summary.dead,
+            Next::Snooze { .. } => &mut summary.snoozed,
+            Next::Cancel => &mut summary.cancelled,
+            _ => &mut summary.released,
+        };
+        *count += 1;
+    }
+
+    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`.
+    fn start(&mut self, queue: usize, leases: Vec<Arc<Lease>>, sent_at: Instant, now: Instant) {
+        let runtime = Arc::clone(&self.runtime);
+        self.leased += leases.len() as u64;
+        runtime.leased.store(self.leased, Ordering::Relaxed);
+        runtime.meters.leased(queue, leases.len());
+        let deadline = sent_at + runtime.config.lease;
+        let leased_at = runtime.backend.clock().now();
+
+        let mut starts = Vec::with_capacity(leases.len());
+        let keys = runtime.leases.insert(leases.into_iter().map(|lease| {
+            let mut held = HeldLease::new(Arc::clone(&lease), queue, deadline);
+            let handler = runtime.handlers.find(&lease.job.kind, lease.job.version);
+            held.timeout_at = lease.job.timeout.map(|timeout| now + timeout);
+            held.ended = handler.is_none();
+            starts.push((lease, handler, held.cancellation.clone()));
+            held
+        }));
+        for ((lease, handler, cancellation), key) in starts.into_iter().zip(keys) {
+            runtime.meters.waited(queue, handler, leased_at.since(lease.job.enqueued_at));
+            let Some(handler) = handler else {
+                self.put_off(queue, key, lease, now);
+                continue;
+            };
+            self.running += 1;
+            self.feeds[queue].running += 1;
+            let attempt =
+                Attempt::new(Arc::clone(&runtime), key, lease, queue, handler, cancellation);
+            tokio::spawn(attempt.run());
+        }
+        runtime.running.store(self.running, Ordering::Relaxed);
+    }
+
+    /// Gives back a job that this program has no handler for, or only an older one: another worker may.
+    fn put_off(
+        &mut self,
+        queue: usize,
+        key: crate::leases::LeaseKey,
+        lease: Arc<Lease>,
+        now: Instant,
+    ) {
+        let reported_at = self.unknown_reported_at.get(&lease.job.kind);
+        if reported_at.is_none_or(|at| now >= *at + REPORT_UNKNOWN_EVERY) {
+            events::no_handler(&lease);
+            if self.unknown_reported_at.len() >= UNKNOWN_REMEMBERED {
+                self.unknown_reported_at.clear();
+            }
+            self.unknown_reported_at.insert(lease.job.kind.clone(), now);
+        }
+        let feed = &mut self.feeds[queue];
+        feed.pending_since.get_or_insert(now);
+        feed.pending.push(Ended {
+            key,
+            lease,
+            queue,
+            handler: None,
+            next: Next::Snooze { after: self.runtime.config.unknown_delay },
+            took: Duration::ZERO,
+            lease_lost: false,
+        });
+    }
+}

@@ -1,0 +1,70 @@
+//! Settlements on their way.
+
+use std::time::Duration;
+
+use jobq_core::Settlement;
+
+use crate::inbox::Ended;
+use crate::leases::LeaseKey;
+
+/// Settlements of one queue, in the order in which their attempts ended, with what is to be counted when
+/// they are acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// As the backend takes them.
+    pub(crate) settlements: Vec<Settlement>,
+    /// One for each.
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// What the pump remembers of a settlement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag {
+    pub(crate) key: LeaseKey,
+    pub(crate) handler: Option<usize>,
+    pub(crate) took: Duration,
+    /// The answer may be that the lease is lost, and it is no news: the settlement was sent before and
+    /// may have had its effect then, or the loss was reported already.
+    pub(crate) may_be_lost: bool,
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.tags.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, ended: Ended) {
+        self.settlements.push(Settlement::new(ended.lease, ended.next));
+        self.tags.push(Tag {
+            key: ended.key,
+            handler: ended.handler,
+            took: ended.took,
+            may_be_lost: ended.lease_lost,
+        });
+    }
+
+    /// Takes out the oldest ones, at most `limit`.
+    pub(crate) fn take(&mut self, limit: usize) -> Self {
+        if self.len() <= limit {
+            return std::mem::take(self);
+        }
+        Self {
+            settlements: self.settlements.drain(..limit).collect(),
+            tags: self.tags.drain(..limit).collect(),
+        }
+    }
+
+    /// Puts back what could not be delivered, before everything else.
+    pub(crate) fn put_back(&mut self, mut undelivered: Self) {
+        for tag in &mut undelivered.tags {
+            tag.may_be_lost = true;
+        }
+        undelivered.settlements.append(&mut self.settlements);
+        undelivered.tags.append(&mut self.tags);
+        *self = undelivered;
+    }
+}

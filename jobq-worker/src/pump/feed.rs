@@ -1,0 +1,152 @@
+//! What the pump knows of one queue.
+
+use std::time::Duration;
+
+use jobq_core::QueueName;
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use crate::config::QueueConfig;
+
+/// How soon a queue that had nothing is asked again while others keep the worker busy: the price, in
+/// calls, of noticing a job of a more urgent queue.
+const RECHECK: Duration = Duration::from_millis(5);
+
+/// What is known of the jobs that wait in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Supply {
+    /// There were fewer than could have been leased.
+    Nothing,
+    /// There may be some.
+    Perhaps,
+    /// There were at least as many as were asked for, so two calls at once are worth it.
+    Plenty,
+}
+
+/// One queue, as the pump sees it.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) name: QueueName,
+    limit: usize,
+    /// Handlers that run.
+    pub(crate) running: usize,
+    /// Leases asked for by calls under way.
+    pub(crate) reserved: usize,
+    /// Calls under way, and how many of them lease.
+    pub(crate) calls: usize,
+    pub(crate) leasing: usize,
+    /// What is to be settled, and since when the oldest waits.
+    pub(crate) pending: Batch,
+    pub(crate) pending_since: Option<Instant>,
+    pub(crate) supply: Supply,
+    /// Whether somebody said there is a job since the newest call was sent.
+    woken: bool,
+    asked_at: Option<Instant>,
+    /// When the newest call that found nothing was sent.
+    pub(crate) empty_at: Option<Instant>,
+    /// When a scheduled job is due or a lease expires.
+    pub(crate) due_at: Option<Instant>,
+    /// Whether leases may be held that the worker does not know of.
+    pub(crate) must_forfeit: bool,
+}
+
+impl Feed {
+    pub(crate) fn new(queue: &QueueConfig) -> Self {
+        Self {
+            name: queue.name.clone(),
+            limit: queue.limit.unwrap_or(usize::MAX),
+            running: 0,
+            reserved: 0,
+            calls: 0,
+            leasing: 0,
+            pending: Batch::default(),
+            pending_since: None,
+            supply: Supply::Perhaps,
+            woken: false,
+            asked_at: None,
+            empty_at: None,
+            due_at: None,
+            must_forfeit: false,
+        }
+    }
+
+    /// How many more jobs of it may be leased.
+    pub(crate) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.running + self.reserved)
+    }
+
+    /// Whether it could take a job if there was one.
+    pub(crate) fn has_room(&self) -> bool {
+        self.running < self.limit && !self.must_forfeit
+    }
+
+    /// Whether a call may ask it for jobs: one at a time, two if it is known to have plenty.
+    pub(crate) fn may_be_asked(&self) -> bool {
+        let most = if self.supply == Supply::Plenty { 2 } else { 1 };
+        self.room() > 0 && !self.must_forfeit && self.leasing < most
+    }
+
+    /// Whether it should be asked for jobs now. While `others_busy`, more often.
+    pub(crate) fn wants(&self, now: Instant, others_busy: bool, look_every: Duration) -> bool {
+        self.may_be_asked()
+            && (self.supply != Supply::Nothing
+                || self.due_at.is_some_and(|due_at| now >= due_at)
+                || now >= self.look_at(others_busy, look_every).unwrap_or(now))
+    }
+
+    /// When it is asked again though nothing was heard of it.
+    pub(crate) fn look_at(&self, others_busy: bool, look_every: Duration) -> Option<Instant> {
+        let after = if others_busy { RECHECK } else { look_every };
+        self.asked_at.map(|asked_at| asked_at + after)
+    }
+
+    /// Notes that somebody said there is a job.
+    pub(crate) fn wake(&mut self) {
+        self.woken = true;
+        if self.supply == Supply::Nothing {
+            self.supply = Supply::Perhaps;
+        }
+    }
+
+    /// Notes that a call is sent that asks for `asked` jobs.
+    pub(crate) fn sent(&mut self, now: Instant, asked: usize) {
+        self.calls += 1;
+        if asked > 0 {
+            self.leasing += 1;
+            self.reserved += asked;
+            self.asked_at = Some(now);
+            self.woken = false;
+            self.due_at = None;
+        }
+    }
+
+    /// Notes that a call is over that asked for `asked` jobs.
+    pub(crate) fn answered(&mut self, asked: usize) {
+        self.calls -= 1;
+        if asked > 0 {
+            self.leasing -= 1;
+            self.reserved -= asked;
+        }
+    }
+
+    /// Notes how many jobs a call sent at `sent_at` brought.
+    pub(crate) fn brought(
+        &mut self,
+        sent_at: Instant,
+        asked: usize,
+        got: usize,
+        next_in: Option<Duration>,
+    ) {
+        if asked == 0 {
+            return;
+        }
+        if got >= asked {
+            self.supply = Supply::Plenty;
+            return;
+        }
+        self.supply = if self.woken { Supply::Perhaps } else { Supply::Nothing };
+        self.empty_at = Some(sent_at);
+        // A due time of zero would be asked for again and again.
+        self.due_at = next_in.map(|next_in| Instant::now() + next_in.max(RECHECK));
+    }
+}

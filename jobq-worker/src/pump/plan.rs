@@ -1,0 +1,178 @@
+//! Which call is made next, and which queues are waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobq_core::{LeaseRequest, QueueName};
+use tokio::time::Instant;
+
+use super::Pump;
+use super::calls::Caller;
+use super::feed::Supply;
+use super::grouping::{HOLD, MAX_GROUP};
+
+/// How long a settlement may wait for its queue's turn to lease. Later it goes without.
+const OVERDUE: Duration = Duration::from_millis(2);
+
+/// One exchange that is to be made.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    queue: usize,
+    lease: usize,
+}
+
+impl Pump {
+    /// Makes calls while there is something to say and a slot to say it in.
+    pub(super) fn make_calls(&mut self, now: Instant) {
+        while self.may_call(now) {
+            if self.begin_forfeit() {
+                continue;
+            }
+            let Some(plan) = self.plan(now) else {
+                if self.link.is_down() {
+                    let caller = self.caller();
+                    self.calls.begin(caller.ping());
+                }
+                return;
+            };
+            self.begin_exchange(&plan, now);
+        }
+    }
+
+    /// Whether a call may be made. While the backend cannot be reached, one at a time finds out whether
+    /// it can again.
+    pub(super) fn may_call(&self, now: Instant) -> bool {
+        let has_slot =
+            if self.link.is_down() { self.calls.is_empty() } else { !self.calls.is_full() };
+        has_slot && self.link.may_try(now)
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            backend: Arc::clone(&self.runtime.backend),
+            // Leases of an answer that takes longer would have expired.
+            patience: self.runtime.config.lease,
+            hurry: self.hurry.clone(),
+        }
+    }
+
+    fn begin_exchange(&mut self, plan: &Plan, now: Instant) {
+        let caller = self.caller();
+        let request = (plan.lease > 0)
+            .then(|| LeaseRequest::new(self.runtime.worker, plan.lease, self.runtime.config.lease));
+        let feed = &mut self.feeds[plan.queue];
+        let batch = feed.pending.take(MAX_GROUP);
+        if feed.pending.is_empty() {
+            feed.pending_since = None;
+        }
+        feed.sent(now, plan.lease);
+        self.calls.begin(caller.exchange(plan.queue, feed.name.clone(), batch, request));
+    }
+
+    /// Gives back leases that may have come with an answer that got lost. It must know all others, so no
+    /// exchange of the queue may be under way.
+    fn begin_forfeit(&mut self) -> bool {
+        let Some(queue) = self.feeds.iter().position(|feed| feed.must_forfeit && feed.calls == 0)
+        else {
+            return false;
+        };
+        let caller = self.caller();
+        let keep = self.runtime.leases.of_queue(queue);
+        let feed = &mut self.feeds[queue];
+        feed.sent(Instant::now(), 0);
+        self.calls.begin(caller.forfeit(queue, feed.name.clone(), self.runtime.worker, keep));
+        true
+    }
+
+    fn plan(&mut self, now: Instant) -> Option<Plan> {
+        let (pending, capacity) = (self.pending(), self.capacity());
+        if !self.is_worth_a_call(now, pending, capacity) {
+            return None;
+        }
+        let chosen = self.choose(now, capacity);
+        if let Some(queue) = self.overdue(now)
+            && chosen != Some(queue)
+        {
+            return Some(Plan { queue, lease: 0 });
+        }
+        if let Some(queue) = chosen {
+            return Some(Plan { queue, lease: self.lease_size(queue, capacity) });
+        }
+        let fullest = self.feeds.iter().enumerate().filter(|(_, feed)| !feed.must_forfeit);
+        let (queue, feed) = fullest.max_by_key(|(_, feed)| feed.pending.len())?;
+        if feed.pending.is_empty() {
+            return None;
+        }
+        // No queue wants to be asked, so asking this one along the way keeps no other waiting.
+        let lease = if feed.may_be_asked() { self.lease_size(queue, capacity) } else { 0 };
+        Some(Plan { queue, lease })
+    }
+
+    /// Whether to make a call now, or to let more settlements gather.
+    fn is_worth_a_call(&self, now: Instant, pending: usize, capacity: usize) -> bool {
+        let threshold = self.grouping.threshold;
+        !self.grouping.holds_back(now)
+            || pending >= threshold
+            || capacity >= threshold
+            || self.running == 0
+            || self.phase.is_draining()
+            || self.hold_until().is_some_and(|until| now >= until)
+    }
+
+    /// The queue to lease from.
+    fn choose(&mut self, now: Instant, capacity: usize) -> Option<usize> {
+        if capacity == 0 {
+            return None;
+        }
+        let (others_busy, look_every) = (self.is_busy(), self.look_every());
+        let last_look = self.last_look_since();
+        let feeds = &self.feeds;
+        self.order.next(feeds.len(), |queue| {
+            let feed = &feeds[queue];
+            let unseen = last_look.is_some_and(|since| feed.empty_at.is_none_or(|at| at < since));
+            feed.wants(now, others_busy, look_every) || (unseen && feed.may_be_asked())
+        })
+    }
+
+    /// A queue whose settlements have waited too long for their turn.
+    fn overdue(&self, now: Instant) -> Option<usize> {
+        let overdue = |since: Instant| now >= since + HOLD + OVERDUE;
+        self.feeds
+            .iter()
+            .position(|feed| !feed.must_forfeit && feed.pending_since.is_some_and(overdue))
+    }
+
+    fn lease_size(&self, queue: usize, capacity: usize) -> usize {
+        capacity.min(self.feeds[queue].room()).min(MAX_GROUP)
+    }
+
+    /// Waits for jobs of the queues that have none, while there is nothing else to do and a job that
+    /// comes could be run.
+    pub(super) fn arrange_waiting(&mut self, now: Instant) {
+        let can_run = !self.phase.is_draining()
+            && self.running < self.runtime.config.concurrency
+            && self.link.may_try(now);
+        if !can_run {
+            self.waiting.stop();
+            return;
+        }
+        let waitable = |queue: &usize| self.feeds[*queue].has_room();
+        if let Some(queues) = self.waiting.queues() {
+            let could_be = (0..self.feeds.len()).filter(waitable).count();
+            if queues.len() == could_be && queues.iter().all(waitable) {
+                return;
+            }
+        }
+        self.waiting.stop();
+        let is_idle = |queue: &usize| {
+            let feed = &self.feeds[*queue];
+            feed.supply == Supply::Nothing && feed.leasing == 0
+        };
+        let queues: Vec<usize> = (0..self.feeds.len()).filter(waitable).collect();
+        if !queues.is_empty() && queues.iter().all(is_idle) {
+            let names: Vec<QueueName> =
+                queues.iter().map(|queue| self.feeds[*queue].name.clone()).collect();
+            self.waiting.begin(Arc::clone(&self.runtime.backend), queues, names);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A worker's parts while it runs: started in one order, stopped in the other.
+
+use std::sync::Arc;
+
+use jobq_core::{Error, ErrorKind, Result, StopReason};
+use tokio::task::JoinHandle;
+
+use crate::events;
+use crate::inbox::Note;
+use crate::maintenance::{farewell, maintain_forever};
+use crate::pump::Pump;
+use crate::readiness::Readiness;
+use crate::renewer::Renewer;
+use crate::runtime::Runtime;
+use crate::summary::{StopCause, Summary};
+
+/// The parts of a worker. Dropped, it stops them all without waiting.
+#[derive(Debug)]
+pub(crate) struct Running {
+    runtime: Arc<Runtime>,
+    renewer: Option<Renewer>,
+    maintenance: JoinHandle<()>,
+    pump: JoinHandle<Summary>,
+}
+
+impl Running {
+    pub(crate) fn start(runtime: Arc<Runtime>) -> Result<Self> {
+        events::started(&runtime);
+        // The renewer is there before the first lease, and the pump starts last.
+        let renewer = Renewer::start(&runtime)?;
+        let maintenance = tokio::spawn(maintain_forever(Arc::clone(&runtime)));
+        let pump = tokio::spawn(Pump::new(Arc::clone(&runtime)).run());
+        Ok(Self { runtime, renewer: Some(renewer), maintenance, pump })
+    }
+
+    /// Waits until the worker has ended, telling it to stop whenever `stop` says so: first gracefully,
+    /// the second time at once.
+    pub(crate) async fn finish(mut self, mut stop: impl AsyncFnMut()) -> Result<Summary> {
+        let inbox = &self.runtime.inbox;
+        let stopping = async {
+            stop().await;
+            inbox.note(Note::Drain(StopCause::Requested));
+            stop().await;
+            inbox.note(Note::Force);
+            std::future::pending::<()>().await;
+        };
+        let ended = tokio::select! {
+            ended = &mut self.pump => ended,
+            // It never ends; the type does not know.
+            () = stopping => unreachable!("a future that is pending for ever has ended"),
+        };
+        self.maintenance.abort();
+        let _ = (&mut self.maintenance).await;
+        farewell(&self.runtime).await;
+        if let Some(renewer) = self.renewer.take() {
+            renewer.stop().await;
+        }
+        self.runtime.readiness.send_replace(Readiness::Stopped);
+        let summary = ended.map_err(|cause| {
+            Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it")
+                .because(cause)
+        })?;
+        events::stopped(&summary);
+        Ok(summary)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.maintenance.abort();
+        self.pump.abort();
+        // Handlers that still run belong to nobody now. After an orderly end there are none.
+        self.runtime.leases.cancel_all(StopReason::Shutdown);
+        self.runtime.forced.request(StopReason::Shutdown);
+        self.runtime.readiness.send_replace(Readiness::Stopped);
+    }
+}

@@ -1,0 +1,112 @@
+//! What a worker did from its start to its end.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a worker stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopCause {
+    /// It was told to: by a signal, or by the future given to
+    /// [`run_until`](crate::Worker::run_until).
+    Requested,
+    /// Somebody asked all workers to restart.
+    Restart,
+    /// It has run as many jobs as it may.
+    MaxJobs,
+    /// It has run as long as it may.
+    MaxTime,
+    /// It needs more memory than it may.
+    MaxMemory,
+    /// Nothing was left to do.
+    Empty,
+    /// It was told a second time while it was stopping, and did not wait for anything.
+    Forced,
+}
+
+impl StopCause {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Restart => "restart",
+            Self::MaxJobs => "max-jobs",
+            Self::MaxTime => "max-time",
+            Self::MaxMemory => "max-memory",
+            Self::Empty => "empty",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a worker did.
+///
+/// Only settlements that the backend acknowledged are counted, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Attempts that came to an end: the sum of the next five.
+    pub processed: u64,
+    /// Jobs that completed, discarded ones among them.
+    pub completed: u64,
+    /// Attempts that failed and will be repeated.
+    pub retried: u64,
+    /// Jobs that are dead now.
+    pub dead: u64,
+    /// Jobs put off, those of unknown kinds among them.
+    pub snoozed: u64,
+    /// Jobs called off.
+    pub cancelled: u64,
+    /// Attempts that failed: retried and dead ones.
+    pub failed: u64,
+    /// Jobs given back unfinished.
+    pub released: u64,
+    /// Leases that were lost: their jobs have run, or will run, elsewhere.
+    pub lost: u64,
+    /// Handlers that ignored the request to stop.
+    pub stuck: u64,
+    /// Settlements that could not be delivered before the end: their jobs run again elsewhere.
+    pub unsettled: u64,
+    /// From start to end.
+    pub elapsed: Duration,
+    /// Why it stopped.
+    pub reason: StopCause,
+}
+
+impl Summary {
+    pub(crate) const fn new() -> Self {
+        Self {
+            processed: 0,
+            completed: 0,
+            retried: 0,
+            dead: 0,
+            snoozed: 0,
+            cancelled: 0,
+            failed: 0,
+            released: 0,
+            lost: 0,
+            stuck: 0,
+            unsettled: 0,
+            elapsed: Duration::ZERO,
+            reason: StopCause::Requested,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    /// `processed 1200, failed 3 in 4.2 s (286 jobs/s)`
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = self.processed as f64 / seconds.max(0.001);
+        let (processed, failed) = (self.processed, self.failed);
+        write!(f, "processed {processed}, failed {failed} in {seconds:.1} s ({rate:.0} jobs/s)")
+    }
+}

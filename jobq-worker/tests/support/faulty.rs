@@ -1,0 +1,189 @@
+//! A backend that fails on demand, and counts.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jobq_core::backend::{Maintained, Signals, WorkerStatus};
+use jobq_core::progress::Report;
+use jobq_core::{
+    Backend, Clock, Enqueued, Error, ErrorKind, Exchanged, Extended, Held, LeaseRef, LeaseRequest,
+    MemoryBackend, NewJob, QueueName, Result, Settlement, WorkerId,
+};
+
+/// How calls go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    /// Nothing reaches the store.
+    Refuse,
+    /// The store does it, and the answer is lost.
+    LoseReply,
+    /// The store does it, and no answer ever comes.
+    Hang,
+}
+
+#[derive(Clone, Debug)]
+pub struct Faulty {
+    inner: MemoryBackend,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub struct Shared {
+    exchange: Mutex<Fault>,
+    extend: Mutex<Fault>,
+    /// Every call, by name.
+    calls: Mutex<Vec<&'static str>>,
+    /// The limits of all lease requests.
+    asked: Mutex<Vec<usize>>,
+    forfeited: AtomicUsize,
+}
+
+impl Faulty {
+    pub fn new(inner: MemoryBackend) -> Self {
+        let shared = Shared {
+            exchange: Mutex::new(Fault::None),
+            extend: Mutex::new(Fault::None),
+            calls: Mutex::default(),
+            asked: Mutex::default(),
+            forfeited: AtomicUsize::new(0),
+        };
+        Self { inner, shared: Arc::new(shared) }
+    }
+
+    pub fn fail_exchange(&self, fault: Fault) {
+        *self.shared.exchange.lock().unwrap() = fault;
+    }
+
+    pub fn fail_extend(&self, fault: Fault) {
+        *self.shared.extend.lock().unwrap() = fault;
+    }
+
+    pub fn calls(&self) -> Vec<&'static str> {
+        self.shared.calls.lock().unwrap().clone()
+    }
+
+    pub fn forget_calls(&self) {
+        self.shared.calls.lock().unwrap().clear();
+    }
+
+    pub fn count(&self, name: &str) -> usize {
+        self.calls().into_iter().filter(|call| *call == name).count()
+    }
+
+    pub fn asked(&self) -> Vec<usize> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    pub fn forfeited(&self) -> usize {
+        self.shared.forfeited.load(Ordering::SeqCst)
+    }
+
+    /// How many handles there are.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.shared)
+    }
+
+    fn note(&self, call: &'static str) {
+        self.shared.calls.lock().unwrap().push(call);
+    }
+}
+
+async fn spoil<T>(fault: Fault, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let broken = || Err(Error::new(ErrorKind::Unavailable, "the cable is cut"));
+    match fault {
+        Fault::None => call.await,
+        Fault::Refuse => broken(),
+        Fault::LoseReply => {
+            call.await?;
+            broken()
+        }
+        Fault::Hang => {
+            call.await?;
+            std::future::pending().await
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Faulty {
+    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        self.inner.enqueue_batch(jobs).await
+    }
+
+    async fn exchange(
+        &self,
+        queue: &QueueName,
+        settlements: &[Settlement],
+        request: Option<LeaseRequest>,
+    ) -> Result<Exchanged> {
+        self.note("exchange");
+        self.shared.asked.lock().unwrap().extend(request.map(|request| request.limit));
+        let fault = *self.shared.exchange.lock().unwrap();
+        spoil(fault, self.inner.exchange(queue, settlements, request)).await
+    }
+
+    async fn extend(
+        &self,
+        queue: &QueueName,
+        leases: &[LeaseRef],
+        duration: Duration,
+    ) -> Result<Vec<Extended>> {
+        self.note("extend");
+        let fault = *self.shared.extend.lock().unwrap();
+        spoil(fault, self.inner.extend(queue, leases, duration)).await
+    }
+
+    async fn report(&self, queue: &QueueName, lease: LeaseRef, report: &Report) -> Result<Held> {
+        self.inner.report(queue, lease, report).await
+    }
+
+    async fn forfeit(
+        &self,
+        queue: &QueueName,
+        worker: WorkerId,
+        keep: &[LeaseRef],
+    ) -> Result<usize> {
+        self.note("forfeit");
+        let fault = *self.shared.exchange.lock().unwrap();
+        let count = spoil(fault, self.inner.forfeit(queue, worker, keep)).await?;
+        self.shared.forfeited.fetch_add(count, Ordering::SeqCst);
+        Ok(count)
+    }
+
+    async fn maintain(&self, queue: &QueueName, limit: usize) -> Result<Maintained> {
+        self.note("maintain");
+        self.inner.maintain(queue, limit).await
+    }
+
+    async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
+        self.note("wait");
+        self.inner.wait(queues).await
+    }
+
+    async fn heartbeat(&self, worker: &WorkerStatus, ttl: Duration) -> Result<Signals> {
+        self.note("heartbeat");
+        self.inner.heartbeat(worker, ttl).await
+    }
+
+    async fn farewell(&self, worker: WorkerId) -> Result<()> {
+        self.note("farewell");
+        self.inner.farewell(worker).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.note("ping");
+        let fault = *self.shared.exchange.lock().unwrap();
+        spoil(fault, self.inner.ping()).await
+    }
+
+    fn detached(&self) -> Arc<dyn Backend> {
+        Arc::new(self.clone())
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+}
