@@ -72,6 +72,50 @@ pub use history::{Failure, FailureKind, History};
 pub use id::{JobId, Token, WorkerId};
 pub use inspect::Inspect;
 pub use job::Job;
+/// Derives [`trait@Job`]: fills in its constants, and never hides behaviour.
+///
+/// All keys of `#[job(…)]` may be left out. A duration is a number with its unit, `ms`, `s`, `m`, `h` or
+/// `d`, or several of them: `1h30m`.
+///
+/// | key | example | without it |
+/// | --- | --- | --- |
+/// | `kind` | `"crm.sync"` | the type's name in snake case |
+/// | `queue` | `"integrations"` | `"default"` |
+/// | `max_attempts` | `3` | 5 |
+/// | `timeout` | `"60s"` | as long as it likes |
+/// | `backoff` | `"fixed(30s)"`, `"linear(10s..5m)"`, `"exponential(2s..10m)"`, `"list(1s, 10s, 1m)"` | `exponential(1s..10m)` |
+/// | `jitter` | `"none"` | `"full"` |
+/// | `priority` | `10`: 0 to 15, higher first | 0 |
+/// | `unique` | bare: by all fields; `unique(store, record)`: by these; `unique = path`: by what this function of `&Self` returns | like no other |
+/// | `retention` | `"7d"`: how long a completed or cancelled job is kept | leaves nothing behind |
+/// | `version` | `3` | 1 |
+/// | `upcast` | `from_older`: a function from [`OlderPayload`] to a result with `Self` | older payloads are read as the current version |
+/// | `max_crashes` | `2` | 3 |
+/// | `crate` | `"my::jobq_core"`: where this crate is, for who exports it again | `::jobq_core` |
+///
+/// ```
+/// use jobq_core::{Job, OlderPayload, Result};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Job)]
+/// #[job(kind = "crm.sync", queue = "integrations", max_attempts = 3, timeout = "60s",
+///       backoff = "exponential(2s..10m)", unique(store, record), version = 2, upcast = from_older)]
+/// struct SyncRecord {
+///     store: u32,
+///     record: u64,
+/// }
+///
+/// /// Before version 2 there was one store.
+/// #[derive(Deserialize)]
+/// struct SyncRecordV1 {
+///     record: u64,
+/// }
+///
+/// fn from_older(older: OlderPayload) -> Result<SyncRecord> {
+///     let SyncRecordV1 { record } = older.decode()?;
+///     Ok(SyncRecord { store: 1, record })
+/// }
+/// ```
 #[cfg(feature = "derive")]
 pub use jobq_macros::Job;
 pub use lease::{Exchanged, Extended, Held, Lease, LeaseRef, LeaseRequest, Next, Settlement};

@@ -1,0 +1,436 @@
+//! The program `jobq` itself, on a real Redis, with real signals and kills.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use jobq_core::inspect::{JobView, QueueStats};
+use jobq_core::{FailureKind, Inspect, JobId, JobState, QueueName};
+use jobq_redis::{RedisBackend, TestServer};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A server, a folder for what jobs write, and the program.
+struct Stage {
+    server: TestServer,
+    folder: tempfile::TempDir,
+    backend: RedisBackend,
+}
+
+/// A worker process that ends with this value.
+struct WorkerProcess(Child);
+
+impl Stage {
+    async fn set() -> Self {
+        let server = TestServer::start().unwrap();
+        let backend = RedisBackend::connect(&server.url()).await.unwrap();
+        Self { server, folder: tempfile::tempdir().unwrap(), backend }
+    }
+
+    fn jobq(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+        command.env("REDIS_URL", self.server.url()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.jobq().args(arguments).output().unwrap()
+    }
+
+    /// Enqueues a shell script as a job, and gives its id.
+    fn enqueue(&self, script: &str, options: &[&str]) -> JobId {
+        let json = serde_json::json!({ "program": "sh", "args": ["-c", script] }).to_string();
+        let mut arguments = vec!["enqueue", "command", "--json", &json];
+        arguments.extend(options);
+        let output = self.run(&arguments);
+        assert!(output.status.success(), "{output:?}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let id = printed.split_whitespace().find_map(|word| word.parse().ok());
+        id.unwrap_or_else(|| panic!("no id in {printed:?}"))
+    }
+
+    fn work(&self, options: &[&str]) -> WorkerProcess {
+        let mut command = self.jobq();
+        command.args(["work", "--allow-command", "sh"]).args(options);
+        WorkerProcess(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    async fn stats(&self) -> QueueStats {
+        self.backend.queue(&QueueName::new("default").unwrap()).await.unwrap()
+    }
+
+    async fn job(&self, id: JobId) -> Option<JobView> {
+        self.backend.job(&QueueName::new("default").unwrap(), id).await.unwrap()
+    }
+}
+
+impl WorkerProcess {
+    fn signal(&self, signal: &str) {
+        let status =
+            Command::new("kill").arg(signal).arg(self.0.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn is_alive(&self) -> bool {
+        // A process that has ended and was not waited for yet is a zombie: state Z.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z') && !rest.is_empty())
+    }
+
+    fn signal_quietly(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        let _ = kill.arg(signal).arg(self.0.id().to_string()).stderr(Stdio::null()).status();
+    }
+
+    /// Waits for the end of the process; gives its exit code and what it wrote.
+    fn end(mut self) -> (Option<i32>, String) {
+        let started = Instant::now();
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "the worker does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut log = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        self.0.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.0.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        // One that has ended is as good as killed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "{what} does not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).unwrap_or_default().lines().count()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn a_worker_runs_what_is_there_and_ends() {
+    let stage = Stage::set().await;
+    let done = stage.path("done");
+    for _ in 0..5 {
+        stage.enqueue(&format!("echo x >> {}", done.display()), &[]);
+    }
+
+    let (code, log) = stage.work(&["--stop-when-empty"]).end();
+
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lines(&done), 5);
+    assert!(log.contains("processed 5, failed 0 in "), "{log}");
+    assert_eq!(stage.stats().await.leased, 0);
+}
+
+#[tokio::test]
+async fn once_runs_one_job() {
+    let stage = Stage::set().await;
+    let done = stage.path("done");
+    for _ in 0..2 {
+        stage.enqueue(&format!("echo x >> {}", done.display()), &[]);
+    }
+
+    let (code, log) = stage.work(&["--once"]).end();
+
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lines(&done), 1);
+    assert_eq!(stage.stats().await.ready, 1);
+}
+
+#[tokio::test]
+async fn sigterm_lets_running_jobs_finish_and_leaves_the_rest() {
+    let stage = Stage::set().await;
+    let (started, done) = (stage.path("started"), stage.path("done"));
+    let script = format!("echo x >> {}; sleep 1; echo x >> {}", started.display(), done.display());
+    for _ in 0..5 {
+        stage.enqueue(&script, &[]);
+    }
+    let worker = stage.work(&["--concurrency", "2"]);
+    until("two starts", || lines(&started) == 2);
+
+    worker.signal("-TERM");
+    let (code, log) = worker.end();
+
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!((lines(&started), lines(&done)), (2, 2));
+    let stats = stage.stats().await;
+    assert_eq!((stats.ready, stats.leased, stats.scheduled), (3, 0, 0));
+}
+
+#[tokio::test]
+async fn what_outlasts_the_grace_is_given_back_at_once_and_uncharged() {
+    let stage = Stage::set().await;
+    let started = stage.path("started");
+    let id = stage.enqueue(&format!("echo x >> {}; exec sleep 60", started.display()), &[]);
+    let worker = stage.work(&["--grace", "200ms"]);
+    until("the start", || lines(&started) == 1);
+
+    worker.signal("-TERM");
+    let (code, log) = worker.end();
+
+    assert_eq!(code, Some(0), "{log}");
+    let job = stage.job(id).await.unwrap();
+    assert_eq!((job.state, job.failed_attempts, job.crashes), (JobState::Ready, 0, 0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let stage = Stage::set().await;
+    let started = stage.path("started");
+    let id = stage.enqueue(&format!("echo x >> {}; exec sleep 60", started.display()), &[]);
+    let worker = stage.work(&["--grace", "60s"]);
+    until("the start", || lines(&started) == 1);
+
+    worker.signal("-INT");
+    worker.signal("-INT");
+    // Signals of one kind that come together are one.
+    until("the end", || {
+        worker.signal_quietly("-INT");
+        !worker.is_alive()
+    });
+    let (_, log) = worker.end();
+
+    assert!(log.contains("Forced") || log.contains("forced"), "{log}");
+    let job = stage.job(id).await.unwrap();
+    assert_eq!((job.state, job.failed_attempts, job.crashes), (JobState::Ready, 0, 0));
+}
+
+#[tokio::test]
+async fn the_jobs_of_a_killed_worker_run_again_and_count_a_crash() {
+    let stage = Stage::set().await;
+    let (started, done) = (stage.path("started"), stage.path("done"));
+    // The first run hangs, the second one ends.
+    let script = format!(
+        "echo x >> {s}; [ $(wc -l < {s}) -gt 1 ] || exec sleep 60; echo x >> {d}",
+        s = started.display(),
+        d = done.display()
+    );
+    let id = stage.enqueue(&script, &[]);
+    let victim = stage.work(&["--lease", "1s"]);
+    until("the start", || lines(&started) == 1);
+
+    victim.signal("-KILL");
+    drop(victim);
+    let killed = Instant::now();
+    let rescuer = stage.work(&["--lease", "1s", "--max-jobs", "1"]);
+    until("the second start", || lines(&started) == 2);
+    assert!(killed.elapsed() < Duration::from_secs(5), "it took {:?}", killed.elapsed());
+    let (code, log) = rescuer.end();
+
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lines(&done), 1);
+    assert!(stage.job(id).await.is_none(), "a completed job leaves nothing");
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_workers_is_put_aside() {
+    let stage = Stage::set().await;
+    let id = stage.enqueue("kill -9 $PPID; sleep 60", &[]);
+
+    let started = Instant::now();
+    while stage.job(id).await.unwrap().state != JobState::Dead {
+        assert!(started.elapsed() < PATIENCE, "it is never put aside");
+        // Ends when the job has killed it, or because the job is dead by then.
+        stage.work(&["--lease", "500ms", "--max-time", "2s"]).end();
+    }
+
+    let job = stage.job(id).await.unwrap();
+    assert_eq!((job.crashes, job.failed_attempts), (3, 0));
+    assert!(job.history.failures().iter().all(|failure| failure.kind == FailureKind::Crash));
+    assert_eq!(job.history.failures().len(), 3);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing() {
+    let stage = Stage::set().await;
+    let (started, done) = (stage.path("started"), stage.path("done"));
+    let script = format!(
+        "echo x >> {s}; [ $(wc -l < {s}) -gt 1 ] || sleep 3; echo x >> {d}",
+        s = started.display(),
+        d = done.display()
+    );
+    let id = stage.enqueue(&script, &["--max-attempts", "1"]);
+    let zombie = stage.work(&["--lease", "1s"]);
+    until("the start", || lines(&started) == 1);
+
+    zombie.signal("-STOP");
+    let rescuer = stage.work(&["--lease", "1s", "--max-jobs", "1"]);
+    until("the second start", || lines(&started) == 2);
+    let (code, log) = rescuer.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(stage.job(id).await.is_none(), "the rescuer has completed it");
+    zombie.signal("-CONT");
+    zombie.signal("-TERM");
+    let (_, log) = zombie.end();
+
+    // Had it settled the job, the job would be back, or dead.
+    assert!(stage.job(id).await.is_none(), "{log}");
+    let stats = stage.stats().await;
+    assert_eq!((stats.ready, stats.scheduled, stats.leased, stats.dead), (0, 0, 0, 0), "{log}");
+}
+
+#[tokio::test]
+async fn restart_ends_workers_gracefully() {
+    let stage = Stage::set().await;
+    let (started, done) = (stage.path("started"), stage.path("done"));
+    // A job that keeps it busy, so that it hears of the restart within seconds.
+    let script = format!("echo x >> {}; sleep 7; echo x >> {}", started.display(), done.display());
+    stage.enqueue(&script, &[]);
+    let worker = stage.work(&[]);
+    until("the start", || lines(&started) == 1);
+
+    assert!(stage.run(&["restart"]).status.success());
+    let (code, log) = worker.end();
+
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lines(&done), 1);
+}
+
+#[tokio::test]
+async fn dead_jobs_are_shown_and_retried() {
+    let stage = Stage::set().await;
+    let good = stage.path("good");
+    let script = format!("[ -e {} ] || {{ echo no luck; exit 3; }}", good.display());
+    let id = stage.enqueue(&script, &["--max-attempts", "1"]);
+    assert_eq!(stage.work(&["--stop-when-empty"]).end().0, Some(0));
+
+    let failed = text(&stage.run(&["failed"]).stdout);
+    assert!(failed.contains(&id.to_string()) && failed.contains("command"), "{failed}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&stage.run(&["failed", "--json"]).stdout).unwrap();
+    assert_eq!(json.as_array().map(Vec::len), Some(1), "{json}");
+    let queues = text(&stage.run(&["queues"]).stdout);
+    assert!(queues.contains("default"), "{queues}");
+
+    fs::write(&good, "").unwrap();
+    let retried = stage.run(&["retry", &id.to_string()]);
+    assert!(retried.status.success(), "{retried:?}");
+    assert_eq!(stage.work(&["--stop-when-empty"]).end().0, Some(0));
+    let stats = stage.stats().await;
+    assert_eq!((stats.ready, stats.dead), (0, 0));
+}
+
+#[tokio::test]
+async fn retry_all_brings_every_dead_job_back() {
+    let stage = Stage::set().await;
+    for _ in 0..20 {
+        stage.enqueue("exit 1", &["--max-attempts", "1"]);
+    }
+    assert_eq!(stage.work(&["--stop-when-empty"]).end().0, Some(0));
+    assert_eq!(stage.stats().await.dead, 20);
+
+    let retried = stage.run(&["retry", "all"]);
+
+    assert!(retried.status.success(), "{retried:?}");
+    assert!(text(&retried.stdout).contains("20"), "{retried:?}");
+    assert_eq!(stage.stats().await.ready, 20);
+}
+
+#[tokio::test]
+async fn a_running_job_is_cancelled_from_another_process() {
+    let stage = Stage::set().await;
+    let started = stage.path("started");
+    let id = stage.enqueue(&format!("echo x >> {}; exec sleep 60", started.display()), &[]);
+    let worker = stage.work(&["--lease", "2s", "--max-jobs", "1"]);
+    until("the start", || lines(&started) == 1);
+
+    let cancelled = stage.run(&["cancel", &id.to_string()]);
+    assert!(cancelled.status.success(), "{cancelled:?}");
+    let (code, log) = worker.end();
+
+    assert_eq!(code, Some(0), "{log}");
+    assert!(stage.job(id).await.is_none(), "a cancelled job leaves nothing");
+}
+
+#[tokio::test]
+async fn a_paused_queue_waits_until_it_is_resumed() {
+    let stage = Stage::set().await;
+    let done = stage.path("done");
+    stage.enqueue(&format!("echo x >> {}", done.display()), &[]);
+    assert!(stage.run(&["pause", "default"]).status.success());
+    assert_eq!(stage.work(&["--stop-when-empty"]).end().0, Some(0));
+    assert_eq!(lines(&done), 0);
+
+    assert!(stage.run(&["resume", "default"]).status.success());
+    assert_eq!(stage.work(&["--stop-when-empty"]).end().0, Some(0));
+    assert_eq!(lines(&done), 1);
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_allowed_is_not_run() {
+    let stage = Stage::set().await;
+    let id = stage.enqueue("true", &[]);
+
+    let mut command = stage.jobq();
+    command.args(["work", "--stop-when-empty"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    assert_eq!(WorkerProcess(command.spawn().unwrap()).end().0, Some(0));
+
+    let job = stage.job(id).await.unwrap();
+    assert_eq!(job.state, JobState::Dead);
+    assert!(job.history.last().unwrap().message.contains("--allow-command"), "{job:?}");
+}
+
+#[tokio::test]
+async fn bad_input_is_told_in_one_line_with_exit_code_2() {
+    let stage = Stage::set().await;
+    for arguments in [
+        &["--backend", "nonsense", "queues"] as &[&str],
+        &["--prefix", "{}", "queues"],
+        &["work", "--queue", "a b"],
+        &["work", "--queue", "a=0"],
+        &["work", "--concurrency", "0"],
+        &["work", "--lease", "soon"],
+        &["work", "--max-memory", "lots"],
+        &["enqueue", "command", "--json", "{\"program\":"],
+        &["enqueue", "no such kind!"],
+        &["retry", "4711"],
+        &["cancel", "4711"],
+        &["pause", "a b"],
+    ] {
+        let output = stage.run(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(!told.contains("panicked") && !told.contains("backtrace"), "{arguments:?}: {told}");
+        assert!(!told.trim().is_empty(), "{arguments:?} says nothing");
+        assert!(output.stdout.is_empty(), "{arguments:?} prints {}", text(&output.stdout));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_with_its_address_and_without_its_password() {
+    let mut stage = Stage::set().await;
+    stage.server.kill();
+    let url = format!("redis://:top-secret@127.0.0.1:{}", stage.server.port());
+
+    for command in ["queues", "failed", "restart"] {
+        let output = stage.jobq().env("REDIS_URL", &url).arg(command).output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(
+            told.contains(&format!("nothing listens at 127.0.0.1:{}", stage.server.port())),
+            "{told}"
+        );
+        assert!(!told.contains("top-secret"), "{told}");
+    }
+}
