@@ -38,7 +38,7 @@ use crate::record::{Enqueued, NewJob};
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Adds jobs; the answers are in their order.
     ///
-    /// A job whose id is known to the store (waiting, leased, dead, or kept) MUST NOT be added again,
+    /// A job whose id is known to its queue (waiting, leased, dead, or kept) MUST NOT be added again,
     /// nor one whose unique key is held by another live job of the queue. Two jobs of one call are
     /// treated as if they had come one after the other. A job MUST be ready or scheduled when the call
     /// returns, and an idle worker woken.
@@ -133,8 +133,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Waits until one of the queues may have something to lease, and says which.
     ///
     /// When a job becomes ready, at least one waiting caller MUST be woken, and when a job is scheduled
-    /// before all others at least one too, so that it can learn of the earlier time. A caller MAY be
-    /// woken for nothing. Times are not waited for here: the caller takes them from
+    /// before all others at least one too, so that it can learn of the earlier time. When a caller leases
+    /// all it asked for and leaves jobs behind, ready or scheduled, another one MUST be woken in turn. A
+    /// caller MAY be woken for nothing. Times are not waited for here: the caller takes them from
     /// [`Exchanged::next_in`]. Dropping the future loses no wake-up.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub enum ErrorKind {
     /// The backend cannot be reached or did not answer in time. The call may or may not have had its
     /// effect; every call of the contract says whether it may be repeated.
     Unavailable,
-    /// The backend has no room left. Nothing was written.
+    /// The backend has no room left. What did not fit was not written.
     Full,
     /// The caller gave something that can never be accepted: a bad name, an oversized payload.
     InvalidInput,

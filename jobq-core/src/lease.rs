@@ -131,7 +131,7 @@ pub enum Next {
     },
     /// Given back unrun: the job goes to the front of its priority, and no attempt is used.
     Release,
-    /// Put aside for people.
+    /// The attempt failed for good: the job is put aside for people.
     Dead {
         /// What went wrong.
         failure: Failure,
@@ -191,8 +191,9 @@ pub struct Exchanged {
     pub held: Vec<Held>,
     /// The jobs leased.
     pub leases: Vec<Arc<Lease>>,
-    /// How long until a scheduled job is due or a lease expires in this queue; `None` if there is
-    /// neither. Known only if a lease was asked for and fewer jobs came than were asked for.
+    /// How long until a scheduled job is due or a lease expires in this queue, zero if one is already;
+    /// `None` if there is neither. Known only if a lease was asked for and fewer jobs came than were
+    /// asked for.
     pub next_in: Option<Duration>,
 }
 

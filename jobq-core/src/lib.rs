@@ -32,6 +32,7 @@
 
 pub mod backend;
 pub mod backoff;
+mod batches;
 mod cancellation;
 mod clock;
 #[cfg(any(test, feature = "test-util"))]

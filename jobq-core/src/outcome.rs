@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::payload::MAX_PAYLOAD_BYTES;
+
 /// What a fallible handler returns: a value, or a [`JobError`], into which `?` turns any error.
 pub type JobResult<T = ()> = Result<T, JobError>;
 
@@ -161,6 +163,11 @@ impl<T: Serialize, E: Into<JobError>> IntoOutcome for Result<T, E> {
             Ok(value) => match rmp_serde::to_vec_named(&value) {
                 // `()` and `None` say nothing that would be worth keeping.
                 Ok(bytes) if bytes == [NIL] => Outcome::Done { result: None },
+                Ok(bytes) if bytes.len() > MAX_PAYLOAD_BYTES => Outcome::Dead(format!(
+                    "the result has {} bytes, more than the {MAX_PAYLOAD_BYTES} allowed: store the data \
+                     elsewhere and return a reference to it",
+                    bytes.len()
+                )),
                 Ok(bytes) => Outcome::Done { result: Some(bytes) },
                 // The work is done; running it again would give the same result once more.
                 Err(error) => Outcome::Dead(format!("the result has no encoding: {error}")),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::backend::Backend;
+use crate::batches::batches;
 use crate::error::{Error, Result};
 use crate::id::JobId;
 use crate::job::Job;
@@ -15,12 +16,7 @@ use crate::options::{Options, Unique, option_setters};
 use crate::record::{Enqueued, JobRecord, NewJob};
 use crate::unique::UniqueKey;
 
-/// How many jobs one call to the backend carries when many are enqueued. Redis's cost per job hardly
-/// falls beyond 100, and 250 jobs of ordinary size keep its other clients waiting for about a
-/// millisecond.
-const BATCH: usize = 250;
-
-/// How many such calls are under way at once: while the backend works on some, the next are encoded.
+/// How many batches are under way at once: while the backend works on some, the next are encoded.
 const CALLS_IN_FLIGHT: usize = 4;
 
 /// The typed producer: every [`Backend`] is one.
@@ -51,7 +47,8 @@ pub trait Queue: Backend {
     }
 
     /// Enqueues jobs as a stream brings them, in batches and in bounded memory: a million jobs take no
-    /// more than a thousand. They become ready in about the stream's order.
+    /// more than a thousand. What the stream has given is not withheld until more comes. They become
+    /// ready in about the stream's order.
     ///
     /// # Errors
     ///
@@ -172,20 +169,18 @@ where
         let Self { backend, jobs, options, id_of } = self;
         Box::pin(async move {
             let mut sum = EnqueuedMany::default();
+            // Fused: the end of a stream is asked for once more after a batch that it cut short.
+            let new_jobs = jobs.fuse().map(|job| {
+                let id = id_of
+                    .as_ref()
+                    .map_or_else(|| JobId::generate(backend.clock()), |id_of| id_of(&job));
+                new_job(id, &job, &options)
+            });
             let mut calls = std::pin::pin!(
-                jobs.map(|job| {
-                    let id = id_of
-                        .as_ref()
-                        .map_or_else(|| JobId::generate(backend.clock()), |id_of| id_of(&job));
-                    new_job(id, &job, &options)
-                })
-                .chunks(BATCH)
-                .map(|batch| async move {
-                    let batch = batch.into_iter().collect::<Result<Vec<_>>>()?;
-                    backend.enqueue_batch(&batch).await
-                })
-                // In order: the batches of one producer become ready one after the other.
-                .buffered(CALLS_IN_FLIGHT)
+                batches(new_jobs)
+                    .map(|batch| async move { backend.enqueue_batch(&batch?).await })
+                    // In order: the batches of one producer become ready one after the other.
+                    .buffered(CALLS_IN_FLIGHT)
             );
             loop {
                 match calls.try_next().await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use jobq_core::inspect::JobView;
 use jobq_core::{
     Backend, Enqueued, ErrorKind, Inspect, Job, JobId, JobState, LeaseRequest, ManualClock,
@@ -237,10 +237,31 @@ async fn an_error_says_how_many_jobs_were_stored() {
 
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(
-        error.to_string().starts_with("500 jobs were stored before this went wrong: "),
+        error.to_string().starts_with("550 jobs were stored before this went wrong: "),
         "{error}"
     );
-    assert_eq!(queue.queue(&mail()).await.unwrap().ready, 500);
+    assert_eq!(queue.queue(&mail()).await.unwrap().ready, 550);
+}
+
+#[tokio::test]
+async fn jobs_of_a_slow_stream_are_not_withheld() {
+    let queue = MemoryBackend::new();
+    let jobs = stream::iter((0..3).map(welcome)).chain(stream::pending());
+
+    // The stream never ends, so neither does this.
+    let enqueueing = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.enqueue_many(jobs).await }
+    });
+
+    for _ in 0..3 {
+        queue.wait(&[mail()]).await.unwrap();
+        if queue.queue(&mail()).await.unwrap().ready == 3 {
+            break;
+        }
+    }
+    assert_eq!(queue.queue(&mail()).await.unwrap().ready, 3);
+    enqueueing.abort();
 }
 
 #[tokio::test]

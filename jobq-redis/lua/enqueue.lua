@@ -50,17 +50,14 @@ local function due_at(when)
     at = tonumber(when)
   end
   if at > clock() then
-    return at
+    -- Numbers above this one are not exact; see `lib/base.lua`.
+    return string.format("%.0f", math.min(at, 2 ^ 53))
   end
 end
 
--- The id that stands for this job already, or nothing.
-local function standing(id, record, known)
-  if known then
-    return id
-  end
+local function digest_of(record)
   if string.byte(record, 2) % 2 == 1 then
-    return redis.call("HGET", unique, string.sub(record, 15, 30)) or nil
+    return string.sub(record, 15, 30)
   end
 end
 
@@ -69,51 +66,69 @@ for i = FIRST, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
 local known = redis.call("HMGET", jobs, unpack(ids))
-
 local any_gone = redis.call("EXISTS", gone) == 1
-local added, fields, ready, answers, duplicates, wake_up = {}, {}, {}, {}, false, false
-local position = FIRST
-for i, id in ipairs(ids) do
-  local record, when = ARGV[position + 1], ARGV[position + 2]
-  position = position + 3
-  local other = standing(id, record, known[i] or added[id])
-  if other then
-    duplicates = true
-    answers[i] = other
+
+-- What is to be written, gathered first: records must be there before anything points to them.
+local answers, duplicates = {}, false
+local added, fields, keys, due, ready = {}, {}, {}, {}, {}
+
+-- The id that stands for this job already, or nothing.
+local function standing(i, id, digest)
+  if known[i] or added[id] then
+    return id
+  end
+  return digest and (keys[digest] or redis.call("HGET", unique, digest)) or nil
+end
+
+local function add_ready(level, id)
+  ready[level] = ready[level] or {}
+  -- A job that was withdrawn has left an entry behind, which this one must be told from.
+  local note = any_gone and redis.call("HGET", gone, id)
+  table.insert(ready[level], note and id .. string.sub(note, 1, 8) or id)
+end
+
+local function add(id, record, digest, when)
+  added[id] = true
+  fields[#fields + 1] = id
+  fields[#fields + 1] = record
+  if digest then
+    keys[digest] = id
+  end
+  local level, at = string.byte(record, 3), due_at(when)
+  if at then
+    due[#due + 1] = at
+    due[#due + 1] = string.char(15 - level) .. id
   else
-    answers[i] = ""
-    added[id] = true
-    fields[#fields + 1] = id
-    fields[#fields + 1] = record
-    local level, at = string.byte(record, 3), due_at(when)
-    if string.byte(record, 2) % 2 == 1 then
-      redis.call("HSET", unique, string.sub(record, 15, 30), id)
-    end
-    if at then
-      local member = string.char(15 - level) .. id
-      redis.call("ZADD", scheduled, string.format("%.0f", at), member)
-      -- Idle workers sleep until the first job is due: tell one that there is an earlier one.
-      wake_up = wake_up or redis.call("ZRANK", scheduled, member) == 0
-    else
-      local list = ready[level]
-      if not list then
-        list = {}
-        ready[level] = list
-      end
-      -- A job that was withdrawn has left an entry behind, which this one must be told from.
-      local note = any_gone and redis.call("HGET", gone, id)
-      list[#list + 1] = note and id .. string.sub(note, 1, 8) or id
-    end
+    add_ready(level, id)
+  end
+end
+
+for i, id in ipairs(ids) do
+  local record, when = ARGV[FIRST + i * 3 - 2], ARGV[FIRST + i * 3 - 1]
+  local digest = digest_of(record)
+  local other = standing(i, id, digest)
+  duplicates = duplicates or other ~= nil
+  answers[i] = other or ""
+  if not other then
+    add(id, record, digest, when)
   end
 end
 
 if #fields > 0 then
   redis.call("HSET", jobs, unpack(fields))
+  for digest, id in pairs(keys) do
+    redis.call("HSET", unique, digest, id)
+  end
+  local wake_up = next(ready) ~= nil
+  if #due > 0 then
+    redis.call("ZADD", scheduled, unpack(due))
+    -- Idle workers sleep until the first job is due: tell one if there is an earlier one now.
+    wake_up = wake_up or added[string.sub(redis.call("ZRANGE", scheduled, 0, 0)[1], 2)] ~= nil
+  end
   for level, list in pairs(ready) do
     if redis.call("RPUSH", lists[level], unpack(list)) == #list then
       redis.call("ZADD", levels, level, level)
     end
-    wake_up = true
   end
   if wake_up and redis.call("LLEN", wake) == 0 then
     redis.call("RPUSH", wake, "1")

@@ -44,28 +44,24 @@ local function complete()
   return lost
 end
 
+local ids, records, first_token = {}, {}, 0
+local expires_at = later(now, duration)
+-- Entries that may still be looked at, and bytes of records that may still be sent: left-over entries
+-- and large payloads must not make a call long.
+local entries_left, bytes_left = limit + 1000, 4 * 1024 * 1024
+-- So many records are read at once: even the largest keep the server for a few ms only.
+local PIECE = 64
+
 -- The ids that the entries of a list stand for, without those that are left over.
 local function live_ids(entries)
   local live, any_gone = {}, redis.call("EXISTS", gone) == 1
   for _, entry in ipairs(entries) do
-    local id = #entry > 16 and string.sub(entry, 1, 16) or entry
-    local note = any_gone and redis.call("HGET", gone, id)
-    if note and string.sub(entry, 17) ~= string.sub(note, 1, 8) then
-      local left_over = struct.unpack(">I4", note, 9)
-      if left_over > 1 then
-        redis.call("HSET", gone, id, string.sub(note, 1, 8) .. struct.pack(">I4", left_over - 1))
-      else
-        redis.call("HDEL", gone, id)
-      end
-      redis.call("HINCRBY", meta, "gone", -1)
-    else
-      live[#live + 1] = id
+    if not (any_gone and drop_if_left_over(entry)) then
+      live[#live + 1] = #entry > 16 and string.sub(entry, 1, 16) or entry
     end
   end
   return live
 end
-
-local ids, records, first_token = {}, {}, 0
 
 -- Leases what these entries at the front of a list stand for.
 local function hold(list, entries)
@@ -77,38 +73,37 @@ local function hold(list, entries)
     if #ids == 0 then
       first_token = token + 1
     end
-    local expires_at = int(now + duration)
     local members = { "+inf", SENTINEL }
     for i, id in ipairs(live) do
       ids[#ids + 1] = id
       records[#records + 1] = found[i]
+      bytes_left = bytes_left - (found[i] and #found[i] or 0)
       members[#members + 1] = expires_at
       members[#members + 1] = struct.pack(">I8", token + i) .. id .. worker
     end
     redis.call("ZADD", leased, unpack(members))
   end
   redis.call("LTRIM", list, #entries, -1)
+  entries_left = entries_left - #entries
 end
 
+-- Leases from the ready lists, the highest priority first; says whether they may hold more.
 local function lease(levels_in_use)
-  for _, level in ipairs(levels_in_use) do
+  for i, level in ipairs(levels_in_use) do
     local list = ready_list(tonumber(level))
-    while #ids < limit do
-      local entries = redis.call("LRANGE", list, 0, limit - #ids - 1)
-      if #entries == 0 then
-        redis.call("ZREM", levels, level)
-        break
+    repeat
+      if #ids == limit or entries_left <= 0 or bytes_left <= 0 then
+        return i < #levels_in_use or redis.call("LLEN", list) > 0
       end
-      hold(list, entries)
-    end
-    if #ids == limit then
-      -- This worker may not come back soon: another one should see to what is left.
-      if redis.call("LLEN", list) > 0 or redis.call("EXISTS", scheduled) == 1 then
-        wake_one()
+      local want = math.min(limit - #ids, entries_left, PIECE)
+      local entries = redis.call("LRANGE", list, 0, want - 1)
+      if #entries > 0 then
+        hold(list, entries)
       end
-      return
-    end
+    until #entries < want
+    redis.call("ZREM", levels, level)
   end
+  return false
 end
 
 -- When the first job of a set is due; infinite if there is none.
@@ -128,17 +123,25 @@ end
 if limit == 0 then
   return { lost }
 end
+local cut_short = false
 local levels_in_use = redis.call("ZREVRANGE", levels, 0, -1)
 if #levels_in_use > 0 then
   if redis.call("HEXISTS", meta, "paused") == 1 then
     return { lost }
   end
   begin()
-  lease(levels_in_use)
+  local more = lease(levels_in_use)
+  cut_short = more and #ids < limit
+  -- This worker may not come back soon: another one should see to what is left.
+  if more or (#ids == limit and redis.call("EXISTS", scheduled) == 1) then
+    wake_one()
+  end
   may_have_moved = true
 end
 local next_in = ""
-if #ids < limit then
+if cut_short then
+  next_in = "0"
+elseif #ids < limit then
   if may_have_moved then
     first_at = math.min(head(scheduled), head(leased))
   end
@@ -148,4 +151,4 @@ local known = {}
 if #ids > 0 and redis.call("EXISTS", facts) == 1 then
   known = redis.call("HMGET", facts, unpack(ids))
 end
-return { lost, ids, records, known, first_token, int(now + duration), next_in }
+return { lost, ids, records, known, first_token, expires_at, next_in }

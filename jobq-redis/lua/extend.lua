@@ -7,7 +7,7 @@
 -- Returns   for each lease "y" (extended), "c" (extended; somebody wants the job cancelled) or
 --           "l" (lost), as one text
 local now = clock(ARGV[1])
-local expires_at = int(now + tonumber(ARGV[2]))
+local expires_at = later(now, tonumber(ARGV[2]))
 local answers = {}
 
 begin()

@@ -4,7 +4,8 @@
 -- ARGV[2]  how many to skip
 -- ARGV[3]  the most ids to return: 1000 at most
 --
--- Returns  1 how many entries were looked at  2 the ids
+-- Returns  1 how many entries were looked at  2 the ids  3 "1" if entries of jobs that have left may be
+--          among those looked at, which count for the offset
 local state, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function ready_entries()
@@ -47,7 +48,7 @@ if limit == 0 then
 end
 if state == "ready" then
   local entries = ready_entries()
-  return { #entries, without_left_over(entries) }
+  return { #entries, without_left_over(entries), redis.call("EXISTS", gone) }
 end
 local set, id_in = SETS[state][1], SETS[state][2]
 local members, ids = redis.call("ZRANGE", set, offset, offset + limit - 1), {}

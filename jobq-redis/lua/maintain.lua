@@ -1,4 +1,4 @@
--- maintain: promote, reclaim and prune what is due.
+-- maintain: promote, reclaim and prune what is due, and sweep out left-over entries.
 --
 -- ARGV[1]  now in ms, or "" for the server's clock
 -- ARGV[2]  the most jobs of each sort: 1000 at most
@@ -30,7 +30,32 @@ local function excess_dead()
   return redis.call("ZRANGE", dead, 0, math.min(excess, limit) - 1)
 end
 
+-- Drops the entries at the front of the ready lists whose jobs have left.
+local function sweep()
+  if redis.call("EXISTS", gone) == 0 then
+    return 0
+  end
+  local most = 0
+  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+    local list, count = ready_list(tonumber(level)), 0
+    for _, entry in ipairs(redis.call("LRANGE", list, 0, limit - 1)) do
+      if not drop_if_left_over(entry) then
+        break
+      end
+      count = count + 1
+    end
+    if count > 0 then
+      redis.call("LTRIM", list, count, -1)
+    end
+    most = math.max(most, count)
+  end
+  return most
+end
+
 begin()
+if limit == 0 then
+  return { 0, 0, 0, 0, 0 }
+end
 local promoted = promote(now, limit)
 local reclaimed, poisoned, expired = reclaim(now, limit)
 local counts = {
@@ -40,7 +65,7 @@ local counts = {
   drop(dead, excess_dead()),
 }
 local pruned = 0
-local more = promoted == limit or expired == limit
+local more = promoted == limit or expired == limit or sweep() == limit
 for _, count in ipairs(counts) do
   pruned = pruned + count
   more = more or count == limit

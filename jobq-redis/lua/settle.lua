@@ -14,7 +14,7 @@ local now = clock(ARGV[1])
 
 local function schedule(id, record, delay)
   local member = scheduled_member(record, id)
-  redis.call("ZADD", scheduled, int(now + delay), member)
+  redis.call("ZADD", scheduled, later(now, delay), member)
   if redis.call("ZRANK", scheduled, member) == 0 then
     wake_one()
   end

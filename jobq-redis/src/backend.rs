@@ -14,7 +14,6 @@ use jobq_core::{
 };
 use redis::{Cmd, Value};
 
-use crate::clock::ServerClock;
 use crate::config::RedisConfig;
 use crate::error::malformed;
 use crate::grouping::{self, Grouping};
@@ -33,6 +32,8 @@ use crate::wake::Wakes;
 /// server wait for a millisecond or two.
 const ENQUEUE_STEP: usize = 500;
 const SETTLE_STEP: usize = 500;
+/// The most bytes of payload that one script takes, give or take one job.
+const ENQUEUE_STEP_BYTES: usize = 4 * 1024 * 1024;
 /// The most leases one script grants or extends. Lua passes at most some 8,000 values to a command.
 const LEASE_STEP: usize = 1_000;
 /// How many jobs an exchange promotes and reclaims at most before it leases. A reclaim costs ten times
@@ -60,9 +61,8 @@ pub struct RedisBackend {
 pub(crate) struct Store {
     pub(crate) config: RedisConfig,
     pub(crate) keys: Arc<Keys>,
-    pub(crate) link: Link,
+    pub(crate) link: Arc<Link>,
     pub(crate) grouping: Grouping,
-    clock: ServerClock,
     registered: Mutex<HashMap<QueueName, Instant>>,
     beats: AtomicU64,
 }
@@ -88,7 +88,7 @@ impl RedisBackend {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(config: RedisConfig) -> Result<Self> {
         let backend = Self::lazy(config)?;
-        backend.store.synchronise().await?;
+        backend.ping().await?;
         if let Some(warning) = backend.store.eviction_warning().await {
             tracing::warn!(name: "jobq.redis.eviction", "{warning}");
         }
@@ -107,11 +107,10 @@ impl RedisBackend {
         let keys = Arc::new(Keys::new(Arc::clone(&config.prefix)));
         let wakes = Arc::new(Wakes::new(&config, Arc::clone(&keys))?);
         let store = Store {
-            link: Link::new(&config)?,
+            link: Arc::new(Link::new(&config)?),
             keys,
             config,
             grouping: Grouping::default(),
-            clock: ServerClock::default(),
             registered: Mutex::default(),
             beats: AtomicU64::new(0),
         };
@@ -147,20 +146,12 @@ impl Store {
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
-        self.config.clock.as_deref().unwrap_or(&self.clock)
+        self.config.clock.as_deref().unwrap_or(&self.link.clock)
     }
 
     /// A call of a queue's script, with all of the queue's keys.
     pub(crate) fn call(&self, script: &Script, queue: &QueueName) -> Cmd {
         script.call(self.keys.of(queue).all())
-    }
-
-    async fn synchronise(&self) -> Result<()> {
-        let mut time = reply::list(self.link.send(&redis::cmd("TIME")).await?)?.into_iter();
-        let mut next = || reply::count(time.next().unwrap_or(Value::Nil));
-        let (seconds, micros) = (next()?, next()?);
-        self.clock.adjust(Timestamp::from_millis(seconds * 1_000 + micros / 1_000));
-        Ok(())
     }
 
     async fn eviction_warning(&self) -> Option<String> {
@@ -196,7 +187,7 @@ impl Store {
         }
         for (queue, positions) in by_queue {
             self.register(queue).await?;
-            for step in positions.chunks(ENQUEUE_STEP) {
+            for step in steps_of(&positions, jobs) {
                 self.enqueue_step(queue, jobs, step, &mut answers).await?;
             }
         }
@@ -211,8 +202,10 @@ impl Store {
         answers: &mut [Enqueued],
     ) -> Result<()> {
         let call = self.enqueue_call(&self.keys.of(queue), positions.iter().map(|at| &jobs[*at]));
-        // The ids make it idempotent.
-        let standing = self.link.run_again(&ENQUEUE, &call).await?;
+        // Not sent a second time by itself: should the first have had its effect and its answer been
+        // lost, the job may even have run and left by now.
+        self.link.freshen().await?;
+        let standing = self.link.run(&ENQUEUE, &call).await?;
         let mut standing = reply::list(standing)?.into_iter();
         for at in positions {
             let id = jobs[*at].record.id;
@@ -346,6 +339,22 @@ impl Store {
         }
         Ok(Exchanged::new(Vec::new(), leases, next_in))
     }
+}
+
+/// Cuts jobs into steps of bounded number and size, each with at least one job.
+fn steps_of<'a>(positions: &'a [usize], jobs: &'a [NewJob]) -> impl Iterator<Item = &'a [usize]> {
+    let mut rest = positions;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fitting = rest.iter().take(ENQUEUE_STEP).take_while(|at| {
+            let fits = bytes == 0 || bytes < ENQUEUE_STEP_BYTES;
+            bytes += jobs[**at].record.payload.as_bytes().len();
+            fits
+        });
+        let (step, left) = rest.split_at(fitting.count());
+        rest = left;
+        (!step.is_empty()).then_some(step)
+    })
 }
 
 fn decode_job(
@@ -508,7 +517,7 @@ impl Backend for RedisBackend {
             .arg(ttl.as_millis().to_string())
             .arg(worker.id.to_string())
             .arg(status)
-            .arg(i32::from(beat % SWEEP_EVERY == 0))
+            .arg(i32::from(beat.is_multiple_of(SWEEP_EVERY)))
             .arg(&worker.queues);
         Ok(Signals::new(reply::count(self.store.link.run(&HEARTBEAT, &call).await?)?))
     }
@@ -520,7 +529,9 @@ impl Backend for RedisBackend {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.store.link.send(&redis::cmd("PING")).await.map(drop)
+        // A write, though it changes nothing: a server that has become a replica answers PING, too.
+        let nothing = redis::cmd("HDEL").arg(self.store.keys.workers()).arg("").take();
+        self.store.link.send(&nothing).await.map(drop)
     }
 
     fn detached(&self) -> Arc<dyn Backend> {

@@ -77,7 +77,10 @@ impl RedisConfig {
     pub fn from_env() -> Result<Self> {
         match std::env::var("REDIS_URL") {
             Ok(url) => Self::new(&url),
-            Err(_) => Self::new("redis://127.0.0.1:6379"),
+            Err(std::env::VarError::NotPresent) => Self::new("redis://127.0.0.1:6379"),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Error::invalid_input("REDIS_URL is not UTF-8 text"))
+            }
         }
     }
 

@@ -49,7 +49,8 @@ pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
 /// Whether the error has this code, at its head or, as servers before 7.0 report errors of a script's
 /// commands, somewhere inside.
 fn is(error: &RedisError, code: &str) -> bool {
-    error.code() == Some(code) || error.detail().is_some_and(|detail| detail.contains(code))
+    let inside = || error.detail().is_some_and(|detail| detail.contains(&format!("-{code} ")));
+    error.code() == Some(code) || inside()
 }
 
 /// The error of a command, for people.
@@ -90,6 +91,12 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
                 "Redis at {address} is full: nothing can be enqueued until workers have drained it, \
                  or its `maxmemory` is raised"
             ),
+        );
+    }
+    if is(error, "NOREPLICAS") {
+        return (
+            ErrorKind::Unavailable,
+            format!("Redis at {address} has too few replicas to accept writes"),
         );
     }
     if is(error, "LOADING") {

@@ -4,9 +4,12 @@
 //! are collected, and go as one batch when an answer has come. So one caller pays no delay, and fifty
 //! at once pay for a few trips between them.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use jobq_core::{Enqueued, Error, NewJob, Result};
+use futures_util::future::join_all;
+use jobq_core::{Enqueued, Error, ErrorKind, NewJob, QueueName, Result};
 use tokio::sync::oneshot;
 
 use crate::backend::Store;
@@ -18,6 +21,10 @@ const IN_FLIGHT: usize = 2;
 
 /// The most jobs that travel together: as many as a streamed enqueue sends.
 const BATCH: usize = 250;
+
+/// How long a caller waits for others' turns to end before it takes one of its own. Far more than a trip
+/// takes, and far less than anybody notices as a hang.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The jobs that wait for their turn.
 #[derive(Debug, Default)]
@@ -46,7 +53,7 @@ impl Grouping {
 
 /// Enqueues one job, alone or together with others that come at the same time.
 pub(crate) async fn enqueue_one(store: &Arc<Store>, job: &NewJob) -> Result<Enqueued> {
-    let answer = {
+    let waiting = {
         let mut state = store.grouping.state();
         if state.in_flight < IN_FLIGHT {
             state.in_flight += 1;
@@ -57,68 +64,80 @@ pub(crate) async fn enqueue_one(store: &Arc<Store>, job: &NewJob) -> Result<Enqu
             Some(answer)
         }
     };
-    match answer {
-        // Its batch is sent by a task of its own, whatever becomes of this future.
-        Some(answer) => answer.await.unwrap_or_else(|_| {
-            Err(Error::new(
-                jobq_core::ErrorKind::Unavailable,
-                "the runtime ended while a job was being enqueued",
-            ))
-        }),
-        None => {
-            let _turn = Turn(store);
-            let answers = store.enqueue_batch(std::slice::from_ref(job)).await?;
-            answers.first().copied().ok_or_else(|| malformed("an enqueue without an answer"))
+    let Some(mut answer) = waiting else {
+        let _turn = Turn(Arc::clone(store));
+        return enqueue_alone(store, job).await;
+    };
+    // Those who have the turns may have stopped polling: nobody may have to wait for them for ever.
+    let answer = match tokio::time::timeout(PATIENCE, &mut answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            store.grouping.state().in_flight += 1;
+            drop(Turn(Arc::clone(store)));
+            answer.await
         }
-    }
+    };
+    answer.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Unavailable, "the runtime ended while a job was being enqueued"))
+    })
+}
+
+async fn enqueue_alone(store: &Store, job: &NewJob) -> Result<Enqueued> {
+    let answers = store.enqueue_batch(std::slice::from_ref(job)).await?;
+    answers.first().copied().ok_or_else(|| malformed("an enqueue without an answer"))
 }
 
 /// The right to have a batch under way. Dropped, also with a cancelled caller, it passes to those who
 /// have been waiting meanwhile.
-struct Turn<'a>(&'a Arc<Store>);
+struct Turn(Arc<Store>);
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        pass_on(self.0);
+        let mut state = self.0.grouping.state();
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            // Dropped outside any runtime: the waiting callers learn it from their closed channels.
+            state.waiting.clear();
+            state.in_flight -= 1;
+            return;
+        };
+        if state.waiting.is_empty() {
+            state.in_flight -= 1;
+            return;
+        }
+        let taken = state.waiting.len().min(BATCH);
+        let batch: Vec<_> = state.waiting.drain(..taken).collect();
+        drop(state);
+        // The task owns the turn from the start: a runtime that is shutting down drops it unpolled.
+        let turn = Self(Arc::clone(&self.0));
+        runtime.spawn(async move {
+            send(&turn.0, batch).await;
+        });
     }
 }
 
-fn pass_on(store: &Arc<Store>) {
-    let mut state = store.grouping.state();
-    if state.waiting.is_empty() {
-        state.in_flight -= 1;
-        return;
-    }
-    let taken = state.waiting.len().min(BATCH);
-    let batch: Vec<_> = state.waiting.drain(..taken).collect();
-    drop(state);
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        // Dropped outside any runtime: the waiting callers learn it from their closed channels.
-        store.grouping.state().in_flight -= 1;
-        return;
-    };
-    let store = Arc::clone(store);
-    runtime.spawn(async move {
-        // The turn must be given back even if the runtime drops this task half-way.
-        let _turn = Turn(&store);
-        send(&store, batch).await;
-    });
-}
-
+/// Sends jobs of several callers, and tells each what became of its own: what goes wrong with one queue
+/// is no business of the others'.
 async fn send(store: &Store, batch: Vec<Waiting>) {
-    let (jobs, waiting): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|Waiting { job, answer }| (job, answer)).unzip();
-    match store.enqueue_batch(&jobs).await {
-        Ok(answers) => {
-            for (waiting, answer) in waiting.into_iter().zip(answers) {
-                // A caller that has gone does not want to know.
-                let _ = waiting.send(Ok(answer));
-            }
-        }
-        Err(error) => {
-            for waiting in waiting {
-                let _ = waiting.send(Err(Error::new(error.kind(), error.to_string())));
-            }
-        }
+    let mut by_queue: HashMap<QueueName, Vec<Waiting>> = HashMap::new();
+    for waiting in batch {
+        by_queue.entry(waiting.job.record.queue.clone()).or_default().push(waiting);
     }
+    let sends = by_queue.into_values().map(|batch| async move {
+        let (jobs, waiting): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|Waiting { job, answer }| (job, answer)).unzip();
+        match store.enqueue_batch(&jobs).await {
+            Ok(answers) => {
+                for (waiting, answer) in waiting.into_iter().zip(answers) {
+                    // A caller that has gone does not want to know.
+                    let _ = waiting.send(Ok(answer));
+                }
+            }
+            Err(error) => {
+                for waiting in waiting {
+                    let _ = waiting.send(Err(Error::new(error.kind(), error.to_string())));
+                }
+            }
+        }
+    });
+    join_all(sends).await;
 }

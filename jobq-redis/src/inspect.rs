@@ -15,6 +15,9 @@ use crate::scripts::{CANCEL, DELETE, LIST, PAUSE, REQUEUE, STATS, Script, VIEW};
 /// The most jobs that one script looks at or changes.
 const STEP: usize = 500;
 
+/// The most jobs that one script shows: their payloads may be large.
+const VIEW_STEP: usize = 50;
+
 impl Store {
     /// Runs a script over ids in bounded steps; the answers are in their order.
     async fn over_ids<T>(
@@ -41,8 +44,33 @@ impl Store {
         Ok(answers)
     }
 
+    /// The jobs with these ids. One whose record is unreadable, because a newer program wrote it, must not
+    /// hide the others.
+    async fn views(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
+        let mut views = Vec::with_capacity(ids.len());
+        for step in ids.chunks(VIEW_STEP) {
+            let mut call = self.call(&VIEW, queue);
+            step.iter().for_each(|id| {
+                call.arg(id.as_bytes().as_slice());
+            });
+            for answer in reply::list(self.link.run(&VIEW, &call).await?)? {
+                match view(queue, answer) {
+                    Ok(view) => views.push(view),
+                    Err(error) => {
+                        tracing::error!(name: "jobq.redis.unreadable", queue = %queue, %error);
+                    }
+                }
+            }
+        }
+        Ok(views)
+    }
+
     async fn set_paused(&self, queue: &QueueName, paused: bool) -> Result<()> {
-        self.register(queue).await?;
+        // A queue that is resumed was paused before; and a full server, which refuses this, must be able
+        // to go on.
+        if paused {
+            self.register(queue).await?;
+        }
         let mut call = self.call(&PAUSE, queue);
         call.arg(if paused { "1" } else { "0" });
         self.link.run(&PAUSE, &call).await.map(drop)
@@ -107,9 +135,7 @@ impl Inspect for RedisBackend {
     }
 
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {
-        let views =
-            self.store.over_ids(&VIEW, queue, false, &[id], |answer| view(queue, answer)).await?;
-        Ok(views.into_iter().next())
+        Ok(self.store.views(queue, &[id]).await?.into_iter().next())
     }
 
     async fn jobs(
@@ -119,15 +145,28 @@ impl Inspect for RedisBackend {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobView>> {
-        let (mut ids, mut seen) = (Vec::new(), offset);
+        let (mut ids, mut seen, mut skip) = (Vec::new(), offset, 0);
         while ids.len() < limit {
-            let step = (limit - ids.len()).min(STEP);
+            let step = (limit + skip - ids.len()).min(STEP);
             let mut call = self.store.call(&LIST, queue);
             call.arg(state.as_str()).arg(seen).arg(step);
             let mut parts = reply::list(self.store.link.run(&LIST, &call).await?)?.into_iter();
             let mut next = || parts.next().unwrap_or(Value::Nil);
             let looked_at = usize::try_from(reply::count(next())?).unwrap_or(step);
-            for id in reply::list(next())? {
+            let found = reply::list(next())?;
+            // With entries of jobs that have left in between, only counting from the front tells where
+            // an offset is.
+            if seen == offset
+                && offset > 0
+                && skip == 0
+                && reply::optional_count(next())? == Some(1)
+            {
+                (seen, skip) = (0, offset);
+                continue;
+            }
+            let before = found.len().min(skip);
+            skip -= before;
+            for id in found.into_iter().skip(before) {
                 ids.push(reply::id(id)?);
             }
             seen += looked_at;
@@ -135,10 +174,8 @@ impl Inspect for RedisBackend {
                 break;
             }
         }
-        let mut views =
-            self.store.over_ids(&VIEW, queue, false, &ids, |answer| view(queue, answer)).await?;
-        views.retain(|view| view.state == state);
-        Ok(views)
+        let views = self.store.views(queue, &ids).await?;
+        Ok(views.into_iter().filter(|view| view.state == state).collect())
     }
 
     async fn cancel(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<CancelOutcome>> {
@@ -199,10 +236,8 @@ impl Inspect for RedisBackend {
             if forgotten_at.parse::<u64>().is_ok_and(|at| at <= now.as_millis()) {
                 continue;
             }
-            let worker = serde_json::from_str::<WorkerStatus>(status);
-            workers.push(worker.map_err(|cause| {
-                Error::new(ErrorKind::Corrupt, "a worker's status is unreadable").because(cause)
-            })?);
+            // One that cannot be read, because a newer program wrote it, must not hide the others.
+            workers.extend(serde_json::from_str::<WorkerStatus>(status));
         }
         workers.sort_by_key(|worker| (worker.started_at, worker.id));
         Ok(workers)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jobq_core::{Held, Lease, Next, Settlement};
+use jobq_core::{Failure, Held, Lease, Next, Settlement};
 use redis::Cmd;
 
 use crate::record::Facts;
@@ -49,15 +49,12 @@ pub(crate) fn arguments(call: &mut Cmd, settlement: &Settlement) {
             call.arg("complete").arg(0).arg(result.as_deref().unwrap_or_default())
         }
         Next::Retry { after, failure } => {
-            let mut facts = facts_of(lease);
-            facts.failed_attempts = facts.failed_attempts.saturating_add(1);
-            facts.history.push(failure.clone());
+            let facts = facts_after(lease, failure);
             call.arg("retry").arg(after.as_millis().to_string()).arg(facts.encode())
         }
         Next::Snooze { after } => call.arg("snooze").arg(after.as_millis().to_string()).arg(""),
         Next::Dead { failure } => {
-            let mut facts = facts_of(lease);
-            facts.history.push(failure.clone());
+            let facts = facts_after(lease, failure);
             call.arg("dead").arg(0).arg(facts.encode())
         }
         Next::Cancel => call.arg("cancel").arg(0).arg(""),
@@ -66,10 +63,10 @@ pub(crate) fn arguments(call: &mut Cmd, settlement: &Settlement) {
     };
 }
 
-fn facts_of(lease: &Lease) -> Facts {
-    Facts {
-        failed_attempts: lease.failed_attempts,
-        crashes: lease.crashes,
-        history: lease.history.clone(),
-    }
+/// What is known of a job whose attempt has failed.
+fn facts_after(lease: &Lease, failure: &Failure) -> Facts {
+    let mut history = lease.history.clone();
+    history.push(failure.clone());
+    let failed_attempts = lease.failed_attempts.saturating_add(1);
+    Facts { failed_attempts, crashes: lease.crashes, history }
 }

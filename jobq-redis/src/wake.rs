@@ -91,7 +91,8 @@ impl Wakes {
             state.waiting.push_back(sender);
             // A task whose runtime has ended is finished too.
             if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
-                state.task = Some(tokio::spawn(watch_on(Arc::downgrade(self), Arc::clone(&watch))));
+                let watching = Watching { watch: Arc::clone(&watch), deserted: false };
+                state.task = Some(tokio::spawn(watch_on(Arc::downgrade(self), watching)));
             }
         }
         let mut ticket = Ticket { wakes: self, watch: &watch, answer };
@@ -168,7 +169,8 @@ impl Wakes {
 }
 
 /// Pops tokens for as long as anybody waits.
-async fn watch_on(wakes: Weak<Wakes>, watch: Arc<Watch>) {
+async fn watch_on(wakes: Weak<Wakes>, mut watching: Watching) {
+    let watch = Arc::clone(&watching.watch);
     let mut connection = None;
     loop {
         // The backend may be dropped between two pops.
@@ -185,7 +187,24 @@ async fn watch_on(wakes: Weak<Wakes>, watch: Arc<Watch>) {
             Err(error) => watch.fail(&error),
         }
         if watch.is_deserted() {
+            watching.deserted = true;
             return;
+        }
+    }
+}
+
+/// The task of a watch. If its runtime ends, those who wait in another learn it, and wait anew there.
+struct Watching {
+    watch: Arc<Watch>,
+    /// Nobody waits, and whoever does next starts a task of their own.
+    deserted: bool,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if !self.deserted {
+            let over = "the runtime that waited for jobs has ended";
+            self.watch.fail(&Error::new(ErrorKind::Unavailable, over));
         }
     }
 }

@@ -69,9 +69,94 @@ async fn a_killed_connection_costs_at_most_one_call() {
     let first = backend.ping().await;
     assert!(first.is_ok() || first.unwrap_err().kind() == ErrorKind::Unavailable);
     backend.ping().await.unwrap();
-    // An enqueue is idempotent, and tried again by itself.
+}
+
+/// An enqueue is never sent twice by itself, for the first may have had its effect. So it makes sure of a
+/// connection that has been quiet.
+#[tokio::test]
+async fn an_enqueue_is_no_victim_of_a_connection_that_died_in_the_quiet() {
+    let server = TestServer::start().unwrap();
+    let backend = RedisBackend::connect(&server.url()).await.unwrap();
+    backend.ping().await.unwrap();
+
     redis(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+
     assert!(backend.enqueue_batch(&[job()]).await.unwrap()[0].is_created());
+}
+
+/// Callers that stop polling, as in a `select!` that went another way, keep nobody waiting.
+#[tokio::test]
+async fn futures_that_are_kept_and_not_polled_block_nobody() {
+    use std::future::Future;
+    use std::task::{Context, Waker};
+
+    let server = TestServer::start().unwrap();
+    let backend = RedisBackend::lazy(RedisConfig::new(&server.url()).unwrap()).unwrap();
+    let mut idle = Context::from_waker(Waker::noop());
+    let mut kept_ping = Box::pin(backend.ping());
+    assert!(kept_ping.as_mut().poll(&mut idle).is_pending());
+    backend.ping().await.unwrap();
+
+    let jobs = [[job()], [job()], [job()]];
+    let mut first = Box::pin(backend.enqueue_batch(&jobs[0]));
+    let mut second = Box::pin(backend.enqueue_batch(&jobs[1]));
+    assert!(first.as_mut().poll(&mut idle).is_pending());
+    assert!(second.as_mut().poll(&mut idle).is_pending());
+
+    let third = tokio::time::timeout(PATIENCE, backend.enqueue_batch(&jobs[2])).await;
+    assert!(third.unwrap().unwrap()[0].is_created());
+}
+
+#[test]
+fn a_backend_outlives_the_runtimes_it_is_used_in() {
+    let server = TestServer::start().unwrap();
+    let backend = RedisBackend::lazy(RedisConfig::new(&server.url()).unwrap()).unwrap();
+    for _ in 0..5 {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for _ in 0..20 {
+            let backend = backend.clone();
+            runtime.spawn(async move { backend.enqueue_batch(&[job()]).await });
+        }
+        drop(runtime);
+    }
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let enqueued = tokio::time::timeout(
+            PATIENCE,
+            // The connection died with its runtime: the first call may be the one to find out.
+            eventually(async || backend.enqueue_batch(&[job()]).await),
+        );
+        assert_eq!(enqueued.await.unwrap().len(), 1);
+    });
+}
+
+/// One that waits in a runtime that ends is no reason for others to wait in vain.
+#[test]
+fn a_wait_outlives_the_runtime_of_another() {
+    let server = TestServer::start().unwrap();
+    let backend = RedisBackend::lazy(RedisConfig::new(&server.url()).unwrap()).unwrap();
+    let (first, second) =
+        (tokio::runtime::Runtime::new().unwrap(), tokio::runtime::Runtime::new().unwrap());
+    let wait = |backend: RedisBackend| async move {
+        loop {
+            if let Ok(queue) = backend.wait(&[queue()]).await {
+                return queue;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = first.spawn(wait(backend.clone()));
+    first.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
+    let waiting = second.spawn(wait(backend.clone()));
+    second.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
+
+    drop(first);
+    second.block_on(async {
+        eventually(async || backend.enqueue_batch(&[job()]).await).await;
+        assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), queue());
+    });
 }
 
 #[tokio::test]
@@ -220,6 +305,7 @@ async fn a_full_server_refuses_to_enqueue_and_can_still_be_drained() {
         assert!(settled.held.iter().all(|held| *held == Held::Yes));
     }
     assert_eq!(done, enqueued);
+    backend.resume(&queue()).await.unwrap();
     backend.enqueue_batch(&[support::job_of(&big)]).await.unwrap();
 }
 

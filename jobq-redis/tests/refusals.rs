@@ -43,9 +43,8 @@ async fn a_wrong_or_missing_password_is_refused_without_being_shown() {
 async fn a_user_without_rights_is_refused() {
     let server = with_user("reader on >pw ~* +@read +hello +ping +time");
     let url = format!("redis://reader:pw@127.0.0.1:{}", server.port());
-    let backend = RedisBackend::connect(&url).await.unwrap();
 
-    let error = backend.enqueue_batch(&[job()]).await.unwrap_err();
+    let error = RedisBackend::connect(&url).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("ACL"), "{error}");

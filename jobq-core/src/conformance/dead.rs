@@ -46,12 +46,12 @@ pub async fn a_dead_job_keeps_its_failures(t: &Scene) {
     assert_eq!(history.last(), Some(&last));
 }
 
-/// Only a retry counts a failed attempt: there is none after this one.
-pub async fn death_itself_counts_no_attempt(t: &Scene) {
+/// The attempt that ends a job has failed as those before it have.
+pub async fn death_counts_the_attempt_that_failed(t: &Scene) {
     let id = t.dead().await;
 
     let view = t.view(id).await;
-    assert_eq!((view.failed_attempts, view.crashes), (0, 0));
+    assert_eq!((view.failed_attempts, view.crashes), (1, 0));
 }
 
 /// What the job said of itself before it died is kept.

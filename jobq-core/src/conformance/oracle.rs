@@ -111,6 +111,7 @@ impl Oracle {
             Next::Snooze { after } => self.put(id, JobState::Scheduled, Some(now + *after)),
             Next::Release => self.push_front(id),
             Next::Dead { failure } => {
+                job.failed_attempts += 1;
                 job.history.push(failure.clone());
                 self.put(id, JobState::Dead, Some(now));
             }

@@ -2,7 +2,9 @@
 
 use super::Scene;
 use super::scene::{AT_ONCE, MS, SECOND};
+use crate::clock::Timestamp;
 use crate::id::JobId;
+use crate::lease::Next;
 use crate::priority::Priority;
 use crate::record::{NewJob, When};
 use crate::state::JobState;
@@ -140,6 +142,23 @@ pub async fn due_jobs_come_in_the_order_of_their_times(t: &Scene) {
     t.advance(SECOND * 3);
 
     assert_eq!(t.lease_ids(10).await, [first, middle, last]);
+}
+
+/// A job may be put off for ever, and keeps no other from being leased.
+pub async fn the_longest_delay_delays_nothing_else(t: &Scene) {
+    let mut never = t.job();
+    never.when = When::After(std::time::Duration::MAX);
+    let mut not_even_then = t.job();
+    not_even_then.when = When::At(Timestamp::from_millis(u64::MAX));
+    t.add_all(&[never, not_even_then]).await;
+    let snoozed = t.enqueue().await;
+    let lease = t.lease_one().await;
+    t.settle(&lease, Next::Snooze { after: std::time::Duration::MAX }).await;
+
+    assert!(t.exchange(&[], 5).await.next_in.is_some());
+    assert_eq!(t.state(snoozed).await, Some(JobState::Scheduled));
+    let id = t.enqueue().await;
+    assert_eq!(t.lease_ids(5).await, [id]);
 }
 
 /// Of jobs due together, the ones with the higher priority are promoted first.

@@ -60,6 +60,7 @@ macro_rules! __conformance_suite {
                 maintenance_with_no_room_does_nothing
                 an_exchange_without_a_lease_promotes
                 due_jobs_come_in_the_order_of_their_times
+                the_longest_delay_delays_nothing_else
                 jobs_due_together_are_promoted_by_priority
                 jobs_due_together_of_one_priority_come_by_id
                 a_promoted_job_goes_behind_those_that_are_ready
@@ -157,7 +158,7 @@ macro_rules! __conformance_suite {
                 a_dead_job_is_kept
                 a_dead_job_is_not_leased
                 a_dead_job_keeps_its_failures
-                death_itself_counts_no_attempt
+                death_counts_the_attempt_that_failed
                 a_dead_job_keeps_its_report
                 dead_jobs_are_listed_oldest_first
                 a_dead_job_needs_no_retention
@@ -373,6 +374,7 @@ macro_rules! __conformance_suite {
                 a_worker_learns_which_queue_it_is
                 no_queue_drowns_out_another
                 what_a_lease_leaves_behind_wakes_another_worker
+                a_lower_priority_left_behind_wakes_another_worker
                 an_earlier_scheduled_job_wakes_a_worker
                 the_first_scheduled_job_wakes_a_worker
                 a_mixed_batch_wakes_a_worker

@@ -48,6 +48,17 @@ pub async fn what_a_lease_leaves_behind_wakes_another_worker(t: &Scene) {
     }
 }
 
+/// What is left behind may have a lower priority than what was leased.
+pub async fn a_lower_priority_left_behind_wakes_another_worker(t: &Scene) {
+    let mut urgent = t.job();
+    urgent.record.priority = crate::Priority::HIGHEST;
+    t.add_all(&[urgent, t.job()]).await;
+    t.calm().await;
+
+    let (_, leases) = tokio::join!(t.woken(), t.lease(1));
+    assert_eq!(leases[0].job.priority, crate::Priority::HIGHEST);
+}
+
 /// A job scheduled before all others wakes a worker, which can then learn of the earlier time.
 pub async fn an_earlier_scheduled_job_wakes_a_worker(t: &Scene) {
     t.schedule(SECOND * 60).await;

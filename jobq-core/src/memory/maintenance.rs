@@ -23,6 +23,9 @@ impl QueueState {
         dead: DeadRetention,
         now: Timestamp,
     ) -> Maintained {
+        if limit == 0 {
+            return Maintained::default();
+        }
         let promoted = self.promote(limit, now);
         let reclaimed = self.reclaim(limit, now);
         let pruned = self.prune(limit, dead, now);

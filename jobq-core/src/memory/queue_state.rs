@@ -200,6 +200,7 @@ impl QueueState {
                 self.move_to(id, |places, record| places.push_front(record.priority, id))
             }
             Next::Dead { failure } => {
+                job.failed_attempts = job.failed_attempts.saturating_add(1);
                 job.history.push(failure.clone());
                 self.bury(id, now);
             }

@@ -1,10 +1,10 @@
 -- What every script needs: portability, time, and headers of records.
 --
 -- A full server (maxmemory, noeviction) refuses a script's first write if it could take memory, and
--- none after that. Enqueueing starts with such a write, and is refused whole. All other scripts start
--- with `begin()`, a write that never takes memory, so that a full server can still be drained. On
--- servers that check each write, additions come before removals: a refusal in the middle then leaves a
--- job in two places, which the next script tolerates, and never in none.
+-- none after that. Enqueueing starts with such a write, and is refused whole. All other scripts that
+-- move jobs start with a write that never takes memory, `begin()` if they have no other, so that a full
+-- server can still be drained. On servers that check each write, additions come before removals: what
+-- is refused half-way leaves the job where it was.
 local unpack = unpack or table.unpack
 
 local function begin()
@@ -23,6 +23,14 @@ local function clock(given)
   end
   local time = redis.call("TIME")
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Instants beyond this one, some 285,000 years on, are this one: numbers above it are not exact.
+local LAST_INSTANT = 2 ^ 53
+
+-- The instant so many ms after another, as text.
+local function later(now, ms)
+  return int(math.min(now + ms, LAST_INSTANT))
 end
 
 -- The header of a record; `record.rs` is its other side.

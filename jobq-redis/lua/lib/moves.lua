@@ -14,6 +14,24 @@ local function entry_of(id)
   return note and id .. string.sub(note, 1, 8) or id
 end
 
+-- Whether an entry of a ready list stands for a job that has left. If it does it is about to be dropped,
+-- and the note on the job is brought up to date.
+local function drop_if_left_over(entry)
+  local id = string.sub(entry, 1, 16)
+  local note = redis.call("HGET", gone, id)
+  if not note or string.sub(entry, 17) == string.sub(note, 1, 8) then
+    return false
+  end
+  local left_over = struct.unpack(">I4", note, 9)
+  if left_over > 1 then
+    redis.call("HSET", gone, id, string.sub(note, 1, 8) .. struct.pack(">I4", left_over - 1))
+  else
+    redis.call("HDEL", gone, id)
+  end
+  redis.call("HINCRBY", meta, "gone", -1)
+  return true
+end
+
 -- Puts ids (1000 at most) into the ready list of a priority: at its end, or in front.
 local function push_ready(level, ids, in_front)
   local entries = ids
@@ -50,7 +68,7 @@ local function finish(id, record, ended, now)
   free_unique(id, record)
   local retention = retention_of(record)
   if retention > 0 then
-    redis.call("ZADD", ended, int(now + retention), id)
+    redis.call("ZADD", ended, later(now, retention), id)
     redis.call("HDEL", marks, id)
   else
     redis.call("HDEL", jobs, id)
