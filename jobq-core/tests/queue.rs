@@ -1,4 +1,5 @@
 //! The typed producer, over the memory backend.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -20,9 +20,31 @@ local FIRST_MEMBER = 7
 -- Up to 128 members without a long one are stored as a list that is searched from end to end.
 local SENTINEL = string.rep("~", 72)
 
+-- Whether anything went other than well in this queue: nearly never, and then it costs one look.
+local is_plain = redis.call("EXISTS", facts, reports, marks, results, gone) == 0
+
+-- Whether a write that takes no memory has been made, as `begin()` is one.
+local has_begun = false
+
+local function complete_one()
+  local member = ARGV[FIRST_MEMBER]
+  has_begun = true
+  if redis.call("ZREM", leased, member) == 0 then
+    return { 1 }
+  end
+  redis.call("HDEL", jobs, id_of(member))
+  if not is_plain then
+    forget({ id_of(member) })
+  end
+  return {}
+end
+
 local function complete()
   if #ARGV < FIRST_MEMBER then
     return {}
+  end
+  if #ARGV == FIRST_MEMBER then
+    return complete_one()
   end
   local scores = redis.call("ZMSCORE", leased, unpack(ARGV, FIRST_MEMBER))
   local members, ids, lost = {}, {}, {}
@@ -36,10 +58,12 @@ local function complete()
     end
   end
   if #members > 0 then
-    -- A write that takes no memory, as `begin()` is.
+    has_begun = true
     redis.call("ZREM", leased, unpack(members))
     redis.call("HDEL", jobs, unpack(ids))
-    forget(ids)
+    if not is_plain then
+      forget(ids)
+    end
   end
   return lost
 end
@@ -54,9 +78,9 @@ local PIECE = 64
 
 -- The ids that the entries of a list stand for, without those that are left over.
 local function live_ids(entries)
-  local live, any_gone = {}, redis.call("EXISTS", gone) == 1
+  local live = {}
   for _, entry in ipairs(entries) do
-    if not (any_gone and drop_if_left_over(entry)) then
+    if is_plain or not drop_if_left_over(entry) then
       live[#live + 1] = #entry > 16 and string.sub(entry, 1, 16) or entry
     end
   end
@@ -92,15 +116,18 @@ local function lease(levels_in_use)
   for i, level in ipairs(levels_in_use) do
     local list = ready_list(tonumber(level))
     repeat
-      if #ids == limit or entries_left <= 0 or bytes_left <= 0 then
-        return i < #levels_in_use or redis.call("LLEN", list) > 0
-      end
       local want = math.min(limit - #ids, entries_left, PIECE)
-      local entries = redis.call("LRANGE", list, 0, want - 1)
+      -- One more than wanted: to know whether there is more.
+      local entries = redis.call("LRANGE", list, 0, want)
+      local is_last = #entries <= want
+      entries[want + 1] = nil
       if #entries > 0 then
         hold(list, entries)
       end
-    until #entries < want
+      if #ids == limit or entries_left <= 0 or bytes_left <= 0 then
+        return i < #levels_in_use or not is_last
+      end
+    until is_last
     redis.call("ZREM", levels, level)
   end
   return false
@@ -113,8 +140,10 @@ end
 
 local lost = complete()
 -- Idle workers come by often: what there is nothing of must cost them next to nothing.
-local first_at = math.min(head(scheduled), head(leased))
+local first_due = head(scheduled)
+local first_at = math.min(first_due, head(leased))
 local may_have_moved = first_at <= now
+local may_have_reclaimed = may_have_moved
 if may_have_moved then
   begin()
   promote(now, promote_limit)
@@ -129,11 +158,13 @@ if #levels_in_use > 0 then
   if redis.call("HEXISTS", meta, "paused") == 1 then
     return { lost }
   end
-  begin()
+  if not has_begun then
+    begin()
+  end
   local more = lease(levels_in_use)
   cut_short = more and #ids < limit
   -- This worker may not come back soon: another one should see to what is left.
-  if more or (#ids == limit and redis.call("EXISTS", scheduled) == 1) then
+  if more or (#ids == limit and first_due < math.huge) then
     wake_one()
   end
   may_have_moved = true
@@ -148,7 +179,7 @@ elseif #ids < limit then
   next_in = first_at < math.huge and int(math.max(first_at - now, 0)) or ""
 end
 local known = {}
-if #ids > 0 and redis.call("EXISTS", facts) == 1 then
+if #ids > 0 and (may_have_reclaimed or not is_plain) then
   known = redis.call("HMGET", facts, unpack(ids))
 end
 return { lost, ids, records, known, first_token, expires_at, next_in }

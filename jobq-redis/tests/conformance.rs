@@ -1,4 +1,5 @@
 //! The core's specification of a backend, on Redis. Nothing else.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::time::Duration;
 

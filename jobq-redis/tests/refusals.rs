@@ -1,4 +1,5 @@
 //! What a server that cannot serve is told apart by.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 #![allow(missing_docs, reason = "tests are named by what they show")]
 
 mod support;
