@@ -54,7 +54,9 @@ impl JobType {
                 .check(given.max_attempts, |n| number("max_attempts", &n, 1..=u16::MAX)),
             max_crashes: mistakes.check(given.max_crashes, |n| number("max_crashes", &n, 1..=255)),
             timeout: mistakes.check(given.timeout, |timeout| {
-                above_zero(&timeout, "a timeout of zero lets no attempt run: leave it out for none")
+                let rule = "a timeout of zero lets no attempt run: leave it out for none";
+                let millis = above_zero(&timeout, rule)?;
+                between(&timeout, millis, 1, MAX_TIMEOUT_MS, "a timeout is 49 days at most")
             }),
             growth: mistakes.check(given.backoff, |growth| {
                 backoff::parse(&growth.value()).map_err(|why| Error::new_spanned(growth, why))
@@ -62,7 +64,10 @@ impl JobType {
             jitter: mistakes.check(given.jitter, |jitter| has_jitter(&jitter)),
             priority: mistakes.check(given.priority, |n| number("priority", &n, 0..=15)),
             retention: mistakes.check(given.retention, |retention| {
-                above_zero(&retention, "a retention of zero keeps nothing: leave it out for that")
+                let rule = "a retention of zero keeps nothing: leave it out for that";
+                let millis = above_zero(&retention, rule)?;
+                let rule = "a retention is 1s at least, and 136 years at most";
+                between(&retention, millis, MIN_RETENTION_MS, MAX_RETENTION_MS, rule)
             }),
             version: mistakes.check(given.version, |n| number("version", &n, 1..=u16::MAX)),
             unique: given.unique.map(|unique| match unique {
@@ -163,6 +168,25 @@ fn above_zero(duration: &LitStr, rule: &str) -> syn::Result<Millis> {
         Ok(Millis::ZERO) => Err(Error::new_spanned(duration, rule)),
         Ok(millis) => Ok(millis),
         Err(why) => Err(Error::new_spanned(duration, why)),
+    }
+}
+
+/// The longest timeout and the shortest and longest retention that records have room for.
+const MAX_TIMEOUT_MS: u64 = u32::MAX as u64;
+const MIN_RETENTION_MS: u64 = 1_000;
+const MAX_RETENTION_MS: u64 = u32::MAX as u64 * 1_000;
+
+fn between(
+    duration: &LitStr,
+    millis: Millis,
+    least: u64,
+    most: u64,
+    rule: &str,
+) -> syn::Result<Millis> {
+    if (least..=most).contains(&millis.0) {
+        Ok(millis)
+    } else {
+        Err(Error::new_spanned(duration, rule))
     }
 }
 
