@@ -9,37 +9,23 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus};
 use jobq_core::{
-    Backend, Clock, Enqueued, Error, Exchanged, Extended, Held, Lease, LeaseRef, LeaseRequest,
-    NewJob, QueueName, Report, Result, Settlement, Timestamp, Token, When, WorkerId,
+    Backend, Clock, Enqueued, Error, Exchanged, Extended, Held, LeaseRef, LeaseRequest, NewJob,
+    QueueName, Report, Result, Settlement, WorkerId,
 };
 use redis::{Cmd, Value};
 
 use crate::config::RedisConfig;
 use crate::error::malformed;
 use crate::grouping::{self, Grouping};
-use crate::keys::{Keys, LEVELS, QueueKeys};
+use crate::keys::Keys;
 use crate::link::Link;
-use crate::record::{self, Facts};
 use crate::reply;
-use crate::scripts::{
-    self, ENQUEUE, EXCHANGE, EXTEND, FORFEIT, HEARTBEAT, MAINTAIN, REPORT, Script,
-};
+use crate::scripts::{EXTEND, FORFEIT, HEARTBEAT, MAINTAIN, REPORT, Script};
 use crate::server::eviction_warning;
-use crate::settling::{self, Split};
 use crate::wake::Wakes;
 
-/// The most jobs one script enqueues or settles. At a few microseconds each, other clients of the
-/// server wait for a millisecond or two.
-const ENQUEUE_STEP: usize = 500;
-const SETTLE_STEP: usize = 500;
-/// The most bytes of payload that one script takes, give or take one job.
-const ENQUEUE_STEP_BYTES: usize = 4 * 1024 * 1024;
 /// The most leases one script grants or extends. Lua passes at most some 8,000 values to a command.
-const LEASE_STEP: usize = 1_000;
-/// How many jobs an exchange promotes and reclaims at most before it leases. A reclaim costs ten times
-/// what a promotion does.
-const PROMOTE_STEP: usize = 500;
-const RECLAIM_STEP: usize = 100;
+pub(crate) const LEASE_STEP: usize = 1_000;
 /// Every how many heartbeats silent workers are forgotten and queues noted: the first one, and one in
 /// some minutes after.
 const SWEEP_EVERY: u64 = 10;
@@ -176,207 +162,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Enqueues jobs of any queues; the answers are in their order.
-    pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        let mut by_queue: HashMap<&QueueName, Vec<usize>> = HashMap::new();
-        let mut answers: Vec<_> =
-            jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
-        for (position, job) in jobs.iter().enumerate() {
-            by_queue.entry(&job.record.queue).or_default().push(position);
-        }
-        for (queue, positions) in by_queue {
-            self.register(queue).await?;
-            for step in steps_of(&positions, jobs) {
-                self.enqueue_step(queue, jobs, step, &mut answers).await?;
-            }
-        }
-        Ok(answers)
-    }
-
-    async fn enqueue_step(
-        &self,
-        queue: &QueueName,
-        jobs: &[NewJob],
-        positions: &[usize],
-        answers: &mut [Enqueued],
-    ) -> Result<()> {
-        let call = self.enqueue_call(&self.keys.of(queue), positions.iter().map(|at| &jobs[*at]));
-        // Not sent a second time by itself: should the first have had its effect and its answer been
-        // lost, the job may even have run and left by now.
-        self.link.freshen().await?;
-        let standing = self.link.run(&ENQUEUE, &call).await?;
-        let mut standing = reply::list(standing)?.into_iter();
-        for at in positions {
-            let id = jobs[*at].record.id;
-            let other = reply::bytes(standing.next().unwrap_or(Value::Nil))?;
-            answers[*at] = if other.is_empty() {
-                Enqueued::Created(id)
-            } else {
-                Enqueued::Duplicate(reply::id_from(&other)?)
-            };
-        }
-        Ok(())
-    }
-
-    fn enqueue_call<'a>(
-        &self,
-        keys: &QueueKeys,
-        jobs: impl Iterator<Item = &'a NewJob> + Clone,
-    ) -> Cmd {
-        let mut used = [false; LEVELS];
-        jobs.clone().for_each(|job| used[usize::from(job.record.priority.level())] = true);
-        let levels: Vec<u8> = (0..16).filter(|level| used[usize::from(*level)]).collect();
-        let mut declared = vec![
-            keys.jobs(),
-            keys.levels(),
-            keys.scheduled(),
-            keys.unique(),
-            keys.wake(),
-            keys.gone(),
-        ];
-        declared.extend(levels.iter().map(|level| keys.ready(*level)));
-        let mut call = ENQUEUE.call(&declared);
-        call.arg(self.now()).arg(levels);
-        let enqueued_at = self.clock().now();
-        for job in jobs {
-            call.arg(job.record.id.as_bytes().as_slice());
-            call.arg(record::encode(&job.record, enqueued_at));
-            match job.when {
-                When::At(instant) => call.arg(instant.as_millis()),
-                When::After(delay) => call.arg(format!("+{}", delay.as_millis())),
-                _ => call.arg(""),
-            };
-        }
-        call
-    }
-
-    /// Sends settlements that need more than a plain completion; marks those that had been lost.
-    async fn settle(&self, queue: &QueueName, split: &Split<'_>, held: &mut [Held]) -> Result<()> {
-        for step in split.other.chunks(SETTLE_STEP) {
-            let mut call = self.call(&scripts::SETTLE, queue);
-            call.arg(self.now());
-            for (_, settlement) in step {
-                settling::arguments(&mut call, settlement);
-            }
-            for position in reply::list(self.link.run(&scripts::SETTLE, &call).await?)? {
-                mark_lost(held, step.iter().map(|(at, _)| *at), reply::count(position)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Leases on while a request asks for more than one script grants.
-    async fn lease_the_rest(
-        &self,
-        queue: &QueueName,
-        request: LeaseRequest,
-        exchanged: &mut Exchanged,
-    ) -> Result<()> {
-        let mut full = exchanged.leases.len() == LEASE_STEP;
-        while full && exchanged.leases.len() < request.limit {
-            let rest = request.limit - exchanged.leases.len();
-            let rest = LeaseRequest::new(request.worker, rest, request.duration);
-            let more = self.complete_and_lease(queue, &[], Some(rest), &mut []).await?;
-            full = more.leases.len() == LEASE_STEP;
-            exchanged.leases.extend(more.leases);
-            exchanged.next_in = more.next_in;
-        }
-        Ok(())
-    }
-
-    async fn complete_and_lease(
-        &self,
-        queue: &QueueName,
-        completed: &[(usize, &Settlement)],
-        request: Option<LeaseRequest>,
-        held: &mut [Held],
-    ) -> Result<Exchanged> {
-        let worker = request.map_or(WorkerId::from_u64(0), |request| request.worker);
-        let limit = request.map_or(0, |request| request.limit.min(LEASE_STEP));
-        let mut call = self.call(&EXCHANGE, queue);
-        call.arg(self.now())
-            .arg(worker.as_u64().to_be_bytes().as_slice())
-            .arg(limit)
-            .arg(request.map_or(0, |request| request.duration.as_millis()).to_string())
-            .arg(PROMOTE_STEP)
-            .arg(RECLAIM_STEP);
-        for (_, settlement) in completed {
-            call.arg(reply::member(settlement.lease.proof()).as_slice());
-        }
-        let mut parts = reply::list(self.link.run(&EXCHANGE, &call).await?)?.into_iter();
-        let mut next = || parts.next().unwrap_or(Value::Nil);
-        for position in reply::list(next())? {
-            mark_lost(held, completed.iter().map(|(at, _)| *at), reply::count(position)?)?;
-        }
-        let (ids, records, facts) =
-            (reply::list(next())?, reply::list(next())?, reply::list(next())?);
-        let (first_token, expires_at) = (next(), next());
-        let next_in = reply::optional_count(next())?.map(Duration::from_millis);
-        let mut leases = Vec::with_capacity(ids.len());
-        if !ids.is_empty() {
-            let first_token = reply::count(first_token)?;
-            let expires_at = Timestamp::from_millis(reply::count(expires_at)?);
-            let facts = facts.into_iter().chain(std::iter::repeat(Value::Nil));
-            for (token, ((id, record), facts)) in
-                (first_token..).zip(ids.into_iter().zip(records).zip(facts))
-            {
-                let id = reply::id(id)?;
-                match decode_job(id, queue, record, facts) {
-                    Ok((job, facts)) => {
-                        let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
-                        lease.failed_attempts = facts.failed_attempts;
-                        lease.crashes = facts.crashes;
-                        lease.history = facts.history;
-                        leases.push(Arc::new(lease));
-                    }
-                    // Its lease expires, and with it the job goes to the dead for people to look at.
-                    Err(error) => {
-                        tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
-                    }
-                }
-            }
-        }
-        Ok(Exchanged::new(Vec::new(), leases, next_in))
-    }
-}
-
-/// Cuts jobs into steps of bounded number and size, each with at least one job.
-fn steps_of<'a>(positions: &'a [usize], jobs: &'a [NewJob]) -> impl Iterator<Item = &'a [usize]> {
-    let mut rest = positions;
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fitting = rest.iter().take(ENQUEUE_STEP).take_while(|at| {
-            let fits = bytes == 0 || bytes < ENQUEUE_STEP_BYTES;
-            bytes += jobs[**at].record.payload.as_bytes().len();
-            fits
-        });
-        let (step, left) = rest.split_at(fitting.count());
-        rest = left;
-        (!step.is_empty()).then_some(step)
-    })
-}
-
-fn decode_job(
-    id: jobq_core::JobId,
-    queue: &QueueName,
-    record: Value,
-    facts: Value,
-) -> Result<(jobq_core::JobRecord, Facts)> {
-    let record = reply::bytes(record)?;
-    Ok((record::decode(id, queue, &record)?, Facts::decode(&reply::bytes(facts)?)?))
-}
-
-/// Marks the settlement at a script's position, counted from 1.
-fn mark_lost(
-    held: &mut [Held],
-    mut places: impl Iterator<Item = usize>,
-    position: u64,
-) -> Result<()> {
-    let nth = usize::try_from(position).ok().and_then(|position| position.checked_sub(1));
-    let place = nth.and_then(|nth| places.nth(nth)).ok_or_else(|| malformed("no such position"))?;
-    held[place] = Held::Lost;
-    Ok(())
 }
 
 #[async_trait]
@@ -398,41 +183,7 @@ impl Backend for RedisBackend {
         settlements: &[Settlement],
         request: Option<LeaseRequest>,
     ) -> Result<Exchanged> {
-        let store = &*self.store;
-        let mut held = vec![Held::Yes; settlements.len()];
-        let split = settling::split(settlements, &mut held);
-        let request = request.filter(|request| request.limit > 0);
-        let (all_but_last, last) = split
-            .completed
-            .split_at(split.completed.len().saturating_sub(1) / SETTLE_STEP * SETTLE_STEP);
-        for step in all_but_last.chunks(SETTLE_STEP) {
-            store.complete_and_lease(queue, step, None, &mut held).await?;
-        }
-        // Both calls leave together, in this order: one trip. What each says of lost leases is put
-        // together afterwards.
-        let mut lost = held.clone();
-        let (settled, exchanged) = futures_util::join!(
-            async {
-                if split.other.is_empty() {
-                    Ok(())
-                } else {
-                    store.settle(queue, &split, &mut lost).await
-                }
-            },
-            async { store.complete_and_lease(queue, last, request, &mut held).await }
-        );
-        let mut exchanged = exchanged?;
-        settled?;
-        if let Some(request) = request {
-            store.lease_the_rest(queue, request, &mut exchanged).await?;
-        }
-        for (held, lost) in held.iter_mut().zip(lost) {
-            if lost == Held::Lost {
-                *held = Held::Lost;
-            }
-        }
-        exchanged.held = held;
-        Ok(exchanged)
+        self.store.exchange(queue, settlements, request).await
     }
 
     async fn extend(

@@ -34,7 +34,9 @@
 mod backend;
 mod clock;
 mod config;
+mod enqueue;
 mod error;
+mod exchange;
 #[cfg(any(test, feature = "test-util"))]
 mod fault_proxy;
 mod grouping;

@@ -1,0 +1,180 @@
+//! Exchanging: settlements and a request for leases into calls of two scripts, in one trip.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobq_core::{
+    Exchanged, Held, JobId, JobRecord, Lease, LeaseRequest, QueueName, Result, Settlement,
+    Timestamp, Token, WorkerId,
+};
+use redis::Value;
+
+use crate::backend::{LEASE_STEP, Store};
+use crate::error::malformed;
+use crate::record::{self, Facts};
+use crate::reply;
+use crate::scripts::{EXCHANGE, SETTLE};
+use crate::settling::{self, Split};
+
+/// The most leases one script settles.
+const SETTLE_STEP: usize = 500;
+/// How many jobs an exchange promotes and reclaims at most before it leases. A reclaim costs ten times
+/// what a promotion does.
+const PROMOTE_STEP: usize = 500;
+const RECLAIM_STEP: usize = 100;
+
+impl Store {
+    /// Settles leases of a queue and leases new jobs of it.
+    pub(crate) async fn exchange(
+        &self,
+        queue: &QueueName,
+        settlements: &[Settlement],
+        request: Option<LeaseRequest>,
+    ) -> Result<Exchanged> {
+        let mut held = vec![Held::Yes; settlements.len()];
+        let split = settling::split(settlements, &mut held);
+        let request = request.filter(|request| request.limit > 0);
+        let (all_but_last, last) = split
+            .completed
+            .split_at(split.completed.len().saturating_sub(1) / SETTLE_STEP * SETTLE_STEP);
+        for step in all_but_last.chunks(SETTLE_STEP) {
+            self.complete_and_lease(queue, step, None, &mut held).await?;
+        }
+        // Both calls leave together, in this order: one trip. What each says of lost leases is put
+        // together afterwards.
+        let mut lost = held.clone();
+        let (settled, exchanged) = futures_util::join!(
+            async {
+                if split.other.is_empty() {
+                    Ok(())
+                } else {
+                    self.settle(queue, &split, &mut lost).await
+                }
+            },
+            async { self.complete_and_lease(queue, last, request, &mut held).await }
+        );
+        let mut exchanged = exchanged?;
+        settled?;
+        if let Some(request) = request {
+            self.lease_the_rest(queue, request, &mut exchanged).await?;
+        }
+        for (held, lost) in held.iter_mut().zip(lost) {
+            if lost == Held::Lost {
+                *held = Held::Lost;
+            }
+        }
+        exchanged.held = held;
+        Ok(exchanged)
+    }
+
+    /// Sends settlements that need more than a plain completion; marks those that had been lost.
+    async fn settle(&self, queue: &QueueName, split: &Split<'_>, held: &mut [Held]) -> Result<()> {
+        for step in split.other.chunks(SETTLE_STEP) {
+            let mut call = self.call(&SETTLE, queue);
+            call.arg(self.now());
+            for (_, settlement) in step {
+                settling::arguments(&mut call, settlement);
+            }
+            for position in reply::list(self.link.run(&SETTLE, &call).await?)? {
+                mark_lost(held, step.iter().map(|(at, _)| *at), reply::count(position)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leases on while a request asks for more than one script grants.
+    async fn lease_the_rest(
+        &self,
+        queue: &QueueName,
+        request: LeaseRequest,
+        exchanged: &mut Exchanged,
+    ) -> Result<()> {
+        let mut full = exchanged.leases.len() == LEASE_STEP;
+        while full && exchanged.leases.len() < request.limit {
+            let rest = request.limit - exchanged.leases.len();
+            let rest = LeaseRequest::new(request.worker, rest, request.duration);
+            let more = self.complete_and_lease(queue, &[], Some(rest), &mut []).await?;
+            full = more.leases.len() == LEASE_STEP;
+            exchanged.leases.extend(more.leases);
+            exchanged.next_in = more.next_in;
+        }
+        Ok(())
+    }
+
+    async fn complete_and_lease(
+        &self,
+        queue: &QueueName,
+        completed: &[(usize, &Settlement)],
+        request: Option<LeaseRequest>,
+        held: &mut [Held],
+    ) -> Result<Exchanged> {
+        let worker = request.map_or(WorkerId::from_u64(0), |request| request.worker);
+        let limit = request.map_or(0, |request| request.limit.min(LEASE_STEP));
+        let mut call = self.call(&EXCHANGE, queue);
+        call.arg(self.now())
+            .arg(worker.as_u64().to_be_bytes().as_slice())
+            .arg(limit)
+            .arg(request.map_or(0, |request| request.duration.as_millis()).to_string())
+            .arg(PROMOTE_STEP)
+            .arg(RECLAIM_STEP);
+        for (_, settlement) in completed {
+            call.arg(reply::member(settlement.lease.proof()).as_slice());
+        }
+        let mut parts = reply::list(self.link.run(&EXCHANGE, &call).await?)?.into_iter();
+        let mut next = || parts.next().unwrap_or(Value::Nil);
+        for position in reply::list(next())? {
+            mark_lost(held, completed.iter().map(|(at, _)| *at), reply::count(position)?)?;
+        }
+        let (ids, records, facts) =
+            (reply::list(next())?, reply::list(next())?, reply::list(next())?);
+        let (first_token, expires_at) = (next(), next());
+        let next_in = reply::optional_count(next())?.map(Duration::from_millis);
+        let mut leases = Vec::with_capacity(ids.len());
+        if !ids.is_empty() {
+            let first_token = reply::count(first_token)?;
+            let expires_at = Timestamp::from_millis(reply::count(expires_at)?);
+            let facts = facts.into_iter().chain(std::iter::repeat(Value::Nil));
+            for (token, ((id, record), facts)) in
+                (first_token..).zip(ids.into_iter().zip(records).zip(facts))
+            {
+                let id = reply::id(id)?;
+                match decode_job(id, queue, record, facts) {
+                    Ok((job, facts)) => {
+                        let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
+                        lease.failed_attempts = facts.failed_attempts;
+                        lease.crashes = facts.crashes;
+                        lease.history = facts.history;
+                        leases.push(Arc::new(lease));
+                    }
+                    // Its lease expires, and with it the job goes to the dead for people to look at.
+                    Err(error) => {
+                        tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
+                    }
+                }
+            }
+        }
+        Ok(Exchanged::new(Vec::new(), leases, next_in))
+    }
+}
+
+fn decode_job(
+    id: JobId,
+    queue: &QueueName,
+    record: Value,
+    facts: Value,
+) -> Result<(JobRecord, Facts)> {
+    let record = reply::bytes(record)?;
+    Ok((record::decode(id, queue, &record)?, Facts::decode(&reply::bytes(facts)?)?))
+}
+
+/// Marks the settlement at a script's position, counted from 1.
+fn mark_lost(
+    held: &mut [Held],
+    mut places: impl Iterator<Item = usize>,
+    position: u64,
+) -> Result<()> {
+    let nth = usize::try_from(position).ok().and_then(|position| position.checked_sub(1));
+    let place = nth.and_then(|nth| places.nth(nth)).ok_or_else(|| malformed("no such position"))?;
+    held[place] = Held::Lost;
+    Ok(())
+}
