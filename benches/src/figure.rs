@@ -76,6 +76,8 @@ impl Report {
             let value = values[values.len() / 2];
             let (bar, met) = match figure.bar {
                 Bar::AtLeast(bar) => (Some(bar), value >= bar),
+                // What must never happen must not happen in any run.
+                Bar::AtMost(0.0) => (Some(0.0), values[values.len() - 1] <= 0.0),
                 Bar::AtMost(bar) => (Some(bar), value <= bar),
                 Bar::None => (None, true),
             };

@@ -8,6 +8,7 @@ mod load;
 mod scenario;
 mod server;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -30,6 +31,9 @@ struct Arguments {
     /// How many runs a figure is the median of: 3 at least.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=99))]
     runs: u32,
+    /// What chance follows from: when `crash` kills. One of its own, which is printed, by default.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Plays the worker that is killed in the scenario `crash`.
     #[arg(long, hide = true)]
     crash_worker: bool,
@@ -117,7 +121,8 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
             if !arguments.json {
                 eprintln!("{scenario:?}: run {run} of {}", arguments.runs);
             }
-            figures.push(measure(*scenario, &server).await?);
+            let seed = arguments.seed.unwrap_or_else(random).wrapping_add(u64::from(run));
+            figures.push(measure(*scenario, &server, seed).await?);
         }
         report.add(&figures);
     }
@@ -125,7 +130,12 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
     Ok(report.all_met())
 }
 
-async fn measure(scenario: Scenario, server: &Server) -> AnyResult<Vec<Figure>> {
+/// A number nobody knows before.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish() >> 32
+}
+
+async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Vec<Figure>> {
     match scenario {
         Scenario::EnqueueBulk => scenario::enqueue::bulk(server).await,
         Scenario::EnqueueConcurrent => scenario::enqueue::concurrent(server).await,
@@ -137,7 +147,7 @@ async fn measure(scenario: Scenario, server: &Server) -> AnyResult<Vec<Figure>> 
         Scenario::Memory => scenario::memory::run(server).await,
         Scenario::Due => scenario::due::run(server).await,
         Scenario::Backlog => scenario::backlog::run(server).await,
-        Scenario::Crash => scenario::crash::run(server).await,
+        Scenario::Crash => scenario::crash::run(server, seed).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,
         Scenario::All => Ok(Vec::new()),
     }

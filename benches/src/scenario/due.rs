@@ -32,12 +32,6 @@ async fn count(_: Noop, State(count): State<Count>) {
 pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
     let queue = server.fresh().await?;
     let mut control = server.control();
-    redis::cmd("CONFIG")
-        .arg("SET")
-        .arg("slowlog-log-slower-than")
-        .arg(1_000)
-        .exec_async(&mut control)
-        .await?;
     let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut control).await?;
     let due = Timestamp::from_millis(seconds * 1_000 + micros / 1_000) + LEAD;
     let due_here = Instant::now() + LEAD;
@@ -45,7 +39,7 @@ pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
     if Instant::now() > due_here {
         return Err("enqueueing took longer than the lead".into());
     }
-    redis::cmd("SLOWLOG").arg("RESET").exec_async(&mut control).await?;
+    begin_slow_log(server).await?;
     let count_of = Count { done: Arc::default(), all: Arc::default() };
     let all = Arc::clone(&count_of.all);
     Worker::new(queue)
@@ -63,12 +57,26 @@ pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
     Ok(figures.done())
 }
 
-/// The longest script call since the slow log was reset, in ms; 1 at least, for shorter ones are not
+/// How many slow calls the server keeps: more than there are in any measurement.
+const SLOW_LOG: u32 = 100_000;
+
+/// From now on the server logs what takes 1 ms or longer.
+pub(crate) async fn begin_slow_log(server: &Server) -> AnyResult {
+    let mut control = server.control();
+    let mut config = redis::cmd("CONFIG");
+    config.arg("SET").arg("slowlog-log-slower-than").arg(1_000).exec_async(&mut control).await?;
+    let mut config = redis::cmd("CONFIG");
+    config.arg("SET").arg("slowlog-max-len").arg(SLOW_LOG).exec_async(&mut control).await?;
+    redis::cmd("SLOWLOG").arg("RESET").exec_async(&mut control).await?;
+    Ok(())
+}
+
+/// The longest script call since the slow log was begun, in ms; 1 at least, for shorter ones are not
 /// logged.
 pub(crate) async fn longest_script(server: &Server) -> AnyResult<f64> {
     type Entry = (u64, u64, u64, Vec<Vec<u8>>, Vec<u8>, Vec<u8>);
     let entries: Vec<Entry> =
-        redis::cmd("SLOWLOG").arg("GET").arg(128).query_async(&mut server.control()).await?;
+        redis::cmd("SLOWLOG").arg("GET").arg(SLOW_LOG).query_async(&mut server.control()).await?;
     let longest = entries
         .iter()
         .filter(|entry| {

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{JobId, Queue};
+use jobq_core::{ErrorKind, JobId, Queue};
 use serde_json::json;
 
 use crate::app::App;
@@ -20,6 +21,7 @@ use crate::jobs::{ImportFile, QUEUES};
 use crate::location::Location;
 use crate::mapping::Mapping;
 use crate::rows::{Format, Layout};
+use crate::signals::StopSignals;
 use crate::{queue, report, run as running, spool};
 
 /// Of so many rows of the demonstration one is malformed.
@@ -88,6 +90,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 async fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
+    // Before there is anything to clean up.
+    let mut signals = StopSignals::listen()?;
     let dir = tempfile::tempdir().map_err(|error| Failure::failed(&error))?;
     let file = dir.path().join("supplier.csv");
     let recipe = Recipe {
@@ -100,7 +104,10 @@ async fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
     let db =
         args.db.unwrap_or_else(|| format!("sqlite://{}", dir.path().join("import.db").display()));
     let store = open(&db).await?;
-    store.seed(1, args.rows).await.map_err(|error| Failure::failed(&error))?;
+    tokio::select! {
+        seeded = store.seed(1, args.rows) => seeded.map_err(|error| Failure::failed(&error))?,
+        () = signals.next() => return Err(Failure::new("interrupted before the import began")),
+    }
     let job = ImportFile {
         import_id: new_id(),
         contractor_id: 1,
@@ -111,7 +118,7 @@ async fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
         http_timeout_s: 30,
     };
     let waiting = Waiting { queue: "memory:", concurrency: 4, patience: Duration::from_secs(600) };
-    let summary = waiting.for_summary(store, job).await?;
+    let summary = waiting.for_summary(store, job, &mut signals).await?;
     Ok(finish(&summary, args.json))
 }
 
@@ -178,14 +185,14 @@ async fn import(args: ImportArgs) -> Result<ExitCode, Failure> {
         concurrency: args.concurrency,
         patience: Duration::from_secs(args.give_up_after),
     };
-    let summary = waiting.for_summary(store, job).await?;
+    let summary = waiting.for_summary(store, job, &mut StopSignals::listen()?).await?;
     Ok(finish(&summary, args.json))
 }
 
 async fn enqueue(job: ImportFile, queue_url: &str, as_json: bool) -> Result<ExitCode, Failure> {
     let queue = queue::open(queue_url).await?;
     let (import_id, id) = (job.import_id.clone(), job.id());
-    queue.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
+    queue.backend.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
     report::line(&if as_json {
         json!({"import_id": import_id, "status": "enqueued"}).to_string()
     } else {
@@ -202,13 +209,19 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    async fn for_summary(&self, store: Store, job: ImportFile) -> Result<Summary, Failure> {
+    async fn for_summary(
+        &self,
+        store: Store,
+        job: ImportFile,
+        signals: &mut StopSignals,
+    ) -> Result<Summary, Failure> {
         let queue = queue::open(self.queue).await?;
         let (import_id, id) = (job.import_id.clone(), job.id());
-        queue.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
+        queue.backend.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
         let app = App { store: store.clone() };
-        let worker = running::worker(queue, app, QUEUES, self.concurrency);
-        running::until_over(worker, &store, &import_id, self.patience).await
+        let worker = running::worker(Arc::clone(&queue.backend), app, QUEUES, self.concurrency);
+        let watched = running::Watched { queue, store, import_id, patience: self.patience };
+        running::until_over(worker, &watched, signals).await
     }
 }
 
@@ -219,9 +232,12 @@ async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
     }
     let store = open(&args.db.url()).await?;
     let queue = queue::open(&args.backend).await?;
-    let worker = running::worker(queue, App { store }, args.queue, args.concurrency);
+    let worker = running::worker(queue.backend, App { store }, args.queue, args.concurrency);
     let worker = if args.stop_when_empty { worker.stop_when_empty() } else { worker };
-    let done = worker.run().await.map_err(|error| Failure::failed(&error))?;
+    let done = worker.run().await.map_err(|error| match error.kind() {
+        ErrorKind::Misconfigured => Failure::usage(Failure::failed(&error).to_string()),
+        _ => Failure::failed(&error),
+    })?;
     report::line(&done.to_string());
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use jobq_core::{JobContext, JobError, JobResult};
 use jobq_worker::State;
 
 use crate::app::App;
-use crate::db::{ImportStatus, StoreError};
+use crate::db::{ImportStatus, StoreError, Written};
 use crate::jobs::ImportChunk;
 use crate::matching::Checked;
 use crate::row::RawRow;
@@ -30,8 +30,11 @@ pub async fn import_chunk(job: ImportChunk, State(app): State<App>, cx: JobConte
             // Without this chunk there would never be a summary. If the database does not even take
             // this, the job is dead and the import goes on when somebody requeues it.
             let why = format!("chunk {chunk_no} has failed {} times", cx.attempt());
-            app.store.fail_import(&import_id, &why).await?;
-            Err(JobError::dead(error))
+            match app.store.fail_chunk(&import_id, chunk_no, &why).await? {
+                Written::Now | Written::Before => Err(JobError::dead(error)),
+                // Another run of this chunk, which has been quicker, has done it.
+                Written::TooEarly => enqueue_if_complete(&app, cx.queue(), &import_id).await,
+            }
         }
         Err(error) => Err(error.into()),
     }

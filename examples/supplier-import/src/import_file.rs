@@ -17,7 +17,7 @@ use jobq_worker::State;
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::db::{Begun, NewImport, Plan};
+use crate::db::{Begun, NewImport, Plan, Written};
 use crate::fault::FileFault;
 use crate::jobs::{ImportChunk, ImportFile};
 use crate::row::RawRow;
@@ -57,29 +57,31 @@ pub async fn import_file(job: ImportFile, State(app): State<App>, cx: JobContext
         }
         Err(FetchError::Transient(why)) => {
             let why = format!("{why} (tried {} times)", cx.attempt());
-            return give_up(&job, &app, &why).await;
+            return give_up(&job, &app, &cx, &why).await;
         }
-        Err(FetchError::Fault(fault)) => return give_up(&job, &app, &fault.to_string()).await,
+        Err(FetchError::Fault(fault)) => return give_up(&job, &app, &cx, &fault.to_string()).await,
     };
     if known_plan.is_some_and(|known| known != plan) {
         let why = "the file has changed since this import began to read it: import it again";
-        return give_up(&job, &app, why).await;
+        return give_up(&job, &app, &cx, why).await;
     }
     if !app.store.plan_import(&job.import_id, cx.token(), &plan).await? {
         return Err(overtaken());
     }
 
     if let Err(fault) = enqueue_chunks(&job, &app, &cx, file, &plan).await? {
-        return give_up(&job, &app, &fault.to_string()).await;
+        return give_up(&job, &app, &cx, &fault.to_string()).await;
     }
     // The last chunk usually sees to this. But there may be no chunk, and all of them may have ended
     // before a run that was killed had noted how many there are.
     enqueue_if_complete(&app, cx.queue(), &job.import_id).await
 }
 
-async fn give_up(job: &ImportFile, app: &App, why: &str) -> JobResult {
-    app.store.fail_import(&job.import_id, why).await?;
-    Err(JobError::discard(why))
+async fn give_up(job: &ImportFile, app: &App, cx: &JobContext, why: &str) -> JobResult {
+    match app.store.fail_import(&job.import_id, cx.token(), why).await? {
+        Written::Now | Written::Before => Err(JobError::discard(why)),
+        Written::TooEarly => Err(overtaken()),
+    }
 }
 
 fn overtaken() -> JobError {

@@ -82,7 +82,11 @@ impl ImportFile {
     /// The one job of this kind in an import.
     #[must_use]
     pub fn id(&self) -> JobId {
-        JobId::from_key(&format!("supplier.import/{}", self.import_id))
+        Self::id_of(&self.import_id)
+    }
+
+    pub(crate) fn id_of(import_id: &str) -> JobId {
+        JobId::from_key(&format!("supplier.import/{import_id}"))
     }
 }
 
@@ -90,7 +94,11 @@ impl ImportChunk {
     /// The one job for this chunk of an import.
     #[must_use]
     pub fn id(&self) -> JobId {
-        JobId::from_key(&format!("supplier.import_chunk/{}/{}", self.import_id, self.chunk_no))
+        Self::id_of(&self.import_id, u64::from(self.chunk_no))
+    }
+
+    pub(crate) fn id_of(import_id: &str, chunk_no: u64) -> JobId {
+        JobId::from_key(&format!("supplier.import_chunk/{import_id}/{chunk_no}"))
     }
 }
 
@@ -98,6 +106,10 @@ impl WriteSummary {
     /// The one job of this kind in an import.
     #[must_use]
     pub fn id(&self) -> JobId {
-        JobId::from_key(&format!("supplier.write_summary/{}", self.import_id))
+        Self::id_of(&self.import_id)
+    }
+
+    pub(crate) fn id_of(import_id: &str) -> JobId {
+        JobId::from_key(&format!("supplier.write_summary/{import_id}"))
     }
 }

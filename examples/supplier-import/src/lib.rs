@@ -25,7 +25,9 @@ mod report;
 pub mod row;
 pub mod rows;
 mod run;
+mod signals;
 pub mod spool;
+mod stuck;
 pub mod write_summary;
 
 pub use app::App;

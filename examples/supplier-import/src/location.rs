@@ -57,7 +57,8 @@ impl From<Location> for String {
 }
 
 impl fmt::Display for Location {
-    /// For reports and the database: without the user and password of an address.
+    /// For reports and the database: without the user and password of an address, and without the
+    /// values of its query, which are often keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
@@ -66,8 +67,20 @@ impl fmt::Display for Location {
                 // An address that cannot have them has none.
                 let _ = url.set_username("");
                 let _ = url.set_password(None);
+                let query = url.query().map(without_values);
+                url.set_query(query.as_deref());
+                url.set_fragment(None);
                 url.fmt(f)
             }
         }
     }
+}
+
+/// `a=1&b=2` as `a=***&b=***`.
+fn without_values(query: &str) -> String {
+    let shown = |part: &str| match part.split_once('=') {
+        Some((name, _)) => format!("{name}=***"),
+        None => "***".to_owned(),
+    };
+    query.split('&').map(shown).collect::<Vec<_>>().join("&")
 }

@@ -20,7 +20,8 @@ impl Price {
         Self(cents as u64 * (PER_UNIT / 100))
     }
 
-    /// Reads `12`, `12.3`, `12.3456` or the same with a decimal comma.
+    /// Reads `12`, `12.3`, `12.3456` or the same with a decimal comma; but three digits behind a comma,
+    /// as in `1,234`, may as well be thousands, and a guess would be wrong by a factor of 1,000.
     ///
     /// # Errors
     ///
@@ -35,6 +36,11 @@ impl Price {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         if !digits(units) || !digits(decimals) {
             return Err("is not a price such as 12.30".to_owned());
+        }
+        if decimals.len() == 3 && text.contains(',') {
+            return Err(format!(
+                "may mean thousands or three decimals: write {units}{decimals} or {units}.{decimals}0"
+            ));
         }
         if decimals.len() > DECIMALS {
             return Err(format!("has more than {DECIMALS} decimals"));

@@ -192,6 +192,8 @@ fn what_the_caller_can_put_right_ends_with_two_and_one_line() {
         (vec!["import", file, "--map", "price=x"], "there is no field \"price\""),
         (vec!["import", file, "--delimiter", "ab"], "give one character"),
         (vec!["import", file, "--chunk-rows", "0"], "1..=1000"),
+        (vec!["import", file, "--concurrency", "0"], "at least 1"),
+        (vec!["work", "--backend", "redis://x", "--concurrency", "0"], "at least 1"),
         (vec!["import", "ftp://x/y"], "cannot read from ftp://"),
         (vec!["imprt"], "unrecognized subcommand"),
     ] {

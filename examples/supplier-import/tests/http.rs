@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jobq_core::Outcome;
+use jobq_core::{Next, Outcome};
 use supplier_import::jobs::{ImportChunk, ImportFile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -129,6 +129,65 @@ async fn a_list_is_fetched_and_its_address_shown_without_the_password() {
     }
     let source = steps.summary(&import).await.unwrap().source;
     assert_eq!(source, server.url.replace("user:hunter2@", ""));
+}
+
+#[tokio::test]
+async fn what_an_address_asks_for_is_neither_stored_nor_shown() {
+    let place = Place::new();
+    let steps = Steps::over(&place.sqlite(), 1).await;
+    let answer = response("404 Not Found", "Content-Length: 0\r\n", "");
+    let server = Server::start(Answer::Send(answer)).await;
+    let url = format!("{}?token=hunter3&day=1&hunter4#hunter5", server.url);
+    let import = ImportFile { source: url.parse().unwrap(), ..server.import() };
+
+    steps.parent(&import).await;
+
+    let source = steps.summary(&import).await.unwrap().source;
+    let shown = server.url.replace("user:hunter2@", "");
+    assert_eq!(source, format!("{shown}?token=***&day=***&***"));
+}
+
+/// A parent that froze while it fetched and was overtaken meanwhile does not fail the import that the
+/// newer attempt runs.
+#[tokio::test]
+async fn an_overtaken_parent_does_not_fail_the_import() {
+    use_ring();
+    let place = Place::new();
+    let steps = Steps::over(&place.sqlite(), 1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/list.csv", listener.local_addr().unwrap());
+    let source = url.parse().unwrap();
+    let import = ImportFile { source, ..import_of("frozen", std::path::Path::new("/unused")) };
+    let frozen = steps.lease_parent(&import).await;
+
+    let newer = async {
+        let (mut first, _) = listener.accept().await.unwrap();
+        steps.settle(&frozen, Next::Release).await;
+        let newer = steps.lease_parent(&import).await;
+        let answering = async {
+            let (mut second, _) = listener.accept().await.unwrap();
+            let _ = second.read(&mut [0; 4096]).await;
+            second.write_all(response("200 OK", "", LIST).as_bytes()).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(steps.parent_under(&newer, &import), answering);
+        let gone = response("404 Not Found", "Content-Length: 0\r\n", "");
+        let _ = first.read(&mut [0; 4096]).await;
+        first.write_all(gone.as_bytes()).await.unwrap();
+        outcome
+    };
+    let import_frozen = ImportFile { http_timeout_s: 60, ..import.clone() };
+    let (late, outcome) = tokio::join!(steps.parent_under(&frozen, &import_frozen), newer);
+
+    assert_eq!(outcome, Outcome::Done { result: None });
+    assert!(matches!(late, Outcome::Discard(_)), "{late:?}");
+    assert_eq!(steps.summary(&import).await, None);
+    for chunk in steps.take::<ImportChunk>().await {
+        assert_eq!(steps.chunk(&chunk).await, Outcome::Done { result: None });
+    }
+    for job in steps.take().await {
+        steps.summarise(&job).await;
+    }
+    assert_eq!(steps.summary(&import).await.unwrap().error, None);
 }
 
 #[tokio::test]

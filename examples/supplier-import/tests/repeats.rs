@@ -14,9 +14,9 @@ use supplier_import::generate::Recipe;
 use supplier_import::jobs::{ImportChunk, WriteSummary};
 use supplier_import::rows::Format;
 
-use support::Place;
 use support::servers::MariaDb;
 use support::steps::{Steps, import_of};
+use support::{Place, eventually};
 
 const DONE: Outcome = Outcome::Done { result: None };
 const PRODUCTS: u64 = 300;
@@ -295,6 +295,53 @@ async fn an_ean_of_two_links_is_ambiguous_on_sqlite() {
     let place = Place::new();
 
     an_ean_of_two_links_is_ambiguous(&place.sqlite()).await;
+}
+
+/// Where reads take no locks, a chunk is still either in the summary of an import that was given up or
+/// not in the tables at all.
+async fn a_failing_import_waits_for_its_chunks(server: &MariaDb, name: &'static str) {
+    let place = Place::new();
+    let file = place.path("list.csv");
+    generate(&file, 10, 0, 1);
+    let url = server.another(name).await;
+    let steps = Steps::over(&url, PRODUCTS).await;
+    let import = import_of("waits", &file);
+    assert_eq!(steps.parent(&import).await, DONE);
+    let chunks: Vec<ImportChunk> = steps.take().await;
+    generate(&file, 10, 0, 2);
+    // Holds the chunk up in the middle of its transaction.
+    let mut holder = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    let hold = "BEGIN; SELECT * FROM integration_product_links FOR UPDATE";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+
+    let chunk = async { steps.chunk(&chunks[0]).await };
+    let failing = async {
+        eventually("the chunk to wait", async || (server.waiting().await >= 1).then_some(())).await;
+        steps.parent(&import).await
+    };
+    let release = async {
+        eventually("the import to have failed, or to wait", async || {
+            let is_over = steps.summary(&import).await.is_some();
+            (is_over || server.waiting().await >= 2).then_some(())
+        })
+        .await;
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    };
+    let (done, failed, ()) = tokio::join!(chunk, failing, release);
+
+    assert_eq!(done, DONE);
+    assert!(matches!(failed, Outcome::Discard(_)), "{failed:?}");
+    let stored = links(&url).await.iter().filter(|(_, stored, _)| stored.is_some()).count();
+    assert_eq!(steps.summary(&import).await.unwrap().updated, stored as u64);
+}
+
+#[tokio::test]
+async fn a_failing_import_waits_for_its_chunks_on_mariadb() {
+    let server = MariaDb::start().await;
+    a_failing_import_waits_for_its_chunks(&server, "repeatable").await;
+
+    server.read_committed().await;
+    a_failing_import_waits_for_its_chunks(&server, "committed").await;
 }
 
 /// One test for all of it, because a server takes seconds to start.

@@ -97,6 +97,16 @@ fn what_is_wrong_with_a_row_is_said_with_field_and_value() {
         ("A,,1,1,1e5", "purchase_price \"1e5\" is not a price such as 12.30"),
         ("A,,1,1,NaN", "purchase_price \"NaN\" is not a price such as 12.30"),
         ("A,,1,1,1.2.3", "purchase_price \"1.2.3\" is not a price such as 12.30"),
+        (
+            "A,,1,1,\"1,234\"",
+            "purchase_price \"1,234\" may mean thousands or three decimals: write 1234 or 1.2340",
+        ),
+        (
+            "A,,1,1,\"12,000\"",
+            "purchase_price \"12,000\" may mean thousands or three decimals: write 12000 or 12.0000",
+        ),
+        ("A,,1,1,\"1,234,567\"", "purchase_price \"1,234,567\" is not a price such as 12.30"),
+        ("A,,1,1,\"1,234.50\"", "purchase_price \"1,234.50\" is not a price such as 12.30"),
         ("A,,1,1,1.23456", "purchase_price \"1.23456\" has more than 4 decimals"),
         ("A,5901234123450,1,1,1", "ean \"5901234123450\" has check digit 0, which should be 7"),
         ("A,590123412345X,1,1,1", "ean \"590123412345X\" is not made of digits"),
@@ -379,6 +389,22 @@ fn an_xml_field_given_twice_rejects_the_row() {
     let rows = checked(read(&product(&format!("<sku>A</sku><sku>B</sku>{VALUES}"))).unwrap());
 
     assert_eq!(rows, ["2! has two values for sku"]);
+}
+
+#[test]
+fn an_element_inside_of_an_xml_value_rejects_the_row() {
+    let values = "<ean/><delivery_days>2</delivery_days><purchase_price>1.5</purchase_price>";
+    let stock = "<stock_quantity>1<b>2</b></stock_quantity>";
+    let foreign = "<names><b>x</b></names><stock_quantity>1</stock_quantity>";
+
+    let nested = checked(read(&product(&format!("<sku>A</sku>{stock}{values}"))).unwrap());
+    let elsewhere = checked(read(&product(&format!("<sku>A</sku>{foreign}{values}"))).unwrap());
+
+    assert_eq!(
+        nested,
+        ["2! has an element <b> inside of stock_quantity, where only a value can be"]
+    );
+    assert!(elsewhere[0].starts_with("2: A"), "{elsewhere:?}");
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn record(row: &MySqlRow) -> Result<Record, StoreError> {
     (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
 }
 
+// LOCK IN SHARE MODE: under READ COMMITTED the import could otherwise end, and be added up, between this
+// statement and the commit of the chunk.
 // STRAIGHT_JOIN: the server cannot know how short the lists are, and would otherwise scan the links.
 // A list's rows are locked in its order, which is that of the ids, so that two chunks do not deadlock.
 static DIALECT: Dialect = Dialect {
@@ -142,7 +144,8 @@ static DIALECT: Dialect = Dialect {
     add_chunk: "
         INSERT IGNORE INTO import_chunks
             (import_id, chunk_no, rows_read, updated, unmatched, rejected, finished_at)
-        SELECT id, ?, ?, ?, ?, ?, ? FROM imports WHERE id = ? AND status = 'running'",
+        SELECT id, ?, ?, ?, ?, ?, ? FROM imports WHERE id = ? AND status = 'running'
+        LOCK IN SHARE MODE",
     update_links: "
         UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
             id BIGINT PATH '$.id', line BIGINT PATH '$.line',

@@ -115,7 +115,7 @@ pub enum Written {
     Now,
     /// It was there.
     Before,
-    /// Chunks are missing, or the import is not known.
+    /// Chunks are missing, the import is not known, or it was not ours to give up.
     TooEarly,
 }
 

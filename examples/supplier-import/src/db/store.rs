@@ -250,19 +250,55 @@ impl Store {
         self.end_import(import_id, end, None).await
     }
 
-    /// Gives an import up, with what was done so far in its summary. From now on its chunks change
-    /// nothing.
+    /// Gives an import up for its parent, with what was done so far in its summary. From now on its
+    /// chunks change nothing. [`TooEarly`](Written::TooEarly) if a newer attempt runs the import.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn fail_import(&self, import_id: &str, error: &str) -> Result<Written, StoreError> {
+    pub async fn fail_import(
+        &self,
+        import_id: &str,
+        token: Token,
+        error: &str,
+    ) -> Result<Written, StoreError> {
         let end = Step::guard(
-            "UPDATE imports SET status = 'failed' WHERE id = ? AND status = 'running'",
-            values![import_id],
+            "UPDATE imports SET status = 'failed' WHERE id = ? AND status = 'running' AND fence = ?",
+            values![import_id, token.as_u64()],
         );
+        self.give_up(import_id, end, error).await
+    }
+
+    /// Gives an import up for a chunk that cannot be done. [`TooEarly`](Written::TooEarly) if another
+    /// run of the chunk has done it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn fail_chunk(
+        &self,
+        import_id: &str,
+        chunk_no: u32,
+        error: &str,
+    ) -> Result<Written, StoreError> {
+        let end = Step::guard(
+            "UPDATE imports SET status = 'failed' WHERE id = ? AND status = 'running' AND NOT EXISTS
+                 (SELECT chunk_no FROM import_chunks WHERE import_id = ? AND chunk_no = ?)",
+            values![import_id, import_id, chunk_no],
+        );
+        self.give_up(import_id, end, error).await
+    }
+
+    async fn give_up(
+        &self,
+        import_id: &str,
+        end: Step,
+        error: &str,
+    ) -> Result<Written, StoreError> {
         let written = self.end_import(import_id, end, Some(error)).await?;
-        self.prune_rejections(import_id).await?;
+        if written != Written::TooEarly {
+            self.prune_rejections(import_id).await?;
+        }
         Ok(written)
     }
 

@@ -90,6 +90,11 @@ impl<R: Read> XmlRows<R> {
                         None => {}
                     }
                 }
+                Token::Opened if depth == row_element.depth + 2 => {
+                    if let (Some(row), Some(name)) = (&mut row, self.parser.open.last()) {
+                        row.begin_inner(name);
+                    }
+                }
                 Token::Closed if depth == row_element.depth => {
                     if let Some(row) = &mut row {
                         row.field = None;
@@ -197,19 +202,30 @@ struct RowSoFar {
     line: u64,
     values: [Option<String>; 5],
     field: Option<Field>,
-    twice: Option<Field>,
+    /// The first thing that is wrong with it.
+    fault: Option<String>,
 }
 
 impl RowSoFar {
     fn at(line: u64) -> Self {
-        Self { line, values: Default::default(), field: None, twice: None }
+        Self { line, values: Default::default(), field: None, fault: None }
     }
 
     fn begin(&mut self, field: Field) {
         if self.values[field as usize].replace(String::new()).is_some() {
-            self.twice = Some(field);
+            self.fault.get_or_insert_with(|| format!("has two values for {field}"));
         }
         self.field = Some(field);
+    }
+
+    /// An element begins inside of another one of the row.
+    fn begin_inner(&mut self, name: &str) {
+        if let Some(field) = self.field {
+            self.fault.get_or_insert_with(|| {
+                let name = shown(name);
+                format!("has an element <{name}> inside of {field}, where only a value can be")
+            });
+        }
     }
 
     fn add(&mut self, text: &str) {
@@ -222,8 +238,8 @@ impl RowSoFar {
     }
 
     fn finish(self) -> RawRow {
-        match self.twice {
-            Some(field) => RawRow::fault(self.line, format!("has two values for {field}")),
+        match self.fault {
+            Some(fault) => RawRow::fault(self.line, fault),
             None => RawRow::of(self.line, self.values.map(Option::unwrap_or_default)),
         }
     }

@@ -63,10 +63,26 @@ impl MariaDb {
         format!("mysql://app:secret@127.0.0.1:{}/shop", self.port)
     }
 
+    /// From now on a connection's reads take no locks, unless they ask for one.
+    pub(crate) async fn read_committed(&self) {
+        let sql = "SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED";
+        sqlx::raw_sql(sql).execute(&mut self.root().await).await.unwrap();
+    }
+
+    /// How many transactions wait for another one's lock.
+    pub(crate) async fn waiting(&self) -> i64 {
+        let sql = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status
+                   WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
+        sqlx::query_scalar(sql).fetch_one(&mut self.root().await).await.unwrap()
+    }
+
+    async fn root(&self) -> MySqlConnection {
+        MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}", self.port)).await.unwrap()
+    }
+
     /// Another empty database of the same server.
     pub(crate) async fn another(&self, name: &'static str) -> String {
-        let root = format!("mysql://root@127.0.0.1:{}", self.port);
-        let mut connection = MySqlConnection::connect(&root).await.unwrap();
+        let mut connection = self.root().await;
         let sql = format!(
             "CREATE DATABASE {name} CHARACTER SET utf8mb4; GRANT ALL ON {name}.* TO app@'127.0.0.1'"
         );
