@@ -10,6 +10,14 @@ use crate::registry::{Handlers, Registry};
 /// The shortest lease: below it a busy machine could not renew in time.
 const MIN_LEASE: Duration = Duration::from_millis(100);
 
+/// The longest lease: as long as it is, nobody notices that a worker has died.
+const MAX_LEASE: Duration = Duration::from_secs(30 * DAY);
+
+/// What "for ever" is taken for: no instant that far away is out of range.
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * DAY);
+
+const DAY: u64 = 24 * 60 * 60;
+
 /// What was set, not yet checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -53,20 +61,16 @@ impl Default for Settings {
 
 impl Settings {
     /// Checks everything, and reports all mistakes at once.
-    pub(crate) fn check(self, registry: Registry) -> Result<(Config, Handlers)> {
+    pub(crate) fn check(mut self, registry: Registry) -> Result<(Config, Handlers)> {
         let mut faults = Vec::new();
         let queues = self.checked_queues(&registry, &mut faults);
         if self.concurrency == 0 {
             faults
                 .push("concurrency is 0: a worker must run at least one job at a time".to_owned());
         }
-        if self.lease < MIN_LEASE {
-            let lease = self.lease;
-            faults.push(format!(
-                "a lease of {lease:?} is too short: it must be at least {MIN_LEASE:?}"
-            ));
-        }
+        self.check_durations(&mut faults);
         self.limits.check(&mut faults);
+        self.limits.max_time = self.limits.max_time.map(|time| time.min(LONGEST));
         let handlers = registry.finish(&mut faults);
         if !faults.is_empty() {
             let message = format!("the worker cannot start: {}", faults.join("; "));
@@ -77,15 +81,33 @@ impl Settings {
             strict: self.strict,
             concurrency: self.concurrency,
             lease: self.lease,
-            grace: self.grace,
-            cancel_grace: self.cancel_grace,
-            stuck_after: self.stuck_after,
-            unknown_delay: self.unknown_delay,
+            grace: self.grace.min(LONGEST),
+            cancel_grace: self.cancel_grace.min(LONGEST),
+            stuck_after: self.stuck_after.min(LONGEST),
+            unknown_delay: self.unknown_delay.min(LONGEST),
             name: self.name.unwrap_or_else(default_name),
             limits: self.limits,
             renewal_thread: self.renewal_thread,
         };
         Ok((config, handlers))
+    }
+
+    fn check_durations(&self, faults: &mut Vec<String>) {
+        let lease = self.lease;
+        if lease < MIN_LEASE {
+            faults.push(format!(
+                "a lease of {lease:?} is too short: it must be at least {MIN_LEASE:?}"
+            ));
+        }
+        if lease > MAX_LEASE {
+            faults.push("a lease is too long: it must be at most 30 days".to_owned());
+        }
+        if self.unknown_delay.is_zero() {
+            faults.push(
+                "unknown_delay is 0: a job without a handler would be leased again at once"
+                    .to_owned(),
+            );
+        }
     }
 
     fn checked_queues(&self, registry: &Registry, faults: &mut Vec<String>) -> Vec<QueueConfig> {

@@ -1,23 +1,28 @@
 //! Runs one attempt: decode, run, catch, time out, classify.
 
-use std::any::Any;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use jobq_core::{Backoff, Cancellation, JobContext, Lease, Next, Outcome, StopReason};
 use tokio::time::{Instant, sleep_until};
 
+use crate::config::LONGEST;
 use crate::events;
 use crate::handler::Running;
 use crate::inbox::Ended;
 use crate::layer;
 use crate::leases::LeaseKey;
+use crate::panics;
 use crate::registry::{Entry, Unstarted};
 use crate::runtime::Runtime;
 use crate::verdict::{Ending, Judge};
+
+/// How often a handler that may go on for a while looks whether its lease still lasts, in leases.
+const LOOK_EVERY: f64 = 0.05;
 
 /// One attempt of a job. Whatever happens to it, the pump is told once that it is over.
 #[derive(Debug)]
@@ -49,7 +54,7 @@ impl Attempt {
     /// Runs the handler to its end, or to the end of the patience with it.
     pub(crate) async fn run(mut self) {
         self.started_at = Instant::now();
-        let ending = match self.start() {
+        let ending = match self.begin() {
             Err(ending) => ending,
             Ok(mut handler) => {
                 // Most handlers in a long queue of small jobs end with their first poll: no timer is set
@@ -68,6 +73,16 @@ impl Attempt {
 
     fn entry(&self) -> &Entry {
         self.runtime.handlers.entry(self.handler)
+    }
+
+    /// Starts the handler, unless it was asked to stop, or even given up, while the attempt waited for
+    /// its first turn: then its job may run elsewhere already.
+    fn begin(&self) -> Result<Guarded, Ending> {
+        if let Some(timeout) = self.lease.job.timeout {
+            self.runtime.leases.time_out_at(self.key, later(self.started_at, timeout));
+        }
+        // Nothing is given up that was not asked to stop before.
+        if self.cancellation.is_requested() { Err(Ending::Abandoned) } else { self.start() }
     }
 
     fn start(&self) -> Result<Guarded, Ending> {
@@ -89,7 +104,7 @@ impl Attempt {
             Ok(Err(Unstarted::Undecodable(error))) => {
                 Err(Ending::Undecodable(events::Chain(&error).to_string()))
             }
-            Err(panic) => Err(Ending::Panicked(panic_message(&*panic))),
+            Err(panic) => Err(Ending::Panicked(panics::message(panic))),
         }
     }
 
@@ -97,7 +112,7 @@ impl Attempt {
     async fn supervise(&self, handler: &mut Guarded) -> Ending {
         let timeout = async {
             match self.lease.job.timeout {
-                Some(timeout) => sleep_until(self.started_at + timeout).await,
+                Some(timeout) => sleep_until(later(self.started_at, timeout)).await,
                 None => pending().await,
             }
         };
@@ -112,7 +127,7 @@ impl Attempt {
         tokio::select! {
             biased;
             ending = handler => return ending,
-            () = sleep_until(self.patience_ends_at()) => {}
+            () = self.patience() => {}
             _ = self.runtime.forced.requested() => {}
         }
         if self.entry().blocking {
@@ -121,30 +136,50 @@ impl Attempt {
         Ending::Abandoned
     }
 
-    /// Until when a handler that was just asked to stop may go on.
-    fn patience_ends_at(&self) -> Instant {
-        let (now, config) = (Instant::now(), &self.runtime.config);
-        match self.cancellation.reason() {
-            // Before the lease can be taken, and never after.
-            Some(StopReason::LeaseLost) => self.runtime.leases.drop_at(self.key).unwrap_or(now),
-            _ if self.entry().blocking => now + config.stuck_after,
-            _ => now + config.cancel_grace,
+    /// Waits for as long as a handler that was just asked to stop may go on: never longer than its lease
+    /// is sure to last, whatever it was asked to stop for.
+    async fn patience(&self) {
+        let config = &self.runtime.config;
+        let patience_ends_at = match self.cancellation.reason() {
+            Some(StopReason::LeaseLost) => None,
+            _ if self.entry().blocking => Some(Instant::now() + config.stuck_after),
+            _ => Some(Instant::now() + config.cancel_grace),
+        };
+        // The end of the lease moves: with renewals to later, and with bad news to now.
+        let look_every = config.lease.mul_f64(LOOK_EVERY);
+        loop {
+            let now = Instant::now();
+            let drop_at = self.runtime.leases.drop_at(self.key).unwrap_or(now);
+            let until = patience_ends_at.map_or(drop_at, |at| at.min(drop_at));
+            if now >= until {
+                return;
+            }
+            sleep_until(until.min(now + look_every)).await;
         }
+    }
+
+    fn judge_of(&self, stop: Option<StopReason>) -> Judge<'_> {
+        let backoff = self.entry().backoff;
+        Judge { lease: &self.lease, backoff, stop, clock: self.runtime.backend.clock() }
     }
 
     fn judge(&self, ending: Ending) -> Next {
         if let Ending::Returned(Outcome::Discard(reason)) = &ending {
             events::discarded(&self.lease, reason);
         }
-        let judge = Judge {
-            lease: &self.lease,
-            backoff: self.entry().backoff,
-            stop: self.cancellation.reason(),
-            clock: self.runtime.backend.clock(),
-        };
-        let next = judge.decide(ending);
+        let next = self.judge_of(self.cancellation.reason()).decide(ending);
         events::attempt_ended(&self.lease, &next);
         next
+    }
+
+    /// What becomes of the job if nobody came to say so.
+    fn without_verdict(&self) -> Next {
+        if std::thread::panicking() {
+            let message = "a panic outside the handler".to_owned();
+            return self.judge_of(self.cancellation.reason()).decide(Ending::Panicked(message));
+        }
+        // The task was dropped, and the handler with it.
+        Next::Release
     }
 }
 
@@ -163,14 +198,14 @@ pub(crate) fn abandon(
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        let next = self.next.take().unwrap_or_else(|| self.without_verdict());
         self.runtime.inbox.push(Ended {
             key: self.key,
             lease: Arc::clone(&self.lease),
             queue: self.queue,
             handler: Some(self.handler),
-            // No verdict: the task was dropped, and the handler with it.
-            next: self.next.take().unwrap_or(Next::Release),
-            took: self.started_at.elapsed(),
+            next,
+            took: Some(self.started_at.elapsed()),
             lease_lost: self.cancellation.reason() == Some(StopReason::LeaseLost),
         });
     }
@@ -186,7 +221,7 @@ impl Future for Guarded {
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(outcome)) => Poll::Ready(Ending::Returned(outcome)),
-            Err(panic) => Poll::Ready(Ending::Panicked(panic_message(&*panic))),
+            Err(panic) => Poll::Ready(Ending::Panicked(panics::message(panic))),
         }
     }
 }
@@ -194,12 +229,11 @@ impl Future for Guarded {
 impl Guarded {
     /// Drops the handler. A panic of a destructor changes nothing about how the attempt ended.
     fn discard(self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(self.0)));
+        panics::drop_quietly(self.0);
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a message").to_owned()
+/// An instant that is always there: a job may have any timeout.
+fn later(at: Instant, after: Duration) -> Instant {
+    at.checked_add(after).unwrap_or_else(|| at + LONGEST)
 }

@@ -19,7 +19,8 @@ pub(crate) struct Ended {
     /// The worker's number of the handler; `None` if there is none for the job.
     pub(crate) handler: Option<usize>,
     pub(crate) next: Next,
-    pub(crate) took: Duration,
+    /// From the handler's start to its end; `None` if it has not started, or not ended.
+    pub(crate) took: Option<Duration>,
     /// Whether the lease is known to be lost, and has been reported so.
     pub(crate) lease_lost: bool,
 }
@@ -80,6 +81,8 @@ impl Inbox {
     /// Takes everything out. `ended` must be empty; its room is used for what comes next.
     pub(crate) fn take(&self, ended: &mut Vec<Ended>) -> Vec<Note> {
         let mut state = self.lock();
+        // The reader is awake, and says so again before it sleeps.
+        state.reader = None;
         std::mem::swap(&mut state.ended, ended);
         std::mem::take(&mut state.notes)
     }

@@ -46,7 +46,10 @@ pub(crate) struct HeldLease {
     /// When the lease may be taken at the earliest, by the local clock: counted from the instant at
     /// which the request was *sent*, so it is never later than what the backend thinks.
     pub(crate) deadline: Instant,
-    /// When the attempt's timeout strikes.
+    /// Until when the handler may go on at most, fixed when it was told that the lease is lost: a later
+    /// renewal must not take that back.
+    drop_by: Option<Instant>,
+    /// When the attempt's timeout strikes; `None` before it has begun.
     pub(crate) timeout_at: Option<Instant>,
     /// When the watchdog first saw that the handler was asked to stop.
     pub(crate) asked_to_stop_at: Option<Instant>,
@@ -61,10 +64,23 @@ impl HeldLease {
             queue,
             cancellation: Cancellation::new(),
             deadline,
+            drop_by: None,
             timeout_at: None,
             asked_to_stop_at: None,
             ended: false,
         }
+    }
+
+    /// Until when its handler may go on. `left` is what must remain of the lease then.
+    fn drop_at(&self, left: Duration) -> Instant {
+        let drop_at = self.deadline.checked_sub(left).unwrap_or(self.deadline);
+        self.drop_by.map_or(drop_at, |by| by.min(drop_at))
+    }
+
+    /// Tells the handler that the lease is lost. Says whether it is the first request to stop.
+    fn give_up(&mut self, left: Duration) -> bool {
+        self.drop_by = Some(self.drop_at(left));
+        self.cancellation.request(StopReason::LeaseLost)
     }
 }
 
@@ -101,10 +117,21 @@ impl LeaseTable {
             .collect()
     }
 
-    /// Until when a handler whose lease cannot be renewed may go on; `None` if its lease is gone.
+    /// Notes when the timeout of an attempt strikes that begins.
+    pub(crate) fn time_out_at(&self, key: LeaseKey, at: Instant) {
+        if let Some(held) = self.lock().find(key) {
+            held.timeout_at = Some(at);
+        }
+    }
+
+    /// Until when a handler may go on if its lease is not renewed; `None` if its lease is gone.
     pub(crate) fn drop_at(&self, key: LeaseKey) -> Option<Instant> {
-        let left = self.duration.mul_f64(1.0 - DROP_AT);
-        self.lock().find(key)?.deadline.checked_sub(left)
+        let left = self.left_at_drop();
+        self.lock().find(key).map(|held| held.drop_at(left))
+    }
+
+    fn left_at_drop(&self) -> Duration {
+        self.duration.mul_f64(1.0 - DROP_AT)
     }
 
     /// The leases of a queue, those not yet settled among them.
@@ -158,6 +185,7 @@ impl LeaseTable {
         answers: impl IntoIterator<Item = (LeaseKey, Extended)>,
     ) -> Vec<(JobId, Token)> {
         let deadline = sent_at + self.duration;
+        let left = self.left_at_drop();
         let mut lost = Vec::new();
         let mut slots = self.lock();
         for (key, answer) in answers {
@@ -173,7 +201,7 @@ impl LeaseTable {
                 Extended::Lost => {
                     // Nothing is left to wait for: the job may already run elsewhere.
                     held.deadline = sent_at;
-                    if held.cancellation.request(StopReason::LeaseLost) {
+                    if held.give_up(left) {
                         lost.push((held.lease.job.id, held.lease.token));
                     }
                 }
@@ -185,29 +213,31 @@ impl LeaseTable {
     /// Asks handlers to stop whose leases could not be renewed for too long; says which.
     pub(crate) fn cancel_unrenewed(&self, now: Instant) -> Vec<(JobId, Token)> {
         let danger = now + self.duration.mul_f64(1.0 - CANCEL_AT);
-        let mut slots = self.lock();
-        slots
-            .held()
-            .filter(|(_, held)| !held.ended && held.deadline <= danger)
-            .filter(|(_, held)| held.cancellation.request(StopReason::LeaseLost))
-            .map(|(_, held)| (held.lease.job.id, held.lease.token))
-            .collect()
+        let left = self.left_at_drop();
+        let mut lost = Vec::new();
+        for (_, held) in self.lock().held().filter(|(_, held)| !held.ended) {
+            // One that was asked to stop for another reason may go on if the lease can be renewed again.
+            if held.deadline <= danger && !held.cancellation.is_requested() && held.give_up(left) {
+                lost.push((held.lease.job.id, held.lease.token));
+            }
+        }
+        lost
     }
 
     /// Finds handlers that were asked to stop more than `patience` ago, or should have timed out then,
     /// and whose leases nobody waits for any more.
     pub(crate) fn stuck(&self, now: Instant, patience: Duration) -> Vec<LeaseKey> {
-        let left = self.duration.mul_f64(1.0 - DROP_AT);
+        let left = self.left_at_drop();
         let mut stuck = Vec::new();
         for (key, held) in self.lock().held().filter(|(_, held)| !held.ended) {
-            if held.timeout_at.is_some_and(|at| now >= at + patience) {
+            if held.timeout_at.is_some_and(|at| now.saturating_duration_since(at) >= patience) {
                 // A handler that blocks its thread keeps the attempt's own timer from being seen.
                 held.cancellation.request(StopReason::Timeout);
             }
             let Some(reason) = held.cancellation.reason() else { continue };
             let asked_at = *held.asked_to_stop_at.get_or_insert(now);
-            let may_go_on = reason == StopReason::LeaseLost && now + left < held.deadline;
-            if now >= asked_at + patience && !may_go_on {
+            let may_go_on = reason == StopReason::LeaseLost && now < held.drop_at(left);
+            if now.saturating_duration_since(asked_at) >= patience && !may_go_on {
                 stuck.push(key);
             }
         }

@@ -35,6 +35,7 @@ mod leases;
 mod limits;
 mod maintenance;
 mod meters;
+mod panics;
 mod pump;
 mod readiness;
 mod registry;

@@ -57,11 +57,11 @@ pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
         let beat_every = if is_busy { HEARTBEAT } else { IDLE_HEARTBEAT };
         if beat_at.is_none_or(|at| now >= at + beat_every) {
             beat_at = Some(now);
-            if let Some(restart) = beat(&runtime, &mut status).await
-                && *restart_seen.get_or_insert(restart) != restart
-            {
-                restart_seen = Some(restart);
-                runtime.inbox.note(Note::Drain(StopCause::Restart));
+            if let Some(restart) = beat(&runtime, &mut status).await {
+                // A backend that has lost its data begins to count anew, and that is no request.
+                if restart_seen.replace(restart).is_some_and(|seen| restart > seen) {
+                    runtime.inbox.note(Note::Drain(StopCause::Restart));
+                }
             }
         }
         if now >= maintain_at + if is_busy { BUSY } else { IDLE } {

@@ -88,7 +88,7 @@ impl Meters {
         queue: usize,
         handler: Option<usize>,
         next: &Next,
-        took: Duration,
+        took: Option<Duration>,
     ) {
         let kind = self.kind(queue, handler);
         let outcome = match next {
@@ -100,7 +100,7 @@ impl Meters {
             _ => 3,
         };
         kind.outcomes[outcome].add(1);
-        if handler.is_some() {
+        if let Some(took) = took {
             kind.duration.record(took);
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::events::HowLost;
 use crate::inbox::Note;
 use crate::leases::LeaseKey;
+use crate::panics;
 use crate::runtime::Runtime;
 
 /// How many leases one call extends.
@@ -26,6 +27,9 @@ const SLACK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Renewer {
     stop: oneshot::Sender<()>,
+    /// Its other end is dropped when the renewer ends, whatever it ends by.
+    ended: oneshot::Receiver<()>,
+    has_ended: bool,
     home: Home,
 }
 
@@ -43,31 +47,58 @@ impl Renewer {
     /// When the system gives no thread.
     pub(crate) fn start(runtime: &Arc<Runtime>) -> Result<Self> {
         let (stop, stopped) = oneshot::channel();
+        let (ending, ended) = oneshot::channel();
         let part = Arc::clone(runtime);
         let home = if runtime.config.renewal_thread {
             let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let tokio = tokio.map_err(no_thread)?;
             let thread = std::thread::Builder::new().name("jobq-renewer".to_owned());
             let backend = part.backend.detached();
-            let run = move || tokio.block_on(run(part, backend, stopped));
+            let run = move || {
+                // Dropped last, when nothing is left to do but to end the thread.
+                let _ending: oneshot::Sender<()> = ending;
+                let tokio = tokio;
+                tokio.block_on(run(part, backend, stopped));
+            };
             Home::Thread(thread.spawn(run).map_err(no_thread)?)
         } else {
             let backend = Arc::clone(&part.backend);
-            Home::Task(tokio::spawn(run(part, backend, stopped)))
+            Home::Task(tokio::spawn(async move {
+                let _ending: oneshot::Sender<()> = ending;
+                run(part, backend, stopped).await;
+            }))
         };
-        Ok(Self { stop, home })
+        Ok(Self { stop, ended, has_ended: false, home })
+    }
+
+    /// Waits until it has ended, which it does by a panic only unless it is stopped. Cancel safe.
+    pub(crate) async fn ended(&mut self) {
+        if !self.has_ended {
+            let _ = (&mut self.ended).await;
+            self.has_ended = true;
+        }
     }
 
     /// Stops it, and waits until it has.
-    pub(crate) async fn stop(self) {
-        let _ = self.stop.send(());
-        match self.home {
-            Home::Task(task) => {
-                let _ = task.await;
-            }
-            Home::Thread(thread) => {
-                // It ends with its next poll; joining it here would still block this one.
-                let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    ///
+    /// # Errors
+    ///
+    /// When it has panicked.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        if !self.has_ended {
+            let _ = self.stop.send(());
+            let _ = (&mut self.ended).await;
+        }
+        let panic = match self.home {
+            Home::Task(task) => task.await.err().and_then(|cause| cause.try_into_panic().ok()),
+            // It has nothing left to do, so this does not block.
+            Home::Thread(thread) => thread.join().err(),
+        };
+        match panic {
+            None => Ok(()),
+            Some(panic) => {
+                let message = panics::message(panic);
+                Err(Error::new(ErrorKind::Corrupt, format!("leases are not extended: {message}")))
             }
         }
     }

@@ -46,22 +46,36 @@ impl Running {
         };
         let ended = tokio::select! {
             ended = &mut self.pump => ended,
+            // Without it every lease is lost soon: better now than when somebody else has the jobs.
+            () = renewer_ended(&mut self.renewer) => {
+                inbox.note(Note::Force);
+                (&mut self.pump).await
+            }
             // It never ends; the type does not know.
             () = stopping => unreachable!("a future that is pending for ever has ended"),
         };
         self.maintenance.abort();
         let _ = (&mut self.maintenance).await;
         farewell(&self.runtime).await;
-        if let Some(renewer) = self.renewer.take() {
-            renewer.stop().await;
-        }
+        let renewed = match self.renewer.take() {
+            Some(renewer) => renewer.stop().await,
+            None => Ok(()),
+        };
+        self.runtime.meters.jobs_running.set(0);
         self.runtime.readiness.send_replace(Readiness::Stopped);
-        let summary = ended.map_err(|cause| {
-            Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it")
-                .because(cause)
-        })?;
+        let defect =
+            || Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it");
+        let summary = ended.map_err(|cause| defect().because(cause))?;
+        renewed.map_err(|cause| defect().because(cause))?;
         events::stopped(&summary);
         Ok(summary)
+    }
+}
+
+async fn renewer_ended(renewer: &mut Option<Renewer>) {
+    match renewer {
+        Some(renewer) => renewer.ended().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -72,6 +86,7 @@ impl Drop for Running {
         // Handlers that still run belong to nobody now. After an orderly end there are none.
         self.runtime.leases.cancel_all(StopReason::Shutdown);
         self.runtime.forced.request(StopReason::Shutdown);
+        self.runtime.meters.jobs_running.set(0);
         self.runtime.readiness.send_replace(Readiness::Stopped);
     }
 }

@@ -70,6 +70,9 @@ pub struct Summary {
     pub released: u64,
     /// Leases that were lost: their jobs have run, or will run, elsewhere.
     pub lost: u64,
+    /// Settlements of which the answer got lost, and that were refused when they were sent again: they
+    /// had their effect the first time, or their leases were lost. They are counted nowhere else.
+    pub uncertain: u64,
     /// Handlers that ignored the request to stop.
     pub stuck: u64,
     /// Settlements that could not be delivered before the end: their jobs run again elsewhere.
@@ -92,6 +95,7 @@ impl Summary {
             failed: 0,
             released: 0,
             lost: 0,
+            uncertain: 0,
             stuck: 0,
             unsettled: 0,
             elapsed: Duration::ZERO,

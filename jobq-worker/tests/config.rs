@@ -133,6 +133,18 @@ async fn a_lease_too_short_to_be_renewed() {
 }
 
 #[tokio::test]
+async fn a_lease_for_ever() {
+    let why = refusal(sound().lease(Duration::MAX)).await;
+    assert_eq!(why, "a lease is too long: it must be at most 30 days");
+}
+
+#[tokio::test]
+async fn no_delay_of_unknown_jobs() {
+    let why = refusal(sound().unknown_delay(Duration::ZERO)).await;
+    assert!(why.starts_with("unknown_delay is 0"), "{why}");
+}
+
+#[tokio::test]
 async fn no_jobs() {
     let why = refusal(sound().max_jobs(0)).await;
     assert_eq!(why, "max_jobs is 0: the worker would have nothing to do");

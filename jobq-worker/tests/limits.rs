@@ -6,9 +6,14 @@ mod support;
 
 use std::time::Duration;
 
-use jobq_core::{JobState, Queue};
+use jobq_core::{Job, JobState, Queue};
 use jobq_worker::StopCause;
+use serde::{Deserialize, Serialize};
 use support::{Act, backend, enqueue, queue, state, within, witness, worker};
+
+/// No worker here knows it.
+#[derive(Serialize, Deserialize, Job)]
+struct Stranger;
 
 #[tokio::test(start_paused = true)]
 async fn max_jobs_are_leased_and_not_one_more() {
@@ -103,4 +108,37 @@ async fn the_summary_is_one_line() {
     let summary = support::drain(worker(store, witness)).await;
 
     assert_eq!(summary.to_string(), "processed 5, failed 1 in 2.0 s (2 jobs/s)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_put_off_is_not_the_one_that_once_runs() {
+    let store = backend();
+    store.enqueue(Stranger).await.unwrap();
+    let id = enqueue(&store, Act::Succeed).await;
+    let (witness, _report) = witness();
+
+    let worker = worker(store.clone(), witness).once();
+    let summary = within(worker.run_until(std::future::pending())).await.unwrap();
+
+    assert_eq!((summary.reason, summary.completed, summary.snoozed), (StopCause::MaxJobs, 1, 1));
+    assert_eq!(state(&store, id).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn durations_may_be_for_ever() {
+    let store = backend();
+    store.enqueue(Stranger).await.unwrap();
+    let id = store.enqueue(Act::TakeMs(20_000)).timeout(Duration::from_secs(5)).await.unwrap().id();
+    let (witness, mut report) = witness();
+    let ever = Duration::MAX;
+
+    let worker = worker(store.clone(), witness).grace(ever).cancel_grace(ever).stuck_after(ever);
+    let worker = worker.max_time(ever).unknown_delay(ever);
+    let stop = async {
+        report.started().await;
+    };
+    let summary = within(worker.run_until(stop)).await.unwrap();
+
+    assert_eq!((summary.completed, summary.snoozed, summary.lost), (1, 1, 0));
+    assert_eq!(state(&store, id).await, None);
 }

@@ -89,3 +89,26 @@ async fn a_panic_while_the_handler_is_dropped_changes_nothing() {
     let failure = find(&store, id).await.unwrap().history.last().unwrap().clone();
     assert_eq!(failure.kind, FailureKind::Timeout);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_whose_payload_panics_is_a_failure_too() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                std::panic::panic_any(Self);
+            }
+        }
+    }
+    async fn throw(_job: Blocking) {
+        std::panic::panic_any(Bomb);
+    }
+    let store = backend();
+    let id = store.enqueue(Blocking).await.unwrap().id();
+
+    let summary = drain(Worker::new(store.clone()).handle(throw).renew_without_thread()).await;
+
+    assert_eq!((summary.dead, summary.released), (1, 0));
+    let failure = find(&store, id).await.unwrap().history.last().unwrap().clone();
+    assert_eq!(failure.kind, FailureKind::Panic);
+}

@@ -121,8 +121,30 @@ async fn a_settlement_whose_answer_got_lost_is_no_lost_lease() {
     };
     let (summary, ()) = within(async { tokio::join!(drain(worker), trouble) }).await;
 
-    assert_eq!((summary.completed, summary.lost), (1, 0));
+    assert_eq!((summary.completed, summary.lost, summary.uncertain), (0, 0, 1));
     assert_eq!(report.all().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_that_comes_too_late_is_not_counted_as_done() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    let (witness, mut report) = witness();
+    let id = enqueue(&store, Act::TakeMs(600)).await;
+    let worker = worker(faulty.clone(), witness);
+
+    let trouble = async {
+        let (_, cx) = report.started().await;
+        faulty.fail_exchange(Fault::Refuse);
+        tokio::time::sleep(SECOND).await;
+        store.forfeit(&queue("default"), cx.worker(), &[]).await.unwrap();
+        faulty.fail_exchange(Fault::None);
+    };
+    let (summary, ()) = within(async { tokio::join!(drain(worker), trouble) }).await;
+
+    assert_eq!(report.all().len(), 2);
+    assert_eq!((summary.completed, summary.uncertain, summary.processed), (1, 1, 1));
+    assert_eq!(state(&store, id).await, None);
 }
 
 #[tokio::test(start_paused = true)]

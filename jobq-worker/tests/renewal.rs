@@ -177,3 +177,93 @@ async fn a_lost_lease_stops_its_handler_at_once() {
     assert_eq!(reason, Some(StopReason::LeaseLost));
     assert_eq!(state(&store, id).await, Some(JobState::Ready));
 }
+
+/// A link that is cut after a handler was asked to stop for another reason.
+#[tokio::test(start_paused = true)]
+async fn no_patience_lasts_longer_than_the_lease() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    let (witness, mut report) = witness();
+    let id = store.enqueue(Act::TakeMs(3_600_000)).timeout(SECOND).await.unwrap().id();
+    let worker = worker(faulty.clone(), witness).cancel_grace(SECOND * 1000);
+
+    let mut left = Duration::MAX;
+    let stop = async {
+        let (_, cx) = report.started().await;
+        tokio::time::sleep(SECOND * 30).await;
+        assert_eq!(cx.cancellation().reason(), Some(StopReason::Timeout));
+        // Renewed for as long as it is waited for.
+        assert_eq!(state(&store, id).await, Some(JobState::Leased));
+        drop(cx);
+        faulty.fail_extend(Fault::Refuse);
+        let cut_at = Instant::now();
+        while find(&store, id).await.unwrap().state == JobState::Leased {
+            tokio::time::sleep(SECOND / 10).await;
+        }
+        left = cut_at.elapsed();
+    };
+    let summary = within(worker.run_until(stop)).await.unwrap();
+
+    // Settled, as the settlement gets through, before the lease has run out.
+    assert!(left <= SECOND * 9 + SECOND / 10, "{left:?}");
+    assert_eq!((summary.retried, summary.lost), (1, 0));
+}
+
+#[tokio::test]
+async fn a_renewer_that_dies_brings_the_worker_down() {
+    for renew_in_task in [false, true] {
+        let store = MemoryBackend::new();
+        let faulty = Faulty::new(store.clone());
+        faulty.fail_extend(Fault::Panic);
+        let (witness, _report) = witness();
+        let id = enqueue(&store, Act::TakeMs(3_600_000)).await;
+        let worker = Worker::new(faulty).state(witness).handle(support::act).lease(SECOND);
+        let worker = if renew_in_task { worker.renew_without_thread() } else { worker };
+
+        let ended = worker.grace(SECOND * 1000).run_until(std::future::pending());
+        let error = tokio::time::timeout(SECOND * 20, ended).await.unwrap().unwrap_err();
+
+        assert_eq!(error.to_string(), "the worker was brought down by a defect in it");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "leases are not extended: a defect of the client");
+        assert_eq!(state(&store, id).await, Some(JobState::Ready));
+    }
+}
+
+/// In real time, on one thread, which the first handler keeps from the second one.
+#[test]
+fn an_attempt_whose_lease_was_lost_before_its_first_turn_runs_nothing() {
+    #[derive(Serialize, Deserialize, Job)]
+    struct Waiter;
+    type Runs = std::sync::Arc<std::sync::atomic::AtomicUsize>;
+    async fn thief(_: Block, State(store): State<MemoryBackend>, cx: JobContext) {
+        static WAS_HERE: std::sync::OnceLock<()> = std::sync::OnceLock::new();
+        if WAS_HERE.set(()).is_err() {
+            return;
+        }
+        store.forfeit(cx.queue_name(), cx.worker(), &[]).now_or_never().unwrap().unwrap();
+        std::thread::sleep(SECOND);
+    }
+    async fn waiter(_: Waiter, State(runs): State<Runs>, cx: JobContext) {
+        runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        assert!(!cx.is_cancelled());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runs = Runs::default();
+    let summary = runtime.block_on(async {
+        let store = MemoryBackend::new();
+        store.enqueue(Block).await.unwrap();
+        store.enqueue(Waiter).await.unwrap();
+        let worker = Worker::new(store.clone()).state(store).state(Runs::clone(&runs));
+        let worker = worker.queues(["default"]).handle(thief).handle(waiter).lease(SECOND / 2);
+        let stop = async {
+            while runs.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(worker.run_until(stop)).await.unwrap()
+    });
+
+    assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1, "{summary:?}");
+    assert_eq!(summary.lost, 2);
+}

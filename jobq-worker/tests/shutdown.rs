@@ -10,6 +10,7 @@ use jobq_core::{Inspect, Job, JobContext, JobState};
 use jobq_core::{MemoryBackend, Queue};
 use jobq_worker::{StopCause, Summary, Worker};
 use serde::{Deserialize, Serialize};
+use support::faulty::{Fault, Faulty};
 use support::{Act, backend, enqueue, find, state, within, witness, worker};
 use tokio::time::Instant;
 
@@ -178,4 +179,71 @@ async fn a_second_signal_ends_at_once() {
 
     assert_eq!((summary.reason, summary.released), (StopCause::Forced, 1));
     assert_eq!(state(&store, id).await, Some(JobState::Ready));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrives_after_the_request_to_stop_is_given_back_unrun() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_exchange(Fault::LateMs(200));
+    let id = enqueue(&store, Act::TakeMs(8_000)).await;
+    let (witness, report) = witness();
+
+    let stop = tokio::time::sleep(Duration::from_millis(100));
+    let summary = within(worker(faulty, witness).run_until(stop)).await.unwrap();
+
+    assert_eq!((summary.released, summary.processed, summary.unsettled), (1, 0, 0));
+    assert!(report.all().is_empty());
+    let view = find(&store, id).await.unwrap();
+    assert_eq!((view.state, view.crashes, view.failed_attempts), (JobState::Ready, 0, 0));
+    assert!(summary.elapsed < Duration::from_secs(2), "{:?}", summary.elapsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_counts_restarts_anew_asks_for_none() {
+    let faulty = Faulty::new(backend());
+    faulty.tell_restart(7);
+    let (witness, _report) = witness();
+
+    let script = async {
+        for count in [7, 0, 0] {
+            faulty.tell_restart(count);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        let began_at = Instant::now();
+        faulty.tell_restart(1);
+        began_at
+    };
+    let running = worker(faulty.clone(), witness).run_until(std::future::pending());
+    let (summary, began_at) = within(async { tokio::join!(running, script) }).await;
+
+    assert_eq!(summary.unwrap().reason, StopCause::Restart);
+    assert!(began_at.elapsed() < Duration::from_secs(30), "{:?}", began_at.elapsed());
+}
+
+#[test]
+fn a_full_pool_of_blocking_threads_does_not_keep_the_worker() {
+    fn sit(_: Blocking) {
+        loop {
+            std::thread::park();
+        }
+    }
+    let mut tokio = tokio::runtime::Builder::new_multi_thread();
+    let tokio = tokio.worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap();
+    tokio.block_on(async {
+        let store = MemoryBackend::new();
+        let id = store.enqueue(Blocking).await.unwrap().id();
+        let leased = async {
+            while state(&store, id).await != Some(JobState::Leased) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let worker = Worker::new(store.clone()).handle_blocking(sit).grace(Duration::ZERO);
+        let running = worker.stuck_after(Duration::from_millis(50)).run_until(leased);
+
+        let summary = tokio::time::timeout(Duration::from_secs(20), running).await;
+
+        assert_eq!(summary.expect("it waits for the thread").unwrap().stuck, 1);
+    });
+    tokio.shutdown_background();
 }

@@ -14,7 +14,7 @@ use super::feed::Supply;
 use crate::events;
 use crate::executor::Attempt;
 use crate::inbox::Ended;
-use crate::leases::HeldLease;
+use crate::leases::{HeldLease, LeaseKey};
 
 /// How often a kind without a handler is reported.
 const REPORT_UNKNOWN_EVERY: Duration = Duration::from_secs(60);
@@ -118,13 +118,16 @@ impl Pump {
         }
         self.runtime.leases.remove(batch.tags.iter().map(|tag| tag.key));
         for ((settlement, tag), held) in batch.settlements.iter().zip(&batch.tags).zip(held) {
-            if *held == Held::Lost && !tag.may_be_lost {
-                let lease = &settlement.lease;
-                self.runtime.report_lost(lease.job.id, lease.token, events::HowLost::Settlement);
-            }
-            if *held == Held::Yes || tag.may_be_lost {
+            if *held == Held::Yes {
                 self.runtime.meters.settled(queue, tag.handler, &settlement.next, tag.took);
                 self.count(&settlement.next);
+            } else if tag.loss_is_known {
+                // Counted when it was noticed.
+            } else if tag.sent_before {
+                self.summary.uncertain += 1;
+            } else {
+                let lease = &settlement.lease;
+                self.runtime.report_lost(lease.job.id, lease.token, events::HowLost::Settlement);
             }
         }
     }
@@ -142,11 +145,12 @@ impl Pump {
         *count += 1;
     }
 
-    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`.
+    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`. Once the worker is told
+    /// to stop, none is started: what a call brings then that was under way is given back.
     fn start(&mut self, queue: usize, leases: Vec<Arc<Lease>>, sent_at: Instant, now: Instant) {
         let runtime = Arc::clone(&self.runtime);
-        self.leased += leases.len() as u64;
-        runtime.leased.store(self.leased, Ordering::Relaxed);
+        let too_late = self.phase.is_draining();
+        runtime.leased.fetch_add(leases.len() as u64, Ordering::Relaxed);
         runtime.meters.leased(queue, leases.len());
         let deadline = sent_at + runtime.config.lease;
         let leased_at = runtime.backend.clock().now();
@@ -155,17 +159,21 @@ impl Pump {
         let keys = runtime.leases.insert(leases.into_iter().map(|lease| {
             let mut held = HeldLease::new(Arc::clone(&lease), queue, deadline);
             let handler = runtime.handlers.find(&lease.job.kind, lease.job.version);
-            held.timeout_at = lease.job.timeout.map(|timeout| now + timeout);
-            held.ended = handler.is_none();
+            held.ended = too_late || handler.is_none();
             starts.push((lease, handler, held.cancellation.clone()));
             held
         }));
         for ((lease, handler, cancellation), key) in starts.into_iter().zip(keys) {
             runtime.meters.waited(queue, handler, leased_at.since(lease.job.enqueued_at));
+            if too_late {
+                self.settle_unrun(queue, key, lease, Next::Release, now);
+                continue;
+            }
             let Some(handler) = handler else {
                 self.put_off(queue, key, lease, now);
                 continue;
             };
+            self.taken += 1;
             self.running += 1;
             self.feeds[queue].running += 1;
             let attempt =
@@ -176,13 +184,7 @@ impl Pump {
     }
 
     /// Gives back a job that this program has no handler for, or only an older one: another worker may.
-    fn put_off(
-        &mut self,
-        queue: usize,
-        key: crate::leases::LeaseKey,
-        lease: Arc<Lease>,
-        now: Instant,
-    ) {
+    fn put_off(&mut self, queue: usize, key: LeaseKey, lease: Arc<Lease>, now: Instant) {
         let reported_at = self.unknown_reported_at.get(&lease.job.kind);
         if reported_at.is_none_or(|at| now >= *at + REPORT_UNKNOWN_EVERY) {
             events::no_handler(&lease);
@@ -191,16 +193,22 @@ impl Pump {
             }
             self.unknown_reported_at.insert(lease.job.kind.clone(), now);
         }
+        let after = self.runtime.config.unknown_delay;
+        self.settle_unrun(queue, key, lease, Next::Snooze { after }, now);
+    }
+
+    /// Settles a job of which no attempt was begun.
+    fn settle_unrun(
+        &mut self,
+        queue: usize,
+        key: LeaseKey,
+        lease: Arc<Lease>,
+        next: Next,
+        now: Instant,
+    ) {
         let feed = &mut self.feeds[queue];
         feed.pending_since.get_or_insert(now);
-        feed.pending.push(Ended {
-            key,
-            lease,
-            queue,
-            handler: None,
-            next: Next::Snooze { after: self.runtime.config.unknown_delay },
-            took: Duration::ZERO,
-            lease_lost: false,
-        });
+        let (handler, took) = (None, None);
+        feed.pending.push(Ended { key, lease, queue, handler, next, took, lease_lost: false });
     }
 }

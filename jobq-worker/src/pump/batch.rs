@@ -22,10 +22,13 @@ pub(crate) struct Batch {
 pub(crate) struct Tag {
     pub(crate) key: LeaseKey,
     pub(crate) handler: Option<usize>,
-    pub(crate) took: Duration,
-    /// The answer may be that the lease is lost, and it is no news: the settlement was sent before and
-    /// may have had its effect then, or the loss was reported already.
-    pub(crate) may_be_lost: bool,
+    /// How long its handler ran; `None` if that is not known.
+    pub(crate) took: Option<Duration>,
+    /// The loss of the lease was reported already.
+    pub(crate) loss_is_known: bool,
+    /// It was sent before, and may have had its effect then: the answer that the lease is lost tells
+    /// nothing.
+    pub(crate) sent_before: bool,
 }
 
 impl Batch {
@@ -43,7 +46,8 @@ impl Batch {
             key: ended.key,
             handler: ended.handler,
             took: ended.took,
-            may_be_lost: ended.lease_lost,
+            loss_is_known: ended.lease_lost,
+            sent_before: false,
         });
     }
 
@@ -61,7 +65,7 @@ impl Batch {
     /// Puts back what could not be delivered, before everything else.
     pub(crate) fn put_back(&mut self, mut undelivered: Self) {
         for tag in &mut undelivered.tags {
-            tag.may_be_lost = true;
+            tag.sent_before = true;
         }
         undelivered.settlements.append(&mut self.settlements);
         undelivered.tags.append(&mut self.tags);

@@ -111,11 +111,13 @@ impl Pump {
 
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let settled = self.running == 0 && self.pending() == 0 && self.calls.is_empty();
+        let done = settled && self.feeds.iter().all(|feed| !feed.must_forfeit);
+        // Jobs that come with an answer are to be given back. It is waited for in a hurry, so not long.
+        let leasing = self.feeds.iter().any(|feed| feed.leasing > 0);
         match self.phase {
             Phase::Running | Phase::Draining { .. } | Phase::Stopping { .. } => false,
-            Phase::Flushing { until } | Phase::Forced { until, .. } => {
-                now >= until || (settled && self.feeds.iter().all(|feed| !feed.must_forfeit))
-            }
+            Phase::Flushing { until } => done || (now >= until && !leasing),
+            Phase::Forced { until, .. } => done || now >= until,
         }
     }
 
@@ -140,7 +142,7 @@ impl Pump {
 
     fn limit_reached(&self, now: Instant) -> Option<StopCause> {
         let limits = &self.runtime.config.limits;
-        if limits.max_jobs.is_some_and(|most| self.leased >= most) {
+        if limits.max_jobs.is_some_and(|most| self.taken >= most) {
             return Some(StopCause::MaxJobs);
         }
         if self.time_is_up_at().is_some_and(|at| now >= at) {
@@ -191,7 +193,8 @@ impl Pump {
             queue,
             handler,
             next,
-            took: Duration::ZERO,
+            // It goes on.
+            took: None,
             lease_lost: stop == Some(StopReason::LeaseLost),
         };
         self.over(ended, now);

@@ -147,6 +147,6 @@ impl Feed {
         self.supply = if self.woken { Supply::Perhaps } else { Supply::Nothing };
         self.empty_at = Some(sent_at);
         // A due time of zero would be asked for again and again.
-        self.due_at = next_in.map(|next_in| Instant::now() + next_in.max(RECHECK));
+        self.due_at = next_in.and_then(|after| Instant::now().checked_add(after.max(RECHECK)));
     }
 }

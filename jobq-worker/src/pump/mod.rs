@@ -51,8 +51,8 @@ pub(crate) struct Pump {
     started_at: Instant,
     /// Handlers that run, in all queues.
     running: usize,
-    /// Jobs leased since the start.
-    leased: u64,
+    /// Jobs whose attempts were started. Those put off do not count: they used nothing up.
+    taken: u64,
     /// Since when there has been nothing to run, settle or ask; `None` while there is.
     quiet_since: Option<Instant>,
     /// When a job of an unknown kind was last reported, for each kind.
@@ -84,7 +84,7 @@ impl Pump {
             hurry: Cancellation::new(),
             started_at: now,
             running: 0,
-            leased: 0,
+            taken: 0,
             quiet_since: None,
             unknown_reported_at: HashMap::new(),
             timer: Box::pin(sleep_until(now)),
@@ -235,7 +235,7 @@ impl Pump {
         match self.runtime.config.limits.max_jobs {
             None => free,
             Some(most) => {
-                let left = most.saturating_sub(self.leased).saturating_sub(reserved as u64);
+                let left = most.saturating_sub(self.taken).saturating_sub(reserved as u64);
                 free.min(usize::try_from(left).unwrap_or(usize::MAX))
             }
         }

@@ -22,6 +22,10 @@ pub enum Fault {
     LoseReply,
     /// The store does it, and no answer ever comes.
     Hang,
+    /// The store does it, and the answer takes this long.
+    LateMs(u64),
+    /// The client has a defect.
+    Panic,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct Shared {
     /// The limits of all lease requests.
     asked: Mutex<Vec<usize>>,
     forfeited: AtomicUsize,
+    /// What the store says of restarts, instead of the truth.
+    restart: Mutex<Option<u64>>,
 }
 
 impl Faulty {
@@ -49,6 +55,7 @@ impl Faulty {
             calls: Mutex::default(),
             asked: Mutex::default(),
             forfeited: AtomicUsize::new(0),
+            restart: Mutex::default(),
         };
         Self { inner, shared: Arc::new(shared) }
     }
@@ -59,6 +66,10 @@ impl Faulty {
 
     pub fn fail_extend(&self, fault: Fault) {
         *self.shared.extend.lock().unwrap() = fault;
+    }
+
+    pub fn tell_restart(&self, count: u64) {
+        *self.shared.restart.lock().unwrap() = Some(count);
     }
 
     pub fn calls(&self) -> Vec<&'static str> {
@@ -104,6 +115,12 @@ async fn spoil<T>(fault: Fault, call: impl Future<Output = Result<T>>) -> Result
             call.await?;
             std::future::pending().await
         }
+        Fault::LateMs(time) => {
+            let answer = call.await;
+            tokio::time::sleep(Duration::from_millis(time)).await;
+            answer
+        }
+        Fault::Panic => panic!("a defect of the client"),
     }
 }
 
@@ -165,7 +182,9 @@ impl Backend for Faulty {
 
     async fn heartbeat(&self, worker: &WorkerStatus, ttl: Duration) -> Result<Signals> {
         self.note("heartbeat");
-        self.inner.heartbeat(worker, ttl).await
+        let mut signals = self.inner.heartbeat(worker, ttl).await?;
+        signals.restart = self.shared.restart.lock().unwrap().unwrap_or(signals.restart);
+        Ok(signals)
     }
 
     async fn farewell(&self, worker: WorkerId) -> Result<()> {
