@@ -382,10 +382,20 @@ async fn a_program_that_is_not_allowed_is_not_run() {
     let stage = Stage::set().await;
     let id = stage.enqueue("true", &[]);
 
-    let mut command = stage.jobq();
-    command.args(["work", "--stop-when-empty"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    assert_eq!(WorkerProcess(command.spawn().unwrap()).end().0, Some(0));
+    let work = |options: &[&str]| {
+        let mut command = stage.jobq();
+        command.args(["work", "--stop-when-empty"]).args(options);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_eq!(WorkerProcess(command.spawn().unwrap()).end().0, Some(0));
+    };
 
+    // A worker that allows none leaves the job to another one.
+    work(&[]);
+    let job = stage.job(id).await.unwrap();
+    assert_eq!((job.state, job.failed_attempts), (JobState::Scheduled, 0));
+
+    let id = stage.enqueue("true", &[]);
+    work(&["--allow-command", "ls"]);
     let job = stage.job(id).await.unwrap();
     assert_eq!(job.state, JobState::Dead);
     assert!(job.history.last().unwrap().message.contains("--allow-command"), "{job:?}");

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jobq_core::{Inspect, Job, JobContext, JobState};
@@ -131,7 +132,10 @@ struct Blocking;
 
 #[test]
 fn a_blocking_handler_that_never_ends_does_not_keep_the_worker() {
+    // A lease in the store is not yet a handler that runs.
+    static STARTED: AtomicBool = AtomicBool::new(false);
     fn sit(_: Blocking, _cx: JobContext) {
+        STARTED.store(true, Ordering::SeqCst);
         loop {
             std::thread::park();
         }
@@ -140,15 +144,15 @@ fn a_blocking_handler_that_never_ends_does_not_keep_the_worker() {
     tokio.block_on(async {
         let store = MemoryBackend::new();
         let id = store.enqueue(Blocking).await.unwrap().id();
-        let leased = async {
-            while state(&store, id).await != Some(JobState::Leased) {
+        let started = async {
+            while !STARTED.load(Ordering::SeqCst) {
                 tokio::task::yield_now().await;
             }
         };
         let worker = Worker::new(store.clone()).handle_blocking(sit);
         let worker = worker.grace(Duration::ZERO).stuck_after(Duration::from_millis(50));
 
-        let summary = within(worker.run_until(leased)).await.unwrap();
+        let summary = within(worker.run_until(started)).await.unwrap();
 
         assert_eq!((summary.released, summary.stuck), (1, 1));
         assert_eq!(state(&store, id).await, Some(JobState::Ready));
@@ -223,7 +227,9 @@ async fn a_backend_that_counts_restarts_anew_asks_for_none() {
 
 #[test]
 fn a_full_pool_of_blocking_threads_does_not_keep_the_worker() {
+    static STARTED: AtomicBool = AtomicBool::new(false);
     fn sit(_: Blocking) {
+        STARTED.store(true, Ordering::SeqCst);
         loop {
             std::thread::park();
         }
@@ -232,14 +238,14 @@ fn a_full_pool_of_blocking_threads_does_not_keep_the_worker() {
     let tokio = tokio.worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap();
     tokio.block_on(async {
         let store = MemoryBackend::new();
-        let id = store.enqueue(Blocking).await.unwrap().id();
-        let leased = async {
-            while state(&store, id).await != Some(JobState::Leased) {
+        store.enqueue(Blocking).await.unwrap();
+        let started = async {
+            while !STARTED.load(Ordering::SeqCst) {
                 tokio::task::yield_now().await;
             }
         };
         let worker = Worker::new(store.clone()).handle_blocking(sit).grace(Duration::ZERO);
-        let running = worker.stuck_after(Duration::from_millis(50)).run_until(leased);
+        let running = worker.stuck_after(Duration::from_millis(50)).run_until(started);
 
         let summary = tokio::time::timeout(Duration::from_secs(20), running).await;
 

@@ -4,9 +4,11 @@ use std::io::Read;
 use std::time::Duration;
 
 use jobq_core::{
-    Enqueued, Error, ErrorKind, JobId, JobRecord, Kind, NewJob, Payload, QueueName, Result, When,
+    Enqueued, Error, ErrorKind, JobId, JobRecord, Kind, MAX_PAYLOAD_BYTES, NewJob, Payload,
+    QueueName, Result, When,
 };
 
+use super::allowed::AllowedPrograms;
 use super::command;
 use super::connect::Address;
 use super::exit::Failure;
@@ -41,7 +43,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: Args, registry: Registry) -> Result<(), Failure> {
     // So that a mistake in a `command` is told here, and not by the worker.
-    let registry = command::register(registry, Vec::new());
+    let registry = command::register(registry, AllowedPrograms::default());
     let payload = Payload::from_json(&arguments(&args.json)?)?;
     let store = address.connect().await?;
     let id = match &args.key {
@@ -67,9 +69,15 @@ fn arguments(json: &str) -> Result<String, Failure> {
         return Ok(json.to_owned());
     }
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
+    // JSON is at most some times longer than the payload that it becomes.
+    let most = 8 * MAX_PAYLOAD_BYTES as u64;
+    let read = std::io::stdin().take(most + 1).read_to_string(&mut text);
+    read.map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
+    if text.len() as u64 > most {
+        return Err(Failure::Usage(format!(
+            "standard input has more than {most} bytes: a payload has {MAX_PAYLOAD_BYTES} at most"
+        )));
+    }
     Ok(text)
 }
 

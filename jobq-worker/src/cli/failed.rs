@@ -1,5 +1,7 @@
 //! `jobq failed`: dead jobs and what went wrong with them.
 
+use std::num::NonZeroUsize;
+
 use jobq_core::inspect::JobView;
 use jobq_core::{JobState, QueueName};
 use serde_json::{Value, json};
@@ -19,8 +21,8 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
     queue: Option<QueueName>,
     /// How many jobs of each queue are shown, oldest first.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: NonZeroUsize,
     /// One JSON array with whole errors, for programs.
     #[arg(long)]
     json: bool,
@@ -28,9 +30,10 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let mut jobs = Vec::new();
+    let (mut jobs, mut all) = (Vec::new(), 0);
     for queue in queues_with_dead(&store, args.queue.as_ref()).await? {
-        jobs.extend(store.inspect.jobs(&queue, JobState::Dead, 0, args.limit).await?);
+        jobs.extend(store.inspect.jobs(&queue, JobState::Dead, 0, args.limit.get()).await?);
+        all += store.inspect.queue(&queue).await?.dead;
     }
     if args.json {
         output::json(&jobs.iter().map(as_json).collect())?;
@@ -38,6 +41,10 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         output::line("no dead jobs")?;
     } else {
         output::table(&COLUMNS, jobs.iter().map(as_row).collect())?;
+        let more = all.saturating_sub(jobs.len() as u64);
+        if more > 0 {
+            output::line(&format!("and {more} more: raise --limit to see them"))?;
+        }
     }
     Ok(())
 }

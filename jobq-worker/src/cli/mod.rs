@@ -15,6 +15,7 @@
 //!
 //! Exit codes: 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
 
+mod allowed;
 mod cancel;
 mod command;
 mod connect;

@@ -9,7 +9,7 @@ pub(super) async fn run(address: &Address) -> Result<(), Failure> {
     let workers = store.inspect.workers().await?.len();
     store.inspect.restart_workers().await?;
     output::line(&format!(
-        "asked {workers} workers to end: they hear of it within five seconds, and whatever supervises \
+        "asked {workers} workers to end: busy ones hear of it within five seconds, idle ones within twenty, and whatever supervises \
          them starts them anew"
     ))?;
     Ok(())

@@ -28,6 +28,17 @@ pub(super) fn queue_spec(text: &str) -> Result<QueueSpec, String> {
     Ok(QueueSpec { name, number })
 }
 
+/// A queue and how many of its jobs run at once: `import=3`.
+pub(super) fn queue_limit(text: &str) -> Result<(String, usize), String> {
+    let wrong = || format!("{text:?} is no queue with its number of jobs, such as import=3");
+    let (name, jobs) = text.split_once('=').ok_or_else(wrong)?;
+    let jobs: usize = jobs.parse().map_err(|_| wrong())?;
+    if jobs == 0 {
+        return Err(wrong());
+    }
+    Ok((queue_name(name)?.to_string(), jobs))
+}
+
 pub(super) fn queue_name(text: &str) -> Result<QueueName, String> {
     QueueName::new(text).map_err(|fault| fault.to_string())
 }
@@ -65,6 +76,14 @@ mod tests {
         }
         for text in ["", "M", "-1", "1T", "99999999999G"] {
             assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_has_a_queue_and_a_number() {
+        assert_eq!(queue_limit("mail=3"), Ok(("mail".to_owned(), 3)));
+        for text in ["", "mail", "mail=", "mail=0", "=3", "mail=x"] {
+            assert!(queue_limit(text).is_err(), "{text}");
         }
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+use super::allowed::AllowedPrograms;
 use super::command;
 use super::connect::Address;
 use super::exit::Failure;
 use super::output;
-use super::units::{QueueSpec, bytes, duration, queue_spec};
+use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
 use crate::registry::Registry;
 use crate::worker::Worker;
 
@@ -25,8 +26,8 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "N", default_value_t = 10)]
     concurrency: usize,
     /// How many jobs of one queue run at once.
-    #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = queue_spec)]
-    queue_concurrency: Vec<QueueSpec>,
+    #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = queue_limit)]
+    queue_concurrency: Vec<(String, usize)>,
     /// Run one job if there is one, and end.
     #[arg(long)]
     once: bool,
@@ -73,7 +74,14 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     log_to_stderr(args.log_format);
     if !args.allow_command.is_empty() || registry.kinds().next().is_none() {
-        registry = command::register(registry, args.allow_command.clone());
+        let allowed = AllowedPrograms::find(&args.allow_command).map_err(Failure::Usage)?;
+        if allowed.is_empty() {
+            tracing::warn!(
+                target: "jobq",
+                "no handlers, and no program is allowed: all jobs are put off; see --allow-command"
+            );
+        }
+        registry = command::register(registry, allowed);
     }
     let store = address.connect().await?;
     let summary = set_up(Worker::with_registry(store.backend, registry), args).run().await?;
@@ -89,9 +97,8 @@ fn set_up(worker: Worker, args: Args) -> Worker {
     } else if !args.queue.is_empty() {
         worker = worker.queues(args.queue.into_iter().map(|queue| queue.name));
     }
-    for queue in args.queue_concurrency {
-        let jobs = queue.number.map_or(1, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX));
-        worker = worker.queue_concurrency(queue.name, jobs);
+    for (queue, jobs) in args.queue_concurrency {
+        worker = worker.queue_concurrency(queue, jobs);
     }
     if args.stop_when_empty {
         worker = worker.stop_when_empty();
