@@ -36,7 +36,7 @@ const REGISTERED_FOR: Duration = Duration::from_secs(30);
 /// Jobs in Redis, or a server that speaks its protocol. Clones share the same connections.
 ///
 /// It connects when it is first used and again whenever the connection has failed; calls in between
-/// fail with [`ErrorKind::Unavailable`]. Connections belong to the runtime in which they are made.
+/// fail with [`Unavailable`](jobq_core::ErrorKind::Unavailable). Connections belong to the runtime in which they are made.
 #[derive(Clone)]
 pub struct RedisBackend {
     pub(crate) store: Arc<Store>,
@@ -60,9 +60,9 @@ impl RedisBackend {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for a malformed URL;
-    /// [`Unavailable`](ErrorKind::Unavailable) when nothing answers there, or a replica does;
-    /// [`Refused`](ErrorKind::Refused) for a wrong password or an unsuitable server.
+    /// [`InvalidInput`](jobq_core::ErrorKind::InvalidInput) for a malformed URL;
+    /// [`Unavailable`](jobq_core::ErrorKind::Unavailable) when nothing answers there, or a replica does;
+    /// [`Refused`](jobq_core::ErrorKind::Refused) for a wrong password or an unsuitable server.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::connect_with(RedisConfig::new(url)?).await
     }
@@ -85,7 +85,7 @@ impl RedisBackend {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) when TLS is asked for and cannot be had.
+    /// [`Misconfigured`](jobq_core::ErrorKind::Misconfigured) when TLS is asked for and cannot be had.
     pub fn lazy(config: RedisConfig) -> Result<Self> {
         #[cfg(feature = "tls")]
         // An error means that the program has chosen a provider before, which is as good.
