@@ -8,13 +8,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::batch::{BatchRef, BatchView, NewBatch};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
-use crate::id::WorkerId;
+use crate::id::{JobId, WorkerId};
+use crate::lane::LaneKey;
 use crate::lease::{Exchanged, Extended, Held, LeaseRef, LeaseRequest, Settlement};
+use crate::limits::{LimitScope, LimitSource, Limits};
 use crate::name::QueueName;
+use crate::parents::ParentOutcome;
 use crate::progress::Report;
 use crate::record::{Enqueued, NewJob};
+use crate::sighting::Sighting;
+
+/// The largest cursor that a job can store, in bytes.
+pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 
 /// A store of jobs.
 ///
@@ -39,9 +47,10 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Adds jobs; the answers are in their order.
     ///
     /// A job whose id is known to its queue (waiting, leased, dead, or kept) MUST NOT be added again,
-    /// nor one whose unique key is held by another live job of the queue. Two jobs of one call are
-    /// treated as if they had come one after the other. A job MUST be ready or scheduled when the call
-    /// returns, and an idle worker woken.
+    /// nor one whose unique key is held by another job, as its [mode](crate::UniqueMode) says. Two jobs
+    /// of one call are treated as if they had come one after the other. A job MUST be ready, scheduled or
+    /// waiting for its parents when the call returns, and an idle worker woken for what is ready. It MUST
+    /// be counted by its batch.
     ///
     /// The call is atomic for each job, not for the batch. It may be repeated with the same ids: a job
     /// that had been added and is still known is a [`Duplicate`](Enqueued::Duplicate). One that has
@@ -49,19 +58,24 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when a record fails [its check]; nothing is
-    /// written then. [`Full`](crate::ErrorKind::Full) and [`Unavailable`](crate::ErrorKind::Unavailable)
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when a job fails [its check]; nothing is
+    /// written then. [`Limited`](crate::ErrorKind::Limited) when a queue or lane would have more jobs
+    /// than its limit, [`NotFound`](crate::ErrorKind::NotFound) when a parent or a batch is not known,
+    /// and [`Conflict`](crate::ErrorKind::Conflict) when a batch has ended: nothing is written for jobs
+    /// of that queue then. [`Full`](crate::ErrorKind::Full) and [`Unavailable`](crate::ErrorKind::Unavailable)
     /// after none, some or all of the jobs were added.
     ///
-    /// [its check]: crate::JobRecord::check
+    /// [its check]: NewJob::check
     async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
     /// Settles leases of a queue and leases new jobs of it, in one step.
     ///
     /// Settlements come first, so that what they free can be leased at once. Then due scheduled jobs
     /// are promoted and expired leases reclaimed, a bounded number of each, and up to the requested
-    /// number of ready jobs are leased: highest priority first, first in first out within. A paused
-    /// queue leases nothing. Each lease MUST have a greater token than all earlier ones of the queue.
+    /// number of ready jobs are leased: highest priority first; within a priority lane by lane in turns,
+    /// as [weights](Limits::weight) say; within a lane first in first out. Jobs without a lane are
+    /// together one more lane, of weight 1. A paused queue leases nothing, nor does a paused lane, nor is
+    /// a job leased that is over a limit. Each lease MUST have a greater token than all earlier ones of the queue.
     ///
     /// A job with a request to cancel is cancelled when it is settled other than as complete.
     ///
@@ -129,6 +143,89 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable), [`Full`](crate::ErrorKind::Full).
     async fn maintain(&self, queue: &QueueName, limit: usize) -> Result<Maintained>;
+
+    /// Lets no job of a lane be leased for so long from now, or for longer if it was told so before.
+    /// What runs goes on. Other workers keep to it at once. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable), [`Full`](crate::ErrorKind::Full).
+    async fn throttle_lane(&self, queue: &QueueName, lane: &LaneKey, rest: Duration) -> Result<()>;
+
+    /// Sets the limits of a scope in place of what the same source had set there; empty ones take them
+    /// away. They hold at once, also for what is waiting. Jobs that run count, and go on. May be
+    /// repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when they fail [their check](Limits::check);
+    /// [`Refused`](crate::ErrorKind::Refused) when this backend cannot share limits between queues.
+    async fn set_limits(
+        &self,
+        scope: &LimitScope,
+        source: LimitSource,
+        limits: &Limits,
+    ) -> Result<()>;
+
+    /// Stores where a leased job has got to, in place of what it stored before: its later attempts are
+    /// given it with their [lease](crate::Lease::checkpoint). An empty cursor takes it away. Forgotten
+    /// when the job ends, and kept through the dead. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for more than [`MAX_CHECKPOINT_BYTES`];
+    /// [`Unavailable`](crate::ErrorKind::Unavailable), [`Full`](crate::ErrorKind::Full).
+    async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held>;
+
+    /// How the parents of a job ended, in the order in which it named them; none of those that have
+    /// not. Known as long as the job is.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn parents(&self, queue: &QueueName, id: JobId) -> Result<Vec<ParentOutcome>>;
+
+    /// Opens a batch, and says whether it was new: one with this id may be known already. With a parent,
+    /// it is counted there from now on. Jobs whose [record](crate::JobRecord::batch) names it are
+    /// counted from their enqueue.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when it fails [its check](NewBatch::check);
+    /// [`NotFound`](crate::ErrorKind::NotFound) and [`Conflict`](crate::ErrorKind::Conflict) when the
+    /// parent is not known or has ended; [`Unavailable`](crate::ErrorKind::Unavailable),
+    /// [`Full`](crate::ErrorKind::Full).
+    async fn open_batch(&self, batch: &NewBatch) -> Result<bool>;
+
+    /// Closes a batch: when the jobs it has by then have ended, so has it. One without jobs ends at once.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when it is not known,
+    /// [`Conflict`](crate::ErrorKind::Conflict) when it is closed already;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable), [`Full`](crate::ErrorKind::Full).
+    async fn close_batch(&self, batch: &BatchRef) -> Result<BatchView>;
+
+    /// How far a batch has come; `None` if its home does not know it. Costs the same whatever its size.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>>;
+
+    /// What can be seen of a job: at once if that differs from `seen`, and else as soon as it does.
+    /// Every change of its state that lasts is seen; of several reports in a row, the last. Dropping the
+    /// future leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn watch(
+        &self,
+        queue: &QueueName,
+        id: JobId,
+        seen: Option<&Sighting>,
+    ) -> Result<Sighting>;
 
     /// Waits until one of the queues may have something to lease, and says which.
     ///
@@ -301,6 +398,48 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn maintain(&self, queue: &QueueName, limit: usize) -> Result<Maintained> {
         (**self).maintain(queue, limit).await
+    }
+
+    async fn throttle_lane(&self, queue: &QueueName, lane: &LaneKey, rest: Duration) -> Result<()> {
+        (**self).throttle_lane(queue, lane, rest).await
+    }
+
+    async fn set_limits(
+        &self,
+        scope: &LimitScope,
+        source: LimitSource,
+        limits: &Limits,
+    ) -> Result<()> {
+        (**self).set_limits(scope, source, limits).await
+    }
+
+    async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held> {
+        (**self).checkpoint(queue, lease, cursor).await
+    }
+
+    async fn parents(&self, queue: &QueueName, id: JobId) -> Result<Vec<ParentOutcome>> {
+        (**self).parents(queue, id).await
+    }
+
+    async fn open_batch(&self, batch: &NewBatch) -> Result<bool> {
+        (**self).open_batch(batch).await
+    }
+
+    async fn close_batch(&self, batch: &BatchRef) -> Result<BatchView> {
+        (**self).close_batch(batch).await
+    }
+
+    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        (**self).batch(batch).await
+    }
+
+    async fn watch(
+        &self,
+        queue: &QueueName,
+        id: JobId,
+        seen: Option<&Sighting>,
+    ) -> Result<Sighting> {
+        (**self).watch(queue, id, seen).await
     }
 
     async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {

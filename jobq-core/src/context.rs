@@ -2,15 +2,22 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::backend::Backend;
+use crate::batch::Batch;
 use crate::cancellation::Cancellation;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{JobId, Token, WorkerId};
+use crate::lane::LaneKey;
 use crate::lease::{Held, Lease};
 use crate::metadata::Metadata;
 use crate::name::{Kind, QueueName};
+use crate::parents::ParentOutcome;
 use crate::progress::{Progress, Report};
 
 /// One attempt of a job, as its handler sees it. Clones are the same attempt.
@@ -164,6 +171,77 @@ impl JobContext {
     ) -> Result<Held> {
         let progress = Progress::new(done, total, message);
         self.publish(|report| report.progress = Some(progress)).await
+    }
+
+    /// Where an earlier attempt has got to, as [`save`](Self::save) stored it; `None` if none did.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) when what is stored is no `T`.
+    pub fn saved<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        let Some(bytes) = &self.inner.lease.checkpoint else {
+            return Ok(None);
+        };
+        rmp_serde::from_slice(bytes).map(Some).map_err(|cause| {
+            let what = std::any::type_name::<T>();
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("the checkpoint of job {} is no {what}", self.id()),
+            )
+            .because(cause)
+        })
+    }
+
+    /// Stores where the job has got to, for a later attempt to go on from: at most 64 KiB, encoded. One
+    /// write to the backend.
+    ///
+    /// [`Held::Lost`] means that this attempt no longer holds the job: the handler should stop.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::checkpoint`].
+    pub async fn save<T: Serialize + Sync>(&self, cursor: &T) -> Result<Held> {
+        let bytes = rmp_serde::to_vec_named(cursor).map_err(|cause| {
+            Error::invalid_input("the checkpoint has no encoding").because(cause)
+        })?;
+        let lease = self.inner.lease.proof();
+        self.inner.backend.checkpoint(self.queue_name(), lease, &bytes).await
+    }
+
+    /// The lane whose share of the queue this job takes.
+    #[must_use]
+    pub fn lane(&self) -> Option<&LaneKey> {
+        self.inner.lease.job.lane.as_ref()
+    }
+
+    /// Lets no further job of this job's lane be leased for so long: what to do about a `429` with a
+    /// `Retry-After`. Usually followed by `Err(JobError::snooze(rest))`. A job without a lane changes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::throttle_lane`].
+    pub async fn throttle_lane(&self, rest: Duration) -> Result<()> {
+        match self.lane() {
+            Some(lane) => self.inner.backend.throttle_lane(self.queue_name(), lane, rest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The batch that counts this job: it can be added to.
+    #[must_use]
+    pub fn batch(&self) -> Option<Batch<'_>> {
+        let batch = self.inner.lease.job.batch.clone()?;
+        Some(Batch::new(&self.inner.backend, batch))
+    }
+
+    /// How the jobs that this one waited for have ended, in the order in which it named them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::parents`].
+    pub async fn parents(&self) -> Result<Vec<ParentOutcome>> {
+        self.inner.backend.parents(self.queue_name(), self.id()).await
     }
 
     /// Adds a line to the log that is kept with the job: the newest hundred lines of the newest

@@ -18,6 +18,17 @@ pub enum ErrorKind {
     Full,
     /// The caller gave something that can never be accepted: a bad name, an oversized payload.
     InvalidInput,
+    /// A queue or lane has as many waiting jobs as its [limit](crate::Limits::max_size) allows. Nothing
+    /// was written; try again when some have been done.
+    Limited,
+    /// What was named is not known: a job, a batch, a lane.
+    NotFound,
+    /// What was named is not in a state for this: a batch that is closed already.
+    Conflict,
+    /// A job that was waited for did not complete.
+    Failed,
+    /// What was waited for did not come in the time given.
+    TimedOut,
     /// The backend refuses: wrong password, missing permission, an unsuitable server.
     Refused,
     /// What is stored cannot be understood.
@@ -32,6 +43,11 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::Full => "full",
             Self::InvalidInput => "invalid input",
+            Self::Limited => "limited",
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
             Self::Refused => "refused",
             Self::Corrupt => "corrupt",
             Self::Misconfigured => "misconfigured",
@@ -85,7 +101,7 @@ impl Error {
     /// Whether the same call may succeed later with nothing changed but time.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Full)
+        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Full | ErrorKind::Limited)
     }
 }
 

@@ -5,14 +5,20 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::backend::WorkerStatus;
+use crate::batch::{BatchRef, BatchView};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::explain::Standing;
 use crate::history::History;
 use crate::id::{JobId, Token, WorkerId};
+use crate::job_ref::JobRef;
+use crate::lane::LaneKey;
+use crate::limits::{LimitSetting, Limits};
 use crate::name::QueueName;
 use crate::progress::Report;
 use crate::record::JobRecord;
 use crate::state::JobState;
+use crate::unique::UniqueKey;
 
 /// What people do with jobs and queues.
 ///
@@ -101,6 +107,98 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues).
     async fn resume(&self, queue: &QueueName) -> Result<()>;
 
+    /// The lanes of a queue that have a job ready or running, or an override, from the `offset`th on, by
+    /// key.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>>;
+
+    /// One lane of a queue, as it would be shown if nothing was known of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<LaneView>;
+
+    /// Stops leasing from a lane until it is resumed.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
+    async fn pause_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()>;
+
+    /// Leases from a paused lane again. One that rests for another reason rests no more either, and its
+    /// failures in a row are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
+    async fn resume_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()>;
+
+    /// All limits set for a queue and its lanes, at most `limit` of those for single lanes.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn limits(&self, queue: &QueueName, limit: usize) -> Result<Vec<LimitSetting>>;
+
+    /// All shared limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn shared_limits(&self) -> Result<Vec<LimitSetting>>;
+
+    /// Who holds a unique key: the job that waits with it (or did within its throttle), and the one that
+    /// runs with it. Looks among those of the queue and among those of all queues.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn unique(&self, queue: &QueueName, key: UniqueKey) -> Result<Vec<JobRef>>;
+
+    /// The batches whose home is this queue, newest first, from the `offset`th on.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn batches(
+        &self,
+        queue: &QueueName,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<BatchView>>;
+
+    /// The jobs of a batch that are dead, from the `offset`th on.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn failed_of_batch(
+        &self,
+        batch: &BatchRef,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<JobRef>>;
+
+    /// Calls off the jobs of a batch that have not started: they end as cancelled instead of being
+    /// leased. Says whether the batch is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
+    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool>;
+
+    /// Why a job is not running; `None` if the queue does not know it. Told from the same facts by which
+    /// [`exchange`](crate::Backend::exchange) decides.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn standing(&self, queue: &QueueName, id: JobId) -> Result<Option<Standing>>;
+
     /// Asks all workers to stop gracefully, so that whatever supervises them starts the new program.
     ///
     /// # Errors
@@ -124,6 +222,8 @@ pub struct QueueStats {
     pub queue: QueueName,
     /// Whether it is paused.
     pub paused: bool,
+    /// Jobs that wait for other jobs to end.
+    pub waiting: u64,
     /// Jobs that wait for a worker.
     pub ready: u64,
     /// Jobs that wait for their time, those due but not yet promoted among them.
@@ -147,6 +247,7 @@ impl QueueStats {
         Self {
             queue,
             paused: false,
+            waiting: 0,
             ready: 0,
             scheduled: 0,
             leased: 0,
@@ -161,6 +262,7 @@ impl QueueStats {
     #[must_use]
     pub const fn count(&self, state: JobState) -> u64 {
         match state {
+            JobState::Waiting => self.waiting,
             JobState::Scheduled => self.scheduled,
             JobState::Ready => self.ready,
             JobState::Leased => self.leased,
@@ -168,6 +270,34 @@ impl QueueStats {
             JobState::Cancelled => self.cancelled,
             JobState::Dead => self.dead,
         }
+    }
+}
+
+/// What is known of a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LaneView {
+    /// The lane.
+    pub lane: LaneKey,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Jobs of it that wait for a worker.
+    pub ready: u64,
+    /// Jobs of it held by workers.
+    pub leased: u64,
+    /// What limits it, from all sources and scopes.
+    pub limits: Limits,
+    /// When it next may have a job leased, if that is a matter of time: it rests, or its rate is used up.
+    pub until: Option<Timestamp>,
+    /// Failed attempts in a row.
+    pub failures: u32,
+}
+
+impl LaneView {
+    /// The view of a lane that nothing is known of.
+    #[must_use]
+    pub const fn new(lane: LaneKey, limits: Limits) -> Self {
+        Self { lane, paused: false, ready: 0, leased: 0, limits, until: None, failures: 0 }
     }
 }
 

@@ -7,9 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::backoff::Backoff;
 use crate::error::Result;
+use crate::lane::LaneKey;
 use crate::payload::OlderPayload;
 use crate::priority::Priority;
-use crate::unique::UniqueKey;
+use crate::unique::{UniqueKey, UniqueMode};
 
 /// A type of job: its arguments as fields, and how such jobs are queued, retried and kept.
 ///
@@ -58,12 +59,26 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How many workers a job may bring down before it is put aside as dead.
     const MAX_CRASHES: u32 = 3;
 
+    /// For how long a job holds its [unique key](Self::unique_key), and what becomes of a second one.
+    const UNIQUE_MODE: UniqueMode = UniqueMode::UntilFinished;
+    /// How much of a rate limit one such job uses up.
+    const COST: u32 = 1;
+
     /// What makes this job the same as another; `None` if it is like no other.
     ///
     /// # Errors
     ///
     /// When the key has no encoding.
     fn unique_key(&self) -> Result<Option<UniqueKey>> {
+        Ok(None)
+    }
+
+    /// Whose share of the queue this job takes; `None` if the queue is not shared out.
+    ///
+    /// # Errors
+    ///
+    /// When what the key is made of breaks the rules of [`LaneKey`].
+    fn lane_key(&self) -> Result<Option<LaneKey>> {
         Ok(None)
     }
 

@@ -45,6 +45,8 @@ pub struct Lease {
     pub crashes: u32,
     /// What went wrong so far.
     pub history: History,
+    /// The cursor that an earlier attempt has [saved](crate::Backend::checkpoint), encoded.
+    pub checkpoint: Option<Vec<u8>>,
     /// When the lease expires unless it is extended, by the backend's clock.
     pub expires_at: Timestamp,
 }
@@ -65,6 +67,7 @@ impl Lease {
             failed_attempts: 0,
             crashes: 0,
             history: History::new(),
+            checkpoint: None,
             expires_at,
         }
     }
@@ -191,9 +194,9 @@ pub struct Exchanged {
     pub held: Vec<Held>,
     /// The jobs leased.
     pub leases: Vec<Arc<Lease>>,
-    /// How long until a scheduled job is due or a lease expires in this queue, zero if one is already;
-    /// `None` if there is neither. Known only if a lease was asked for and fewer jobs came than were
-    /// asked for.
+    /// How long until a scheduled job is due, a lease expires or a limited lane has room in this queue,
+    /// zero if that is so already; `None` if there is nothing such. Known only if a lease was asked for
+    /// and fewer jobs came than were asked for.
     pub next_in: Option<Duration>,
 }
 

@@ -32,6 +32,7 @@
 
 pub mod backend;
 pub mod backoff;
+pub mod batch;
 mod batches;
 mod cancellation;
 mod clock;
@@ -39,22 +40,29 @@ mod clock;
 pub mod conformance;
 mod context;
 mod error;
+pub mod explain;
+mod handle;
 pub mod history;
 mod id;
 pub mod inspect;
 mod job;
+mod job_ref;
+mod lane;
 pub mod lease;
+pub mod limits;
 mod memory;
 mod metadata;
 mod name;
 mod options;
 pub mod outcome;
+pub mod parents;
 mod payload;
 mod priority;
 pub mod progress;
 mod queue;
 mod record;
 mod retention;
+mod sighting;
 mod state;
 mod unique;
 
@@ -63,16 +71,20 @@ extern crate self as jobq_core;
 
 pub use backend::Backend;
 pub use backoff::Backoff;
+pub use batch::{Batch, BatchId, BatchRef, BatchState, BatchView, NewBatch, OpenBatch};
 pub use cancellation::{Cancellation, StopReason};
 #[cfg(any(test, feature = "test-util"))]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::JobContext;
 pub use error::{Error, ErrorKind, Result};
+pub use explain::{Block, Standing};
+pub use handle::JobHandle;
 pub use history::{Failure, FailureKind, History};
 pub use id::{JobId, Token, WorkerId};
 pub use inspect::Inspect;
 pub use job::Job;
+pub use job_ref::{After, JobRef};
 /// Derives [`trait@Job`]: fills in its constants, and never hides behaviour.
 ///
 /// All keys of `#[job(…)]` may be left out. A duration is a number with its unit, `ms`, `s`, `m`, `h` or
@@ -119,16 +131,20 @@ pub use job::Job;
 /// ```
 #[cfg(feature = "derive")]
 pub use jobq_macros::Job;
+pub use lane::LaneKey;
 pub use lease::{Exchanged, Extended, Held, Lease, LeaseRef, LeaseRequest, Next, Settlement};
+pub use limits::{Breaker, Counting, LimitScope, LimitSetting, LimitSource, Limits, Rate};
 pub use memory::MemoryBackend;
 pub use metadata::Metadata;
-pub use name::{Kind, QueueName};
+pub use name::{Kind, LimitName, QueueName};
 pub use outcome::{IntoOutcome, JobError, JobResult, Outcome};
+pub use parents::{OnParentFailure, Parent, ParentOutcome};
 pub use payload::{MAX_PAYLOAD_BYTES, OlderPayload, Payload};
 pub use priority::Priority;
 pub use progress::{LogLine, Progress, Report};
 pub use queue::{Enqueue, EnqueueMany, EnqueuedMany, Queue};
 pub use record::{Enqueued, JobRecord, NewJob, When};
 pub use retention::DeadRetention;
+pub use sighting::Sighting;
 pub use state::JobState;
-pub use unique::UniqueKey;
+pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};

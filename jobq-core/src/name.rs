@@ -104,6 +104,11 @@ name! {
     Kind, "kind"
 }
 
+name! {
+    /// The name of a limit that several queues share.
+    LimitName, "limit name"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use crate::batch::BatchRef;
 use crate::error::Result;
 use crate::id::JobId;
+use crate::job_ref::JobRef;
+use crate::lane::LaneKey;
 use crate::metadata::Metadata;
 use crate::name::QueueName;
+use crate::parents::OnParentFailure;
 use crate::priority::Priority;
 use crate::record::{JobRecord, When};
-use crate::unique::UniqueKey;
+use crate::unique::Unique;
 
 /// The choices made so far; what is `None` stays with the job's type.
 #[derive(Clone, Debug, Default)]
@@ -17,18 +21,23 @@ pub(crate) struct Options {
     pub(crate) queue: Option<String>,
     pub(crate) when: When,
     pub(crate) priority: Option<u8>,
-    pub(crate) unique: Option<Unique>,
+    pub(crate) unique: Option<Option<Unique>>,
+    pub(crate) lane: Option<Lane>,
+    pub(crate) cost: Option<u32>,
+    pub(crate) parents: Vec<JobRef>,
+    pub(crate) on_parent_failure: OnParentFailure,
+    pub(crate) batch: Option<BatchRef>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) retention: Option<Option<Duration>>,
     pub(crate) metadata: Metadata,
 }
 
-/// A unique key chosen at the enqueue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Unique {
+/// A lane chosen at the enqueue, not yet checked.
+#[derive(Clone, Debug)]
+pub(crate) enum Lane {
     None,
-    Key(UniqueKey),
+    Key(String),
 }
 
 impl Options {
@@ -40,10 +49,19 @@ impl Options {
         if let Some(level) = self.priority {
             record.priority = Priority::new(level)?;
         }
-        match self.unique {
-            Some(Unique::None) => record.unique = None,
-            Some(Unique::Key(key)) => record.unique = Some(key),
+        if let Some(unique) = self.unique {
+            record.unique = unique;
+        }
+        match &self.lane {
+            Some(Lane::None) => record.lane = None,
+            Some(Lane::Key(key)) => record.lane = Some(LaneKey::new(key)?),
             None => {}
+        }
+        if let Some(cost) = self.cost {
+            record.cost = cost;
+        }
+        if let Some(batch) = &self.batch {
+            record.batch = Some(batch.clone());
         }
         if let Some(max_attempts) = self.max_attempts {
             record.max_attempts = max_attempts;
@@ -77,9 +95,45 @@ macro_rules! option_setters {
             self
         }
 
-        /// Makes it ready after this delay, by the backend's clock.
-        pub fn after(mut self, delay: ::std::time::Duration) -> Self {
-            self.options.when = $crate::When::After(delay);
+        /// Makes it ready after this delay, by the backend's clock, or after these jobs have ended:
+        /// `after(Duration::from_secs(60))`, `after([&extract, &transform])`. With both, the delay starts
+        /// when the last of the jobs has ended. A job that is not known is an error when this is awaited.
+        pub fn after(mut self, what: impl Into<$crate::After>) -> Self {
+            match what.into() {
+                $crate::After::Delay(delay) => self.options.when = $crate::When::After(delay),
+                $crate::After::Jobs(jobs) => self.options.parents.extend(jobs),
+            }
+            self
+        }
+
+        /// Chooses what becomes of it when a job it waits for ends as dead or cancelled.
+        pub fn on_parent_failure(mut self, policy: $crate::OnParentFailure) -> Self {
+            self.options.on_parent_failure = policy;
+            self
+        }
+
+        /// Puts it into this lane in place of its type's. A key that breaks the rules of
+        /// [`LaneKey`]($crate::LaneKey) is an error when this is awaited.
+        pub fn lane(mut self, key: impl ::std::fmt::Display) -> Self {
+            self.options.lane = Some($crate::options::Lane::Key(key.to_string()));
+            self
+        }
+
+        /// Puts it into no lane.
+        pub fn no_lane(mut self) -> Self {
+            self.options.lane = Some($crate::options::Lane::None);
+            self
+        }
+
+        /// Overrides how much of a rate limit it uses up: 1 to 65,535.
+        pub fn cost(mut self, cost: u32) -> Self {
+            self.options.cost = Some(cost);
+            self
+        }
+
+        /// Lets this batch count it. Its home is told with the enqueue.
+        pub fn batch(mut self, batch: $crate::BatchRef) -> Self {
+            self.options.batch = Some(batch);
             self
         }
 

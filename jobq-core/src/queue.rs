@@ -8,13 +8,17 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::backend::Backend;
+use crate::batch::{Batch, BatchRef, OpenBatch};
 use crate::batches::batches;
 use crate::error::{Error, Result};
+use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::Job;
-use crate::options::{Options, Unique, option_setters};
+use crate::job_ref::JobRef;
+use crate::options::{Options, option_setters};
+use crate::parents::Parent;
 use crate::record::{Enqueued, JobRecord, NewJob};
-use crate::unique::UniqueKey;
+use crate::unique::Unique;
 
 /// How many batches are under way at once: while the backend works on some, the next are encoded.
 const CALLS_IN_FLIGHT: usize = 4;
@@ -43,7 +47,7 @@ pub trait Queue: Backend {
     where
         Self: Sized,
     {
-        Enqueue { backend: self, job, options: Options::default() }
+        Enqueue::new(self, job)
     }
 
     /// Enqueues jobs as a stream brings them, in batches and in bounded memory: a million jobs take no
@@ -60,7 +64,7 @@ pub trait Queue: Backend {
         J: Job,
         S: Stream<Item = J> + Send,
     {
-        EnqueueMany { backend: self, jobs, options: Options::default(), id_of: None }
+        EnqueueMany::new(self, jobs)
     }
 
     /// Enqueues all jobs of an iterator: [`enqueue_many`](Self::enqueue_many) for what is already there.
@@ -72,6 +76,50 @@ pub trait Queue: Backend {
         I::IntoIter: Send,
     {
         self.enqueue_many(stream::iter(jobs))
+    }
+
+    /// A batch: jobs that are counted as one, with jobs that run when they have ended.
+    ///
+    /// ```
+    /// # use jobq_core::{Job, MemoryBackend, Queue};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize, Job)]
+    /// struct ImportRow { row: u64 }
+    ///
+    /// #[derive(Serialize, Deserialize, Job)]
+    /// struct SendReport;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let queue = MemoryBackend::new();
+    /// let batch = queue.batch("price list").on_complete(SendReport).open().await?;
+    /// batch.enqueue_all((1..=3).map(|row| ImportRow { row })).await?;
+    /// let view = batch.close().await?;
+    /// assert_eq!((view.total, view.pending()), (3, 3));
+    /// # Ok::<(), jobq_core::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn batch(&self, name: impl Into<String>) -> OpenBatch<'_>
+    where
+        Self: Sized,
+    {
+        OpenBatch::new(self, name.into())
+    }
+
+    /// A batch that is open already, such as one that another process has opened. Whether it is known
+    /// shows when it is used.
+    fn batch_of(&self, batch: BatchRef) -> Batch<'_>
+    where
+        Self: Sized,
+    {
+        Batch::new(self, batch)
+    }
+
+    /// A handle on a job that is enqueued already. Whether it is known shows when it is used.
+    fn handle<J: Job>(&self, job: JobRef) -> JobHandle<'_, J>
+    where
+        Self: Sized,
+    {
+        JobHandle::new(self, job, None)
     }
 }
 
@@ -88,8 +136,26 @@ pub struct Enqueue<'a, J> {
     options: Options,
 }
 
-impl<J: Job> Enqueue<'_, J> {
+impl<'a, J: Job> Enqueue<'a, J> {
+    pub(crate) fn new(backend: &'a dyn Backend, job: J) -> Self {
+        Self { backend, job, options: Options::default() }
+    }
+
     option_setters!();
+
+    /// Enqueues it, and gives a handle to wait for its result and to follow its progress.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting it.
+    pub async fn handle(self) -> Result<JobHandle<'a, J>> {
+        let backend = self.backend;
+        let job = self.build()?;
+        let answers = backend.enqueue_batch(std::slice::from_ref(&job)).await?;
+        let enqueued = answers.first().copied().ok_or_else(|| missing_answer(0, 1))?;
+        let reference = JobRef::new(job.record.queue, enqueued.id());
+        Ok(JobHandle::new(backend, reference, Some(enqueued)))
+    }
 
     /// Gives the job this id. A job under an id that the backend knows is not added again, so a caller
     /// with a key of its own can repeat an enqueue whose answer it never saw:
@@ -99,9 +165,16 @@ impl<J: Job> Enqueue<'_, J> {
         self
     }
 
-    /// Overrides what makes the job the same as another; `None` makes it like no other.
-    pub fn unique(mut self, key: impl Into<Option<UniqueKey>>) -> Self {
-        self.options.unique = Some(key.into().map_or(Unique::None, Unique::Key));
+    /// Overrides what makes the job the same as another: a [`UniqueKey`](crate::UniqueKey) holds until
+    /// the job ends, a [`Unique`] as its mode says.
+    pub fn unique(mut self, unique: impl Into<Unique>) -> Self {
+        self.options.unique = Some(Some(unique.into()));
+        self
+    }
+
+    /// Makes the job like no other.
+    pub fn not_unique(mut self) -> Self {
+        self.options.unique = Some(None);
         self
     }
 
@@ -147,7 +220,11 @@ pub struct EnqueueMany<'a, J, S> {
 
 type IdOf<J> = Arc<dyn Fn(&J) -> JobId + Send + Sync>;
 
-impl<J: Job, S> EnqueueMany<'_, J, S> {
+impl<'a, J: Job, S> EnqueueMany<'a, J, S> {
+    pub(crate) fn new(backend: &'a dyn Backend, jobs: S) -> Self {
+        Self { backend, jobs, options: Options::default(), id_of: None }
+    }
+
     option_setters!();
 
     /// Gives each job the id that `id_of` makes of it, so that the whole enqueue can be repeated.
@@ -213,7 +290,7 @@ impl EnqueuedMany {
     fn add(&mut self, answers: &[Enqueued]) {
         for answer in answers {
             match answer {
-                Enqueued::Created(_) => self.created += 1,
+                Enqueued::Created(_) | Enqueued::Replaced { .. } => self.created += 1,
                 Enqueued::Duplicate(_) => self.duplicates += 1,
             }
         }
@@ -232,7 +309,11 @@ impl EnqueuedMany {
 fn new_job<J: Job>(id: JobId, job: &J, options: &Options) -> Result<NewJob> {
     let mut record = JobRecord::of(id, job)?;
     options.apply(&mut record)?;
-    Ok(NewJob::new(record, options.when))
+    let mut job = NewJob::new(record, options.when);
+    job.parents = options.parents.iter().cloned().map(Parent::known).collect();
+    job.on_parent_failure = options.on_parent_failure;
+    job.check()?;
+    Ok(job)
 }
 
 fn missing_answer(got: usize, expected: usize) -> Error {

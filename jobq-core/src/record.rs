@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
+use crate::batch::BatchRef;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::JobId;
 use crate::job::Job;
+use crate::job_ref::JobRef;
+use crate::lane::LaneKey;
 use crate::metadata::Metadata;
 use crate::name::{Kind, QueueName};
+use crate::parents::{MAX_PARENTS, OnParentFailure, Parent};
 use crate::payload::Payload;
 use crate::priority::Priority;
-use crate::unique::UniqueKey;
+use crate::unique::Unique;
 
 /// The most attempts and crashes a job may be given.
 const MAX_ATTEMPTS_LIMIT: u32 = 65_535;
 const MAX_CRASHES_LIMIT: u32 = 255;
+const MAX_COST: u32 = 65_535;
 /// The longest timeout and retention. Backends may store them in 32 bits.
 const MAX_TIMEOUT: Duration = Duration::from_millis(u32::MAX as u64);
 const MAX_RETENTION: Duration = Duration::from_secs(u32::MAX as u64);
@@ -43,8 +48,15 @@ pub struct JobRecord {
     pub timeout: Option<Duration>,
     /// How long it is kept once completed or cancelled.
     pub retention: Option<Duration>,
-    /// What makes it the same as another.
-    pub unique: Option<UniqueKey>,
+    /// What makes it the same as another, and for how long.
+    pub unique: Option<Unique>,
+    /// Whose share of the queue it takes.
+    pub lane: Option<LaneKey>,
+    /// How much of a [rate](crate::Limits::rate) it uses up: 1 to 65,535. One that costs more than a
+    /// rate allows costs all of it.
+    pub cost: u32,
+    /// The batch that counts it.
+    pub batch: Option<BatchRef>,
     /// Small facts beside the payload.
     pub metadata: Metadata,
     /// When it was enqueued: stamped by the backend with its own clock.
@@ -67,6 +79,9 @@ impl JobRecord {
             timeout: None,
             retention: None,
             unique: None,
+            lane: None,
+            cost: 1,
+            batch: None,
             metadata: Metadata::new(),
             enqueued_at: Timestamp::EPOCH,
         }
@@ -86,7 +101,9 @@ impl JobRecord {
             max_crashes: J::MAX_CRASHES,
             timeout: J::TIMEOUT,
             retention: J::RETENTION,
-            unique: job.unique_key()?,
+            unique: job.unique_key()?.map(|key| Unique::new(key, J::UNIQUE_MODE)),
+            lane: job.lane_key()?,
+            cost: J::COST,
             ..Self::new(id, QueueName::new(J::QUEUE)?, Kind::new(J::KIND)?, Payload::encode(job)?)
         };
         record.check()?;
@@ -112,6 +129,7 @@ impl JobRecord {
         within("max_attempts", self.max_attempts, MAX_ATTEMPTS_LIMIT)?;
         within("max_crashes", self.max_crashes, MAX_CRASHES_LIMIT)?;
         within("version", self.version, MAX_ATTEMPTS_LIMIT)?;
+        within("cost", self.cost, MAX_COST)?;
         let duration =
             |what: &str, value: Option<Duration>, least: Duration, most: Duration| match value {
                 Some(value) if value < least || value > most => Err(Error::invalid_input(format!(
@@ -122,6 +140,9 @@ impl JobRecord {
             };
         duration("timeout", self.timeout, Duration::from_millis(1), MAX_TIMEOUT)?;
         duration("retention", self.retention, Duration::from_secs(1), MAX_RETENTION)?;
+        if let Some(unique) = &self.unique {
+            unique.check()?;
+        }
         self.metadata.check()
     }
 }
@@ -145,15 +166,51 @@ pub enum When {
 pub struct NewJob {
     /// What to store.
     pub record: JobRecord,
-    /// When it becomes ready.
+    /// When it becomes ready; if it has parents, counted from when the last of them has ended.
     pub when: When,
+    /// The jobs it waits for.
+    pub parents: Vec<Parent>,
+    /// What becomes of it when one of them fails.
+    pub on_parent_failure: OnParentFailure,
+    /// Jobs that were enqueued before it and wait for it, as one of their parents
+    /// [to come](Parent::is_to_come).
+    pub children: Vec<JobRef>,
 }
 
 impl NewJob {
-    /// A job that becomes ready at `when`.
+    /// A job that becomes ready at `when`, and waits for no other.
     #[must_use]
     pub const fn new(record: JobRecord, when: When) -> Self {
-        Self { record, when }
+        Self {
+            record,
+            when,
+            parents: Vec::new(),
+            on_parent_failure: OnParentFailure::Fail,
+            children: Vec::new(),
+        }
+    }
+
+    /// Refuses what no backend could keep.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming the field and its limit.
+    pub fn check(&self) -> Result<()> {
+        self.record.check()?;
+        for (what, count) in [("parents", self.parents.len()), ("children", self.children.len())] {
+            if count > MAX_PARENTS {
+                return Err(Error::invalid_input(format!(
+                    "job {} has {count} {what}, more than the {MAX_PARENTS} allowed: use a batch",
+                    self.record.id
+                )));
+            }
+        }
+        let myself = JobRef::new(self.record.queue.clone(), self.record.id);
+        if self.parents.iter().any(|parent| parent.job == myself) || self.children.contains(&myself)
+        {
+            return Err(Error::invalid_input(format!("job {} cannot wait for itself", myself.id)));
+        }
+        Ok(())
     }
 }
 
@@ -161,13 +218,20 @@ impl NewJob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "callers must be able to rely on there being two cases"
+    reason = "callers must be able to rely on there being these cases"
 )]
 pub enum Enqueued {
     /// The job was added, under this id.
     Created(JobId),
     /// Nothing was added: this job is there already, under the same id or the same unique key.
     Duplicate(JobId),
+    /// The job was added in place of one that waited with its unique key, which ended as cancelled.
+    Replaced {
+        /// The job that was added.
+        id: JobId,
+        /// The one that it took the place of.
+        previous: JobId,
+    },
 }
 
 impl Enqueued {
@@ -175,13 +239,13 @@ impl Enqueued {
     #[must_use]
     pub const fn id(self) -> JobId {
         match self {
-            Self::Created(id) | Self::Duplicate(id) => id,
+            Self::Created(id) | Self::Duplicate(id) | Self::Replaced { id, .. } => id,
         }
     }
 
     /// Whether a job was added.
     #[must_use]
     pub const fn is_created(self) -> bool {
-        matches!(self, Self::Created(_))
+        matches!(self, Self::Created(_) | Self::Replaced { .. })
     }
 }

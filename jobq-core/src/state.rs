@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a new state changes what every backend must do")]
 pub enum JobState {
+    /// Waits for other jobs to end, its parents.
+    Waiting,
     /// Waits for its time: enqueued for later, snoozed, or backing off after a failed attempt.
     Scheduled,
     /// Waits for a worker. A paused queue keeps its jobs ready.
@@ -35,13 +37,20 @@ pub enum JobState {
 
 impl JobState {
     /// All states, in the order of a job's life.
-    pub const ALL: [Self; 6] =
-        [Self::Scheduled, Self::Ready, Self::Leased, Self::Completed, Self::Cancelled, Self::Dead];
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Scheduled,
+        Self::Ready,
+        Self::Leased,
+        Self::Completed,
+        Self::Cancelled,
+        Self::Dead,
+    ];
 
     /// Whether a job in this state may still run.
     #[must_use]
     pub const fn is_live(self) -> bool {
-        matches!(self, Self::Scheduled | Self::Ready | Self::Leased)
+        matches!(self, Self::Waiting | Self::Scheduled | Self::Ready | Self::Leased)
     }
 
     /// Whether a job may go from this state to `next` in one step.
@@ -49,7 +58,8 @@ impl JobState {
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
-            (Self::Scheduled, Self::Ready | Self::Cancelled)
+            (Self::Waiting, Self::Scheduled | Self::Ready | Self::Cancelled | Self::Dead)
+                | (Self::Scheduled, Self::Ready | Self::Cancelled)
                 | (Self::Ready, Self::Leased | Self::Cancelled)
                 | (
                     Self::Leased,
@@ -63,6 +73,7 @@ impl JobState {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Scheduled => "scheduled",
             Self::Ready => "ready",
             Self::Leased => "leased",
@@ -85,7 +96,7 @@ impl FromStr for JobState {
     fn from_str(word: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
             Error::invalid_input(format!(
-                "{word:?} is not a state: scheduled, ready, leased, completed, cancelled or dead"
+                "{word:?} is not a state: waiting, scheduled, ready, leased, completed, cancelled or dead"
             ))
         })
     }

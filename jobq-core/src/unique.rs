@@ -1,16 +1,124 @@
 //! Keys by which equal jobs are kept from waiting twice.
 
 use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// What makes a job the same as another: at most one job of a queue holds a key at a time.
+/// What makes a job unique: a key, for how long a job holds it, and where no other may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unique {
+    /// What makes it the same as another.
+    pub key: UniqueKey,
+    /// For how long a job holds the key, and what becomes of a second one.
+    pub mode: UniqueMode,
+    /// Among which jobs the key counts.
+    pub scope: UniqueScope,
+}
+
+impl Unique {
+    /// A key that a job holds in its queue as `mode` says.
+    #[must_use]
+    pub const fn new(key: UniqueKey, mode: UniqueMode) -> Self {
+        Self { key, mode, scope: UniqueScope::Queue }
+    }
+
+    /// The same, among all queues.
+    #[must_use]
+    pub const fn everywhere(mut self) -> Self {
+        self.scope = UniqueScope::Everywhere;
+        self
+    }
+
+    /// Refuses what no backend could keep.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming the time and its limit.
+    pub fn check(&self) -> Result<()> {
+        let possible = |what: &str, time: Duration| {
+            if (MIN_TIME..=MAX_TIME).contains(&time) {
+                Ok(())
+            } else {
+                Err(Error::invalid_input(format!(
+                    "{what} of {time:?} is not possible: 1 ms to 49 days"
+                )))
+            }
+        };
+        match self.mode {
+            UniqueMode::Throttle { per } => possible("a throttle", per),
+            UniqueMode::Debounce { delay, at_most } => {
+                possible("a debounce", delay)?;
+                at_most.map_or(Ok(()), |at_most| {
+                    possible("the most a debounce may add up to,", at_most)
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<UniqueKey> for Unique {
+    fn from(key: UniqueKey) -> Self {
+        Self::new(key, UniqueMode::UntilFinished)
+    }
+}
+
+/// The times of unique modes fit 32 bits of milliseconds.
+const MIN_TIME: Duration = Duration::from_millis(1);
+const MAX_TIME: Duration = Duration::from_millis(u32::MAX as u64);
+
+/// For how long a job holds its unique key, and what becomes of a second job with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UniqueMode {
+    /// From the enqueue until the job ends: a second one is a
+    /// [`Duplicate`](crate::Enqueued::Duplicate) of it, also while it runs or backs off.
+    #[default]
+    UntilFinished,
+    /// From the enqueue until it is first leased: a second one is a duplicate only as long as the first
+    /// has not started.
+    UntilStarted,
+    /// While it is leased: any number may wait, one runs at a time.
+    WhileRunning,
+    /// For a time that starts with the enqueue, whatever becomes of the job, unless it is cancelled or
+    /// deleted: a second one within it is a duplicate.
+    Throttle {
+        /// How long.
+        per: Duration,
+    },
+    /// The job waits for a delay that starts anew with each further one, and the newest takes the place
+    /// of the one before: that ends as cancelled. Held until it is first leased.
+    Debounce {
+        /// How long after the newest enqueue the job is due.
+        delay: Duration,
+        /// How long after the first enqueue it is due whatever comes.
+        at_most: Option<Duration>,
+    },
+    /// One runs and one waits: a further one takes the place of the one that waits, which ends as
+    /// cancelled. The one that waits is not leased before the other's lease has ended.
+    LatestWins,
+}
+
+/// Among which jobs a unique key counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UniqueScope {
+    /// Those of the queue.
+    #[default]
+    Queue,
+    /// Those of all queues. On Redis this needs a server that is no cluster.
+    Everywhere,
+}
+
+/// What makes a job the same as another.
 ///
-/// A job holds its key from its enqueue until it ends (completed, dead, cancelled or deleted). The key
-/// is a digest of the kind and the chosen values, so it has one size whatever went in.
+/// The key is a digest of the kind and the chosen values, so it has one size whatever went in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UniqueKey([u8; 16]);
 
@@ -60,6 +168,23 @@ impl fmt::Display for UniqueKey {
 impl fmt::Debug for UniqueKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for UniqueKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        u128::from_str_radix(text, 16)
+            .ok()
+            .filter(|_| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .map(|key| Self(key.to_be_bytes()))
+            .ok_or_else(|| {
+                let shown: String = text.chars().take(60).collect();
+                Error::invalid_input(format!(
+                    "unique key {shown:?} is not 32 hexadecimal digits, as `jobq jobs show` has it"
+                ))
+            })
     }
 }
 

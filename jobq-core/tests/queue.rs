@@ -52,7 +52,7 @@ async fn a_job_gets_what_its_type_says() {
     assert_eq!(job.record.timeout, Some(Duration::from_secs(30)));
     assert_eq!(job.record.retention, Some(Duration::from_secs(3_600)));
     assert_eq!(job.record.priority.level(), 2);
-    assert_eq!(job.record.unique, UniqueKey::new("send_welcome", &(1_u64,)).ok());
+    assert_eq!(job.record.unique, UniqueKey::new("send_welcome", &(1_u64,)).ok().map(Into::into));
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn every_option_overrides_its_type() {
 
     let record = the_job(&queue, enqueued.id()).await.record;
     assert_eq!((record.priority.level(), record.max_attempts), (15, 9));
-    assert_eq!((record.timeout, record.retention, record.unique), (None, None, Some(key)));
+    assert_eq!((record.timeout, record.retention, record.unique), (None, None, Some(key.into())));
     assert_eq!(record.metadata.get("tenant"), Some("7"));
     assert!(record.metadata.get(Metadata::TRACEPARENT).unwrap().starts_with("00-4bf9"));
 }
@@ -122,7 +122,7 @@ async fn an_equal_job_is_named_in_place_of_a_second_one() {
 
     assert_eq!(queue.enqueue(welcome(1)).await.unwrap(), Enqueued::Duplicate(first));
     assert!(queue.enqueue(welcome(2)).await.unwrap().is_created());
-    assert!(queue.enqueue(welcome(1)).unique(None).await.unwrap().is_created());
+    assert!(queue.enqueue(welcome(1)).not_unique().await.unwrap().is_created());
 }
 
 #[tokio::test]

@@ -254,6 +254,62 @@ impl Backend for RedisBackend {
         Ok(Maintained::new(promoted, reclaimed, poisoned, pruned, next()? > 0))
     }
 
+    async fn throttle_lane(
+        &self,
+        _queue: &QueueName,
+        _lane: &jobq_core::LaneKey,
+        _rest: Duration,
+    ) -> Result<()> {
+        Err(not_yet())
+    }
+
+    async fn set_limits(
+        &self,
+        _scope: &jobq_core::LimitScope,
+        _source: jobq_core::LimitSource,
+        _limits: &jobq_core::Limits,
+    ) -> Result<()> {
+        Err(not_yet())
+    }
+
+    async fn checkpoint(
+        &self,
+        _queue: &QueueName,
+        _lease: LeaseRef,
+        _cursor: &[u8],
+    ) -> Result<Held> {
+        Err(not_yet())
+    }
+
+    async fn parents(
+        &self,
+        _queue: &QueueName,
+        _id: jobq_core::JobId,
+    ) -> Result<Vec<jobq_core::ParentOutcome>> {
+        Err(not_yet())
+    }
+
+    async fn open_batch(&self, _batch: &jobq_core::NewBatch) -> Result<bool> {
+        Err(not_yet())
+    }
+
+    async fn close_batch(&self, _batch: &jobq_core::BatchRef) -> Result<jobq_core::BatchView> {
+        Err(not_yet())
+    }
+
+    async fn batch(&self, _batch: &jobq_core::BatchRef) -> Result<Option<jobq_core::BatchView>> {
+        Err(not_yet())
+    }
+
+    async fn watch(
+        &self,
+        _queue: &QueueName,
+        _id: jobq_core::JobId,
+        _seen: Option<&jobq_core::Sighting>,
+    ) -> Result<jobq_core::Sighting> {
+        Err(not_yet())
+    }
+
     async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
         self.wakes.wait(queues).await
     }
@@ -297,4 +353,8 @@ impl Backend for RedisBackend {
     fn clock(&self) -> &dyn Clock {
         self.store.clock()
     }
+}
+
+fn not_yet() -> jobq_core::Error {
+    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

@@ -222,6 +222,81 @@ impl Inspect for RedisBackend {
         self.store.set_paused(queue, false).await
     }
 
+    async fn lanes(
+        &self,
+        _queue: &QueueName,
+        _offset: usize,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::inspect::LaneView>> {
+        Err(not_yet())
+    }
+
+    async fn lane(
+        &self,
+        _queue: &QueueName,
+        _lane: &jobq_core::LaneKey,
+    ) -> Result<jobq_core::inspect::LaneView> {
+        Err(not_yet())
+    }
+
+    async fn pause_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
+        Err(not_yet())
+    }
+
+    async fn resume_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
+        Err(not_yet())
+    }
+
+    async fn limits(
+        &self,
+        _queue: &QueueName,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::LimitSetting>> {
+        Err(not_yet())
+    }
+
+    async fn shared_limits(&self) -> Result<Vec<jobq_core::LimitSetting>> {
+        Err(not_yet())
+    }
+
+    async fn unique(
+        &self,
+        _queue: &QueueName,
+        _key: jobq_core::UniqueKey,
+    ) -> Result<Vec<jobq_core::JobRef>> {
+        Err(not_yet())
+    }
+
+    async fn batches(
+        &self,
+        _queue: &QueueName,
+        _offset: usize,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::BatchView>> {
+        Err(not_yet())
+    }
+
+    async fn failed_of_batch(
+        &self,
+        _batch: &jobq_core::BatchRef,
+        _offset: usize,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::JobRef>> {
+        Err(not_yet())
+    }
+
+    async fn cancel_batch(&self, _batch: &jobq_core::BatchRef) -> Result<bool> {
+        Err(not_yet())
+    }
+
+    async fn standing(
+        &self,
+        _queue: &QueueName,
+        _id: jobq_core::JobId,
+    ) -> Result<Option<jobq_core::Standing>> {
+        Err(not_yet())
+    }
+
     async fn restart_workers(&self) -> Result<()> {
         let command = redis::cmd("INCR").arg(self.store.keys.restart()).take();
         self.store.link.send(&command).await.map(drop)
@@ -279,4 +354,8 @@ fn view(queue: &QueueName, answer: Value) -> Result<JobView> {
     view.result = Some(next()?).filter(|result| !result.is_empty());
     view.cancel_requested = !next()?.is_empty();
     Ok(view)
+}
+
+fn not_yet() -> jobq_core::Error {
+    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

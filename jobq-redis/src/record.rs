@@ -47,8 +47,8 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
     bytes.extend(saturate::<u16>(record.max_attempts).to_be_bytes());
     bytes.extend(saturate::<u16>(record.version).to_be_bytes());
     bytes.extend(&enqueued_at.as_millis().to_be_bytes()[2..]);
-    if let Some(key) = &record.unique {
-        bytes.extend(key.as_bytes());
+    if let Some(unique) = &record.unique {
+        bytes.extend(unique.key.as_bytes());
     }
     if let Some(retention) = record.retention {
         // Rounded up: what was asked to be kept is kept at least as long.
@@ -128,7 +128,7 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     record.max_crashes = max_crashes;
     record.timeout = timeout;
     record.retention = retention;
-    record.unique = unique;
+    record.unique = unique.map(Into::into);
     record.metadata = metadata;
     record.enqueued_at = enqueued_at;
     Ok(record)
@@ -275,7 +275,7 @@ mod tests {
         record.max_crashes = 255;
         record.timeout = Some(Duration::from_millis(1_500));
         record.retention = Some(Duration::from_secs(604_800));
-        record.unique = Some(UniqueKey::from_bytes([7; 16]));
+        record.unique = Some(UniqueKey::from_bytes([7; 16]).into());
         record.metadata.insert("tenant", "7");
         record.enqueued_at = Timestamp::from_millis(1_795_321_507_042);
         record

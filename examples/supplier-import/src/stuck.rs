@@ -33,7 +33,9 @@ pub(crate) async fn dead_job(
         let job = inspect.job(&queue, id).await.map_err(|error| Failure::failed(&error))?;
         match job.map(|job| job.state) {
             Some(JobState::Dead) => dead = dead.or(Some(id)),
-            Some(JobState::Scheduled | JobState::Ready | JobState::Leased) => return Ok(None),
+            Some(JobState::Waiting | JobState::Scheduled | JobState::Ready | JobState::Leased) => {
+                return Ok(None);
+            }
             Some(JobState::Completed | JobState::Cancelled) | None => {}
         }
     }

@@ -67,7 +67,7 @@ impl Chance {
         record.priority = Priority::constant([0, 0, 0, 1, 15][self.random.usize(..5)]);
         record.max_crashes = self.random.u32(1..4);
         if self.random.u32(..5) < 2 {
-            record.unique = Some(UniqueKey::from_bytes([self.random.u8(..4); 16]));
+            record.unique = Some(UniqueKey::from_bytes([self.random.u8(..4); 16]).into());
         }
         if self.random.u32(..3) == 0 {
             record.retention = Some(SECOND + self.seconds_below(120));

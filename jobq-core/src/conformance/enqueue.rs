@@ -32,7 +32,7 @@ pub async fn a_job_comes_back_as_it_was_enqueued(t: &Scene) {
         record.max_crashes = 4;
         record.timeout = Some(Duration::from_millis(90_001));
         record.retention = Some(Duration::from_secs(3_600));
-        record.unique = Some(UniqueKey::from_bytes([0xa5; 16]));
+        record.unique = Some(UniqueKey::from_bytes([0xa5; 16]).into());
         record.metadata.insert("tenant", "bücher:42");
     });
     t.add(&job).await;

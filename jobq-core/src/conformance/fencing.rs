@@ -145,12 +145,12 @@ pub async fn a_lease_of_a_former_life_is_lost(t: &Scene) {
 /// A stale settlement frees no unique key.
 pub async fn a_late_ack_frees_no_unique_key(t: &Scene) {
     let key = Some(UniqueKey::from_bytes([1; 16]));
-    let id = t.enqueue_with(|record| record.unique = key).await;
+    let id = t.enqueue_with(|record| record.unique = key.map(Into::into)).await;
     let stale = t.lease_one().await;
     t.crash().await;
     t.ack(&stale).await;
 
-    let rival = t.job_with(|record| record.unique = key);
+    let rival = t.job_with(|record| record.unique = key.map(Into::into));
     assert_eq!(t.add(&rival).await, Enqueued::Duplicate(id));
 }
 

@@ -27,6 +27,7 @@ pub async fn jobs_are_counted_by_state(t: &Scene) {
     let stats = t.stats().await;
     let counts = JobState::ALL.map(|state| (state.as_str(), stats.count(state)));
     let expected = [
+        ("waiting", 0),
         ("scheduled", 3),
         ("ready", 4),
         ("leased", 2),

@@ -220,7 +220,7 @@ impl Oracle {
             return CancelOutcome::NotFound;
         };
         match job.state {
-            JobState::Scheduled | JobState::Ready => {
+            JobState::Waiting | JobState::Scheduled | JobState::Ready => {
                 self.end(id, JobState::Cancelled, now);
                 CancelOutcome::Cancelled
             }

@@ -98,17 +98,17 @@ pub async fn tokens_grow_across_a_requeue(t: &Scene) {
 
 /// A requeued job holds its unique key again.
 pub async fn a_requeued_job_holds_its_key_again(t: &Scene) {
-    let id = t.dead_with(|record| record.unique = KEY).await;
+    let id = t.dead_with(|record| record.unique = KEY.map(Into::into)).await;
     t.requeue(id).await;
 
-    let rival = t.job_with(|record| record.unique = KEY);
+    let rival = t.job_with(|record| record.unique = KEY.map(Into::into));
     assert_eq!(t.add(&rival).await, Enqueued::Duplicate(id));
 }
 
 /// A dead job whose key another job holds by now stays where it is.
 pub async fn a_held_key_stands_in_the_way(t: &Scene) {
-    let dead = t.dead_with(|record| record.unique = KEY).await;
-    let holder = t.enqueue_with(|record| record.unique = KEY).await;
+    let dead = t.dead_with(|record| record.unique = KEY.map(Into::into)).await;
+    let holder = t.enqueue_with(|record| record.unique = KEY.map(Into::into)).await;
     let before = t.view(dead).await;
 
     assert_eq!(t.requeue(dead).await, RequeueOutcome::Conflict(holder));
@@ -118,8 +118,8 @@ pub async fn a_held_key_stands_in_the_way(t: &Scene) {
 
 /// When the other job has ended, the way is free.
 pub async fn a_freed_key_stands_in_nobodys_way(t: &Scene) {
-    let dead = t.dead_with(|record| record.unique = KEY).await;
-    t.enqueue_with(|record| record.unique = KEY).await;
+    let dead = t.dead_with(|record| record.unique = KEY.map(Into::into)).await;
+    t.enqueue_with(|record| record.unique = KEY.map(Into::into)).await;
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
@@ -128,8 +128,8 @@ pub async fn a_freed_key_stands_in_nobodys_way(t: &Scene) {
 
 /// Of two dead jobs of one key, only one comes back.
 pub async fn two_dead_jobs_of_one_key_do_not_both_come_back(t: &Scene) {
-    let first = t.dead_with(|record| record.unique = KEY).await;
-    let second = t.dead_with(|record| record.unique = KEY).await;
+    let first = t.dead_with(|record| record.unique = KEY.map(Into::into)).await;
+    let second = t.dead_with(|record| record.unique = KEY.map(Into::into)).await;
 
     let ids = [second, first];
     assert_eq!(

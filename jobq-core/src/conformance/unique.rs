@@ -26,7 +26,7 @@ pub async fn two_jobs_of_a_key_in_one_batch_are_one(t: &Scene) {
 /// Different keys do not meet.
 pub async fn another_key_is_free(t: &Scene) {
     holder(t).await;
-    let other = t.job_with(|record| record.unique = Some(UniqueKey::from_bytes([2; 16])));
+    let other = t.job_with(|record| record.unique = Some(UniqueKey::from_bytes([2; 16]).into()));
 
     assert_eq!(t.add(&other).await, Enqueued::Created(other.record.id));
 }
@@ -237,12 +237,12 @@ const KEY: UniqueKey = UniqueKey::from_bytes([1; 16]);
 
 /// A job of the key, not yet enqueued.
 fn rival(t: &Scene) -> NewJob {
-    t.job_with(|record| record.unique = Some(KEY))
+    t.job_with(|record| record.unique = Some(KEY.into()))
 }
 
 /// A ready job that holds the key.
 async fn holder(t: &Scene) -> JobId {
-    t.enqueue_with(|record| record.unique = Some(KEY)).await
+    t.enqueue_with(|record| record.unique = Some(KEY.into())).await
 }
 
 async fn assert_created(t: &Scene) {

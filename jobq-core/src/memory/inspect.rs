@@ -99,6 +99,81 @@ impl Inspect for MemoryBackend {
         Ok(())
     }
 
+    async fn lanes(
+        &self,
+        _queue: &QueueName,
+        _offset: usize,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::inspect::LaneView>> {
+        Err(not_yet())
+    }
+
+    async fn lane(
+        &self,
+        _queue: &QueueName,
+        _lane: &jobq_core::LaneKey,
+    ) -> Result<jobq_core::inspect::LaneView> {
+        Err(not_yet())
+    }
+
+    async fn pause_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
+        Err(not_yet())
+    }
+
+    async fn resume_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
+        Err(not_yet())
+    }
+
+    async fn limits(
+        &self,
+        _queue: &QueueName,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::LimitSetting>> {
+        Err(not_yet())
+    }
+
+    async fn shared_limits(&self) -> Result<Vec<jobq_core::LimitSetting>> {
+        Err(not_yet())
+    }
+
+    async fn unique(
+        &self,
+        _queue: &QueueName,
+        _key: jobq_core::UniqueKey,
+    ) -> Result<Vec<jobq_core::JobRef>> {
+        Err(not_yet())
+    }
+
+    async fn batches(
+        &self,
+        _queue: &QueueName,
+        _offset: usize,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::BatchView>> {
+        Err(not_yet())
+    }
+
+    async fn failed_of_batch(
+        &self,
+        _batch: &jobq_core::BatchRef,
+        _offset: usize,
+        _limit: usize,
+    ) -> Result<Vec<jobq_core::JobRef>> {
+        Err(not_yet())
+    }
+
+    async fn cancel_batch(&self, _batch: &jobq_core::BatchRef) -> Result<bool> {
+        Err(not_yet())
+    }
+
+    async fn standing(
+        &self,
+        _queue: &QueueName,
+        _id: jobq_core::JobId,
+    ) -> Result<Option<jobq_core::Standing>> {
+        Err(not_yet())
+    }
+
     async fn restart_workers(&self) -> Result<()> {
         self.workers_now().signals.restart += 1;
         Ok(())
@@ -118,7 +193,7 @@ impl QueueState {
             return CancelOutcome::NotFound;
         };
         match job.place.state() {
-            JobState::Scheduled | JobState::Ready => {
+            JobState::Waiting | JobState::Scheduled | JobState::Ready => {
                 self.end(id, now, Places::cancel);
                 CancelOutcome::Cancelled
             }
@@ -140,7 +215,7 @@ impl QueueState {
             return RequeueOutcome::NotDead;
         }
         if let Some(key) = job.record().unique {
-            let holder = *self.unique.entry(key).or_insert(id);
+            let holder = *self.unique.entry(key.key).or_insert(id);
             if holder != id {
                 return RequeueOutcome::Conflict(holder);
             }
@@ -184,4 +259,8 @@ impl QueueState {
             ..QueueStats::empty(name)
         }
     }
+}
+
+fn not_yet() -> jobq_core::Error {
+    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

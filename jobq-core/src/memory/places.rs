@@ -126,6 +126,7 @@ impl Places {
     /// The jobs in one state, in order.
     pub(super) fn ids(&self, state: JobState) -> Box<dyn Iterator<Item = JobId> + '_> {
         match state {
+            JobState::Waiting => Box::new(std::iter::empty()),
             JobState::Scheduled => Box::new(self.scheduled.iter().map(|(_, _, id)| *id)),
             JobState::Ready => Box::new(self.ready.iter()),
             JobState::Leased => Box::new(self.leased.iter().map(|(_, _, id)| *id)),

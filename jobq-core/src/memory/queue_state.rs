@@ -43,7 +43,7 @@ impl QueueState {
             return Enqueued::Duplicate(id);
         };
         if let Some(key) = new.record.unique {
-            match self.unique.entry(key) {
+            match self.unique.entry(key.key) {
                 Entry::Occupied(holder) => return Enqueued::Duplicate(*holder.get()),
                 Entry::Vacant(free) => free.insert(id),
             };
@@ -239,9 +239,9 @@ impl QueueState {
             return;
         };
         if let Some(key) = job.record().unique
-            && self.unique.get(&key) == Some(&id)
+            && self.unique.get(&key.key) == Some(&id)
         {
-            self.unique.remove(&key);
+            self.unique.remove(&key.key);
         }
     }
 }

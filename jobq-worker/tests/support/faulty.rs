@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus};
 use jobq_core::progress::Report;
 use jobq_core::{
-    Backend, Clock, Enqueued, Error, ErrorKind, Exchanged, Extended, Held, LeaseRef, LeaseRequest,
-    MemoryBackend, NewJob, QueueName, Result, Settlement, WorkerId,
+    Backend, BatchRef, BatchView, Clock, Enqueued, Error, ErrorKind, Exchanged, Extended, Held,
+    JobId, LaneKey, LeaseRef, LeaseRequest, LimitScope, LimitSource, Limits, MemoryBackend,
+    NewBatch, NewJob, ParentOutcome, QueueName, Result, Settlement, Sighting, WorkerId,
 };
 
 /// How calls go wrong.
@@ -173,6 +174,48 @@ impl Backend for Faulty {
     async fn maintain(&self, queue: &QueueName, limit: usize) -> Result<Maintained> {
         self.note("maintain");
         self.inner.maintain(queue, limit).await
+    }
+
+    async fn throttle_lane(&self, queue: &QueueName, lane: &LaneKey, rest: Duration) -> Result<()> {
+        self.inner.throttle_lane(queue, lane, rest).await
+    }
+
+    async fn set_limits(
+        &self,
+        scope: &LimitScope,
+        source: LimitSource,
+        limits: &Limits,
+    ) -> Result<()> {
+        self.inner.set_limits(scope, source, limits).await
+    }
+
+    async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held> {
+        self.inner.checkpoint(queue, lease, cursor).await
+    }
+
+    async fn parents(&self, queue: &QueueName, id: JobId) -> Result<Vec<ParentOutcome>> {
+        self.inner.parents(queue, id).await
+    }
+
+    async fn open_batch(&self, batch: &NewBatch) -> Result<bool> {
+        self.inner.open_batch(batch).await
+    }
+
+    async fn close_batch(&self, batch: &BatchRef) -> Result<BatchView> {
+        self.inner.close_batch(batch).await
+    }
+
+    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        self.inner.batch(batch).await
+    }
+
+    async fn watch(
+        &self,
+        queue: &QueueName,
+        id: JobId,
+        seen: Option<&Sighting>,
+    ) -> Result<Sighting> {
+        self.inner.watch(queue, id, seen).await
     }
 
     async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {

@@ -1,0 +1,7 @@
+//! Jobs that belong together: counted as one, with jobs that run when they have ended.
+
+mod contract;
+mod handle;
+
+pub use self::contract::{BatchId, BatchRef, BatchState, BatchView, NewBatch, unknown_batch};
+pub use self::handle::{Batch, OpenBatch};
