@@ -63,6 +63,10 @@ enum Scenario {
     Backlog,
     /// A worker is killed with jobs in flight.
     Crash,
+    /// Drains with limits that are not reached, against drains without.
+    Limits,
+    /// Drains of 10 and of 100,000 lanes.
+    Lanes,
     /// A worker empties a queue of the memory backend.
     MemoryBackend,
     /// All of them.
@@ -119,6 +123,8 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
         Scenario::Due,
         Scenario::Backlog,
         Scenario::Crash,
+        Scenario::Limits,
+        Scenario::Lanes,
         Scenario::MemoryBackend,
     ];
     let chosen: &[Scenario] =
@@ -157,6 +163,8 @@ async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Ve
         Scenario::Due => scenario::due::run(server).await,
         Scenario::Backlog => scenario::backlog::run(server).await,
         Scenario::Crash => scenario::crash::run(server, seed).await,
+        Scenario::Limits => scenario::limits::run(server).await,
+        Scenario::Lanes => scenario::lanes::run(server).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,
         Scenario::All => Ok(Vec::new()),
     }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::batch::{BatchRef, BatchView, NewBatch};
 use crate::clock::{Clock, Timestamp};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{JobId, WorkerId};
 use crate::lane::LaneKey;
 use crate::lease::{Exchanged, Extended, Held, LeaseRef, LeaseRequest, Settlement};
@@ -23,6 +23,21 @@ use crate::sighting::Sighting;
 
 /// The largest cursor that a job can store, in bytes.
 pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
+
+/// Refuses a cursor that no backend could keep.
+///
+/// # Errors
+///
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for more than [`MAX_CHECKPOINT_BYTES`].
+pub fn check_checkpoint(cursor: &[u8]) -> Result<()> {
+    if cursor.len() > MAX_CHECKPOINT_BYTES {
+        return Err(Error::invalid_input(format!(
+            "the checkpoint has {} bytes, more than the {MAX_CHECKPOINT_BYTES} allowed",
+            cursor.len()
+        )));
+    }
+    Ok(())
+}
 
 /// A store of jobs.
 ///

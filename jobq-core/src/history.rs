@@ -28,6 +28,8 @@ pub enum FailureKind {
     Crash,
     /// The payload could not be decoded.
     Undecodable,
+    /// A job that it waited for did not complete, so it never ran. Not counted as an attempt.
+    Parent,
 }
 
 impl FailureKind {
@@ -40,6 +42,7 @@ impl FailureKind {
             Self::Timeout => "timeout",
             Self::Crash => "crash",
             Self::Undecodable => "undecodable",
+            Self::Parent => "parent",
         }
     }
 }

@@ -55,7 +55,8 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>>;
 
     /// The jobs of a queue in one state, from the `offset`th on: ready ones in the order in which they
-    /// will be leased, all others by their time, oldest first. Jobs that move meanwhile may be missed.
+    /// will be leased, those without a lane before those with one, and these lane by lane in the order of
+    /// the keys; all others by their time, oldest first. Jobs that move meanwhile may be missed.
     ///
     /// # Errors
     ///
@@ -70,7 +71,7 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
 
     /// Calls jobs off; the answers are in their order.
     ///
-    /// Scheduled and ready jobs end at once. A leased one is asked to end: its worker learns of it with
+    /// Waiting, scheduled and ready jobs end at once. A leased one is asked to end: its worker learns of it with
     /// the next extension of the lease, and an attempt that ends other than by success ends the job.
     ///
     /// # Errors
@@ -320,7 +321,7 @@ pub struct JobView {
     /// Whether somebody has asked for the running job to be cancelled.
     pub cancel_requested: bool,
     /// When it is due (scheduled), its lease expires (leased), it died (dead), or it will be deleted
-    /// (completed, cancelled); `None` for ready jobs.
+    /// (completed, cancelled); `None` for waiting and ready jobs.
     pub at: Option<Timestamp>,
     /// Who runs it under which token (leased).
     pub held_by: Option<(WorkerId, Token)>,

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::lane::LaneKey;
 use crate::payload::OlderPayload;
 use crate::priority::Priority;
-use crate::unique::{UniqueKey, UniqueMode};
+use crate::unique::{UniqueKey, UniqueMode, UniqueScope};
 
 /// A type of job: its arguments as fields, and how such jobs are queued, retried and kept.
 ///
@@ -61,6 +61,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// For how long a job holds its [unique key](Self::unique_key), and what becomes of a second one.
     const UNIQUE_MODE: UniqueMode = UniqueMode::UntilFinished;
+    /// Among which jobs the unique key counts.
+    const UNIQUE_SCOPE: UniqueScope = UniqueScope::Queue;
     /// How much of a rate limit one such job uses up.
     const COST: u32 = 1;
 

@@ -78,7 +78,7 @@ pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::JobContext;
 pub use error::{Error, ErrorKind, Result};
-pub use explain::{Block, Standing};
+pub use explain::{Block, Explanation, Standing};
 pub use handle::JobHandle;
 pub use history::{Failure, FailureKind, History};
 pub use id::{JobId, Token, WorkerId};
@@ -100,6 +100,10 @@ pub use job_ref::{After, JobRef};
 /// | `jitter` | `"none"` | `"full"` |
 /// | `priority` | `10`: 0 to 15, higher first | 0 |
 /// | `unique` | bare: by all fields; `unique(store, record)`: by these; `unique = path`: by what this function of `&Self` returns | like no other |
+/// | `unique_mode` | for how long, and what becomes of a second one: `"until_finished"`, `"until_started"`, `"while_running"`, `"throttle(10m)"`, `"debounce(30s)"`, `"debounce(30s..5m)"` with the most it may add up to, `"latest_wins"`; see [`UniqueMode`] | `"until_finished"` |
+/// | `unique_scope` | `"everywhere"`: among all queues | `"queue"` |
+/// | `lane` | `store`: this field, as it shows itself; `Self::lane`: what this function of `&Self` returns, an `Option` of something that shows itself; see [`LaneKey`] | no lane |
+/// | `cost` | `5`: how much of a [rate](Rate) one job uses up | 1 |
 /// | `retention` | `"7d"`: how long a completed or cancelled job is kept | leaves nothing behind |
 /// | `version` | `3` | 1 |
 /// | `upcast` | `from_older`: a function from [`OlderPayload`] to a result with `Self` | older payloads are read as the current version |
@@ -112,7 +116,8 @@ pub use job_ref::{After, JobRef};
 ///
 /// #[derive(Serialize, Deserialize, Job)]
 /// #[job(kind = "crm.sync", queue = "integrations", max_attempts = 3, timeout = "60s",
-///       backoff = "exponential(2s..10m)", unique(store, record), version = 2, upcast = from_older)]
+///       backoff = "exponential(2s..10m)", unique(store, record), unique_mode = "until_started",
+///       lane = store, version = 2, upcast = from_older)]
 /// struct SyncRecord {
 ///     store: u32,
 ///     record: u64,

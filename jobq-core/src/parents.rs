@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::JobId;
 use crate::job_ref::JobRef;
 use crate::state::JobState;
 
@@ -87,6 +88,27 @@ impl ParentOutcome {
                 .because(cause)
         })
     }
+}
+
+/// The error of a job that is to wait for one that its queue does not know.
+#[must_use]
+pub fn unknown_parent(parent: &JobRef, child: JobId) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!(
+            "job {child} is to wait for job {parent}, which is not known: it was never enqueued, or \
+             it has ended and left nothing behind, as one without a retention does"
+        ),
+    )
+}
+
+/// The error of a job that is to wait for one that has as many children as it may.
+#[must_use]
+pub fn too_many_children(parent: &JobRef) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("job {parent} has {MAX_PARENTS} children, the most it may: use a batch"),
+    )
 }
 
 /// MessagePack's nil: how `()` reads, which is stored as no result.

@@ -1,5 +1,6 @@
 //! The untyped form of a job: what a backend is given and what it stores.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::batch::BatchRef;
@@ -101,13 +102,22 @@ impl JobRecord {
             max_crashes: J::MAX_CRASHES,
             timeout: J::TIMEOUT,
             retention: J::RETENTION,
-            unique: job.unique_key()?.map(|key| Unique::new(key, J::UNIQUE_MODE)),
+            unique: job.unique_key()?.map(|key| Unique {
+                scope: J::UNIQUE_SCOPE,
+                ..Unique::new(key, J::UNIQUE_MODE)
+            }),
             lane: job.lane_key()?,
             cost: J::COST,
             ..Self::new(id, QueueName::new(J::QUEUE)?, Kind::new(J::KIND)?, Payload::encode(job)?)
         };
         record.check()?;
         Ok(record)
+    }
+
+    /// Whether another job may stand for it when it is enqueued: one that holds its unique key.
+    #[must_use]
+    pub fn may_be_duplicate(&self) -> bool {
+        self.unique.is_some_and(|unique| unique.mode.makes_duplicates())
     }
 
     /// Refuses what no backend could keep.
@@ -209,6 +219,20 @@ impl NewJob {
         if self.parents.iter().any(|parent| parent.job == myself) || self.children.contains(&myself)
         {
             return Err(Error::invalid_input(format!("job {} cannot wait for itself", myself.id)));
+        }
+        let mut named = HashSet::new();
+        if let Some(twice) = self.parents.iter().find(|parent| !named.insert(&parent.job)) {
+            return Err(Error::invalid_input(format!(
+                "job {} names its parent {} twice",
+                myself.id, twice.job
+            )));
+        }
+        if !self.children.is_empty() && self.record.may_be_duplicate() {
+            return Err(Error::invalid_input(format!(
+                "job {} has children that wait for it, and a unique key by which it may be a duplicate: \
+                 they would wait for ever; make it not unique, or name it as a parent when it is added",
+                myself.id
+            )));
         }
         Ok(())
     }

@@ -105,6 +105,24 @@ pub enum UniqueMode {
     LatestWins,
 }
 
+impl UniqueMode {
+    /// Whether a job with this mode takes the place of one that waits with its key.
+    pub(crate) const fn replaces(self) -> bool {
+        matches!(self, Self::Debounce { .. } | Self::LatestWins)
+    }
+
+    pub(crate) const fn is_debounce(self) -> bool {
+        matches!(self, Self::Debounce { .. })
+    }
+
+    /// Whether a job with this mode may be a [`Duplicate`](crate::Enqueued::Duplicate) of the one that
+    /// holds its key, and so not be added.
+    #[must_use]
+    pub const fn makes_duplicates(self) -> bool {
+        !matches!(self, Self::WhileRunning)
+    }
+}
+
 /// Among which jobs a unique key counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -119,7 +137,7 @@ pub enum UniqueScope {
 /// What makes a job the same as another.
 ///
 /// The key is a digest of the kind and the chosen values, so it has one size whatever went in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueKey([u8; 16]);
 
 impl UniqueKey {

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use jobq_core::{Backoff, Error, Job, Kind, OlderPayload, Payload, Priority, QueueName, UniqueKey};
+use jobq_core::{
+    Backoff, Error, Job, JobId, JobRecord, Kind, OlderPayload, Payload, Priority, QueueName,
+    Unique, UniqueKey, UniqueMode, UniqueScope,
+};
 use serde::{Deserialize, Serialize};
 
 const fn secs(n: u64) -> Duration {
@@ -26,7 +29,11 @@ fn a_type_that_says_nothing_has_the_defaults_of_the_trait() {
     assert_eq!(SendWelcome::PRIORITY, Priority::DEFAULT);
     assert_eq!(SendWelcome::RETENTION, None);
     assert_eq!(SendWelcome::VERSION, 1);
+    assert_eq!(SendWelcome::UNIQUE_MODE, UniqueMode::UntilFinished);
+    assert_eq!(SendWelcome::UNIQUE_SCOPE, UniqueScope::Queue);
+    assert_eq!(SendWelcome::COST, 1);
     assert_eq!(SendWelcome { user: 1 }.unique_key().unwrap(), None);
+    assert_eq!(SendWelcome { user: 1 }.lane_key().unwrap(), None);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Job)]
@@ -40,6 +47,10 @@ fn a_type_that_says_nothing_has_the_defaults_of_the_trait() {
     jitter = "none",
     priority = 5,
     unique(store, entity),
+    unique_mode = "until_started",
+    unique_scope = "everywhere",
+    lane = store,
+    cost = 5,
     retention = "7d",
     version = 3,
     upcast = from_older
@@ -81,6 +92,20 @@ fn every_key_sets_its_constant() {
     assert_eq!(SyncRecord::PRIORITY, Priority::new(5).unwrap());
     assert_eq!(SyncRecord::RETENTION, Some(secs(7 * 86_400)));
     assert_eq!(SyncRecord::VERSION, 3);
+    assert_eq!(SyncRecord::UNIQUE_MODE, UniqueMode::UntilStarted);
+    assert_eq!(SyncRecord::UNIQUE_SCOPE, UniqueScope::Everywhere);
+    assert_eq!(SyncRecord::COST, 5);
+}
+
+#[test]
+fn what_a_type_says_of_its_flow_is_in_the_record() {
+    let job = record(7, "order", false);
+    let stored = JobRecord::of(JobId::from_key("x"), &job).unwrap();
+
+    let key = UniqueKey::new("crm.sync", &(7_u32, "order")).unwrap();
+    assert_eq!(stored.unique, Some(Unique::new(key, UniqueMode::UntilStarted).everywhere()));
+    assert_eq!(stored.lane.unwrap().as_str(), "7");
+    assert_eq!(stored.cost, 5);
 }
 
 #[test]
@@ -225,6 +250,75 @@ fn a_function_says_what_is_unique() {
     assert_ne!(key, Notify::Push(2).unique_key().unwrap());
 }
 
+/// A job of each mode.
+macro_rules! modes {
+    ($($name:ident $mode:literal)*) => {
+        $(
+            #[derive(Serialize, Deserialize, Job)]
+            #[job(unique, unique_mode = $mode)]
+            struct $name;
+        )*
+    };
+}
+
+modes! {
+    Finished "until_finished"
+    Started "until_started"
+    Running "while_running"
+    Latest "latest_wins"
+    Throttled "throttle(10m)"
+    Debounced "debounce(30s)"
+    DebouncedAtMost "debounce(30s..5m)"
+}
+
+#[test]
+fn every_unique_mode_is_understood() {
+    assert_eq!(Finished::UNIQUE_MODE, UniqueMode::UntilFinished);
+    assert_eq!(Started::UNIQUE_MODE, UniqueMode::UntilStarted);
+    assert_eq!(Running::UNIQUE_MODE, UniqueMode::WhileRunning);
+    assert_eq!(Latest::UNIQUE_MODE, UniqueMode::LatestWins);
+    assert_eq!(Throttled::UNIQUE_MODE, UniqueMode::Throttle { per: secs(600) });
+    let debounce = |at_most| UniqueMode::Debounce { delay: secs(30), at_most };
+    assert_eq!(Debounced::UNIQUE_MODE, debounce(None));
+    assert_eq!(DebouncedAtMost::UNIQUE_MODE, debounce(Some(secs(300))));
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(lane = Self::store, unique_scope = "queue", unique)]
+enum Sync {
+    Store { store: u32 },
+    All,
+}
+
+impl Sync {
+    const fn store(&self) -> Option<u32> {
+        match self {
+            Self::Store { store } => Some(*store),
+            Self::All => None,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(lane = type)]
+struct Typed {
+    r#type: String,
+}
+
+#[test]
+fn a_lane_is_a_field_or_what_a_function_says() {
+    assert_eq!(Sync::Store { store: 7 }.lane_key().unwrap().unwrap().as_str(), "7");
+    assert_eq!(Sync::All.lane_key().unwrap(), None);
+    assert_eq!(Typed { r#type: "b2b".into() }.lane_key().unwrap().unwrap().as_str(), "b2b");
+}
+
+#[test]
+fn a_lane_key_that_breaks_the_rules_is_an_error_of_the_enqueue() {
+    let error = JobRecord::of(JobId::from_key("x"), &Typed { r#type: "a b".into() }).unwrap_err();
+
+    assert_eq!(error.to_string(), "lane key \"a b\" may hold only printable ASCII without spaces");
+}
+
 #[test]
 fn a_raw_field_may_be_listed_without_its_prefix() {
     let key = r#async { r#type: 3 }.unique_key().unwrap();
@@ -233,7 +327,7 @@ fn a_raw_field_may_be_listed_without_its_prefix() {
 }
 
 #[derive(Serialize, Deserialize, Job)]
-#[job(queue = "many", max_attempts = 65_535, max_crashes = 255)]
+#[job(queue = "many", max_attempts = 65_535, max_crashes = 255, cost = 65_535)]
 #[job(unique(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p))]
 #[rustfmt::skip]
 struct AtTheLimits {
@@ -246,6 +340,7 @@ fn the_limits_themselves_are_allowed_and_attributes_add_up() {
     assert_eq!(AtTheLimits::QUEUE, "many");
     assert_eq!(AtTheLimits::MAX_ATTEMPTS, 65_535);
     assert_eq!(AtTheLimits::MAX_CRASHES, 255);
+    assert_eq!(AtTheLimits::COST, 65_535);
 }
 
 mod reexport {
@@ -274,6 +369,9 @@ mod hostile_names {
         backoff = "list(1s)",
         priority = 15,
         unique,
+        unique_mode = "debounce(1s..2s)",
+        unique_scope = "everywhere",
+        lane = id,
         version = 2,
         upcast = current
     )]
@@ -291,6 +389,7 @@ fn a_reexported_crate_and_hostile_names_do_no_harm() {
     assert_eq!(hostile_names::Sealed::PRIORITY, Priority::HIGHEST);
     assert_eq!(hostile_names::Sealed::TIMEOUT, Some(secs(1)));
     assert!(hostile_names::Sealed { id: 1 }.unique_key().unwrap().is_some());
+    assert!(hostile_names::Sealed { id: 1 }.lane_key().unwrap().is_some());
 }
 
 macro_rules! job {

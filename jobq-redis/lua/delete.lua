@@ -1,14 +1,22 @@
 -- delete: remove jobs that nobody is running.
 --
--- ARGV[1+]  ids
+-- ARGV[1]   now in ms, or "" for the server's clock
+-- ARGV[2+]  ids
 --
 -- Returns   for each job: "deleted", "running" or "unknown"
-local places = places_of(ARGV)
+local now = clock(ARGV[1])
+local ids = { unpack(ARGV, 2) }
+local places = places_of(ids)
 local answers = {}
+local IS_LIVE = { waiting = true, scheduled = true, ready = true }
 
 begin()
-for i, id in ipairs(ARGV) do
+for i, id in ipairs(ids) do
   local place = places[id]
+  if place and place.state == "waiting" then
+    -- It may have ended with one before it in this call.
+    place = places_of({ id })[id]
+  end
   if not place then
     answers[i] = "unknown"
   elseif place.state == "leased" then
@@ -18,11 +26,18 @@ for i, id in ipairs(ARGV) do
     redis.call("ZREM", dead, id)
     redis.call("ZREM", completed, id)
     redis.call("ZREM", cancelled, id)
-    free_unique(id, place.record)
+    free_unique(id, place.record, true)
+    if IS_LIVE[place.state] then
+      free_place(id, place.record)
+      family_told(id, place.record, "cancelled", nil, now)
+    elseif place.state == "dead" then
+      family_told_of_burial(id, place.record, now)
+    end
     redis.call("HDEL", jobs, id)
     forget({ id })
     places[id] = nil
     answers[i] = "deleted"
   end
 end
+keep_states()
 return answers

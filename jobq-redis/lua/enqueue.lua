@@ -6,28 +6,30 @@
 -- KEYS[4]   unique
 -- KEYS[5]   wake
 -- KEYS[6]   gone
--- KEYS[7+]  ready lists of the priorities in ARGV[2], in that order
+-- KEYS[7]   flow
+-- KEYS[8]   marks
+-- KEYS[9+]  ready lists of the priorities in ARGV[2], in that order
 -- ARGV[1]   now in ms, or "" for the server's clock
 -- ARGV[2]   the priorities of these jobs, one byte each
 -- ARGV[3+]  for each job: id, record, and when it is due: "" for now, "+ms" for a delay, "ms" for an instant
 --
--- Returns   nothing if all were added; else for each job "" if it was, or the id that stands for it
+-- Returns   "flow" if the queue has flow control: nothing was done; nothing if all were added; else for each job "" if it was, or the id that stands for it
 --
 -- The header of a record says its priority and its unique digest, so they travel once.
 local unpack = unpack or table.unpack
 local jobs, levels, scheduled, unique = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local wake, gone = KEYS[5], KEYS[6]
+local wake, gone, flow, marks = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local given_now, priorities = ARGV[1], ARGV[2]
 local FIRST = 3
 
 -- One ordinary job for now: what most callers enqueue, in as few steps as it takes.
 if #ARGV == FIRST + 2 and ARGV[FIRST + 2] == "" then
   local id, record = ARGV[FIRST], ARGV[FIRST + 1]
-  if string.byte(record, 2) % 2 == 0 and redis.call("EXISTS", gone) == 0 then
+  if string.byte(record, 2) % 2 == 0 and redis.call("EXISTS", gone, flow, marks) == 0 then
     if redis.call("HSETNX", jobs, id, record) == 0 then
       return { id }
     end
-    if redis.call("RPUSH", KEYS[7], id) == 1 then
+    if redis.call("RPUSH", KEYS[9], id) == 1 then
       redis.call("ZADD", levels, string.byte(priorities), string.byte(priorities))
     end
     if redis.call("LLEN", wake) == 0 then
@@ -37,9 +39,13 @@ if #ARGV == FIRST + 2 and ARGV[FIRST + 2] == "" then
   end
 end
 
+if redis.call("EXISTS", flow) == 1 then
+  return "flow"
+end
+
 local lists = {}
 for i = 1, #priorities do
-  lists[string.byte(priorities, i)] = KEYS[6 + i]
+  lists[string.byte(priorities, i)] = KEYS[8 + i]
 end
 
 local now
@@ -149,6 +155,18 @@ if #fields > 0 then
   end
   if wake_up and redis.call("LLEN", wake) == 0 then
     redis.call("RPUSH", wake, "1")
+  end
+end
+-- Who waits for a job that is not there yet is told that it is; see `lib/watchers.lua`.
+if #fields > 0 and redis.call("EXISTS", marks) == 1 then
+  for id in pairs(added) do
+    local note, at = redis.call("HGET", marks, "w" .. id), 1
+    redis.call("HDEL", marks, "w" .. id)
+    while note and at <= #note do
+      local length = string.byte(note, at + 6)
+      redis.pcall("PUBLISH", string.sub(note, at + 7, at + 6 + length), id)
+      at = at + 7 + length
+    end
   end
 end
 if duplicates then

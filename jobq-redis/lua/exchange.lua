@@ -8,11 +8,13 @@
 -- ARGV[6]   the most expired leases to reclaim
 -- ARGV[7+]  leases to complete: members of the leased set
 --
--- Returns   1 the positions of completed leases that had been lost
+-- Returns   "flow" if the queue has flow control: nothing was done; else
+--           1 the positions of completed leases that had been lost
 --           2 ids  3 records  4 facts (empty if there are none)
 --           5 the token of the first lease; the others count on from it
 --           6 when the leases expire
 --           7 ms until something is due or expires; "" if unknown or nothing is
+--           8 checkpoints (empty if there are none)
 local now = clock(ARGV[1])
 local worker, limit, duration = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local promote_limit, reclaim_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -21,7 +23,10 @@ local FIRST_MEMBER = 7
 local SENTINEL = string.rep("~", 72)
 
 -- Whether anything went other than well in this queue: nearly never, and then it costs one look.
-local is_plain = redis.call("EXISTS", facts, reports, marks, results, gone) == 0
+local is_plain = redis.call("EXISTS", facts, reports, marks, results, gone, flow) == 0
+if not is_plain and redis.call("EXISTS", flow) == 1 then
+  return "flow"
+end
 
 -- Whether a write that takes no memory has been made, as `begin()` is one.
 local has_begun = false
@@ -106,6 +111,9 @@ local function hold(list, entries)
       members[#members + 1] = struct.pack(">I8", token + i) .. id .. worker
     end
     redis.call("ZADD", leased, unpack(members))
+    if not is_plain then
+      changed_all(live)
+    end
   end
   redis.call("LTRIM", list, #entries, -1)
   entries_left = entries_left - #entries
@@ -178,8 +186,9 @@ elseif #ids < limit then
   end
   next_in = first_at < math.huge and int(math.max(first_at - now, 0)) or ""
 end
-local known = {}
+local known, cursors = {}, {}
 if #ids > 0 and (may_have_reclaimed or not is_plain) then
   known = redis.call("HMGET", facts, unpack(ids))
+  cursors = redis.call("HMGET", results, unpack(ids))
 end
-return { lost, ids, records, known, first_token, expires_at, next_in }
+return { lost, ids, records, known, first_token, expires_at, next_in, cursors }

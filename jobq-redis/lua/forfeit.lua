@@ -39,9 +39,11 @@ for i = #forfeited, 1, -1 do
   local record = redis.call("HGET", jobs, id)
   if record then
     give_back(id, record, now)
+    lease_ended(id, record, forfeited[i], now)
   end
   redis.call("ZREM", leased, forfeited[i])
 end
+keep_states()
 if #forfeited > 0 then
   wake_one()
 end

@@ -20,6 +20,17 @@ local function ready_entries()
     end
     skip = math.max(skip - length, 0)
   end
+  -- The jobs held back come first by name, and are listed last.
+  for _, range in ipairs({ { laned, "-", "+" }, { held_back, "[d", "(e" } }) do
+    local set, from, to = unpack(range)
+    local count = redis.call("ZLEXCOUNT", set, from, to)
+    if #entries < limit and skip < count then
+      for _, member in ipairs(redis.call("ZRANGEBYLEX", set, from, to, "LIMIT", skip, limit - #entries)) do
+        entries[#entries + 1] = string.sub(member, -16)
+      end
+    end
+    skip = math.max(skip - count, 0)
+  end
   return entries
 end
 
@@ -36,6 +47,7 @@ local function without_left_over(entries)
 end
 
 local SETS = {
+  waiting = { waiting, function(member) return member end },
   scheduled = { scheduled, function(member) return string.sub(member, 2) end },
   leased = { leased, function(member) return #member == 32 and id_of(member) end },
   completed = { completed, function(member) return member end },
@@ -49,6 +61,9 @@ end
 if state == "ready" then
   local entries = ready_entries()
   return { #entries, without_left_over(entries), redis.call("EXISTS", gone) }
+end
+if not SETS[state] then
+  return { 0, {} }
 end
 local set, id_in = SETS[state][1], SETS[state][2]
 local members, ids = redis.call("ZRANGE", set, offset, offset + limit - 1), {}

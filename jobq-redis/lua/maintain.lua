@@ -5,12 +5,20 @@
 -- ARGV[3]  how long the dead are kept, in ms
 -- ARGV[4]  how many of the dead are kept
 --
--- Returns  how many were 1 promoted, 2 reclaimed, 3 poisoned, 4 pruned; 5 whether there may be more
+-- Returns  how many were 1 promoted, 2 reclaimed, 3 poisoned, 4 pruned; 5 whether there may be more; 6
+--          whether there are notes to deliver from here
 local now = clock(ARGV[1])
 local limit, max_age, max_count = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function drop(ended, ids)
   if #ids > 0 then
+    if ended == dead then
+      for i, record in ipairs(redis.call("HMGET", jobs, unpack(ids))) do
+        if record then
+          family_told_of_burial(ids[i], record, now)
+        end
+      end
+    end
     redis.call("HDEL", jobs, unpack(ids))
     forget(ids)
     redis.call("ZREM", ended, unpack(ids))
@@ -52,10 +60,43 @@ local function sweep()
   return most
 end
 
+-- Tells watchers that have not looked again for a while to do so: those that live do, and those that have
+-- died leave nothing behind. Some at random, for there are few, and they are in no order.
+local function stir_watchers()
+  local found = redis.call("HRANDFIELD", marks, math.min(limit, 100), "WITHVALUES")
+  for i = 1, #found, 2 do
+    if #found[i] == 17 then
+      local last = 0
+      for _, ends in watchers_in(found[i + 1]) do
+        last = math.max(last, ends)
+      end
+      if last <= now then
+        changed(string.sub(found[i], 2))
+      end
+    end
+  end
+end
+
+-- Forgets batches that are past their retention, and how parents ended of jobs that never came.
+local function forget_families()
+  local past_them = redis.call("ZRANGEBYSCORE", KEYS[54], "-inf", int(now), "LIMIT", 0, limit)
+  local is_done = #past_them < limit
+  for _, member in ipairs(past_them) do
+    if string.sub(member, 1, 1) == "e" then
+      kin.forget_early(member)
+    else
+      is_done = home.forget(string.sub(member, 2), now, limit) and is_done
+    end
+  end
+  return is_done
+end
+
 begin()
 if limit == 0 then
-  return { 0, 0, 0, 0, 0 }
+  return { 0, 0, 0, 0, 0, has_notes() and 1 or 0 }
 end
+note_pace(now)
+stir_watchers()
 local promoted = promote(now, limit)
 local reclaimed, poisoned, expired = reclaim(now, limit)
 local counts = {
@@ -64,10 +105,15 @@ local counts = {
   drop(dead, past(dead, now - max_age)),
   drop(dead, excess_dead()),
 }
-local pruned = 0
-local more = promoted == limit or expired == limit or sweep() == limit
+local pruned, looked_at = 0, forget_idle(now, limit)
+local more = looked_at == limit or promoted == limit or expired == limit or sweep() == limit
+more = not forget_families() or more
 for _, count in ipairs(counts) do
   pruned = pruned + count
   more = more or count == limit
 end
-return { promoted, reclaimed, poisoned, pruned, more and 1 or 0 }
+if redis.call("EXISTS", lanes, order, held_up, laned, slots, limits, held_back, running, idle) == 0 and not has_families() then
+  redis.call("DEL", flow)
+end
+keep_states()
+return { promoted, reclaimed, poisoned, pruned, more and 1 or 0, has_notes() and 1 or 0 }

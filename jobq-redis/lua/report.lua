@@ -8,4 +8,5 @@ if not redis.call("ZSCORE", leased, ARGV[1]) then
   return 0
 end
 redis.call("HSET", reports, id_of(ARGV[1]), ARGV[2])
+changed(id_of(ARGV[1]))
 return 1

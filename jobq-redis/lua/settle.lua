@@ -18,19 +18,24 @@ local function schedule(id, record, delay)
   if redis.call("ZRANK", scheduled, member) == 0 then
     wake_one()
   end
+  changed(id)
 end
 
 local settle = {}
 
 function settle.complete(id, record, _, result)
-  if result ~= "" and retention_of(record) > 0 then
+  lane_succeeded(lane_of(record))
+  if result == "" then
+    redis.call("HDEL", results, id)
+  elseif retention_of(record) > 0 then
     redis.call("HSET", results, id, result)
   end
-  finish(id, record, completed, now)
+  finish(id, record, completed, now, result)
 end
 
 function settle.retry(id, record, delay, new_facts)
   redis.call("HSET", facts, id, new_facts)
+  lane_failed(lane_of(record), now)
   schedule(id, record, delay)
 end
 
@@ -39,18 +44,21 @@ function settle.snooze(id, record, delay)
 end
 
 function settle.release(id, record)
-  push_ready(level_of(record), { id }, true)
+  to_ready(id, record, true)
   wake_one()
 end
 
 function settle.dead(id, record, _, new_facts)
   redis.call("HSET", facts, id, new_facts)
+  lane_failed(lane_of(record), now)
   bury(id, record, now)
 end
 
 function settle.cancel(id, record)
   finish(id, record, cancelled, now)
 end
+
+local COMES_BACK = { retry = true, snooze = true, release = true }
 
 begin()
 local lost = {}
@@ -66,9 +74,14 @@ for i = 2, #ARGV, 4 do
       if word ~= "complete" and redis.call("HEXISTS", marks, id) == 1 then
         word = "cancel"
       end
+      if COMES_BACK[word] and not waits_again(id, record) then
+        word = "cancel"
+      end
       settle[word](id, record, number, value)
+      lease_ended(id, record, member, now)
     end
     redis.call("ZREM", leased, member)
   end
 end
+keep_states()
 return lost

@@ -2,8 +2,8 @@
 --
 -- No ARGV.
 --
--- Returns  ready, scheduled, leased, completed, cancelled, dead, "1" if paused, and the records at the
---          head of each priority that has any
+-- Returns  ready, scheduled, leased, completed, cancelled, dead, "1" if paused, the records at the head of
+--          each priority that has any, and waiting
 -- How far a list is searched for its first entry that is not left over.
 local SEARCH = 1000
 
@@ -30,6 +30,22 @@ for level = 0, 15 do
   end
 end
 local running = redis.call("ZCOUNT", leased, "-inf", "(+inf")
+-- The heads of lanes: of so many, the first by name.
+local LANES = 100
+local after
+for _ = 1, LANES do
+  local from = after and "(" .. after .. "\1" or "-"
+  local member = redis.call("ZRANGEBYLEX", laned, from, "+", "LIMIT", 0, 1)[1]
+  if not member then
+    break
+  end
+  local record = redis.call("HGET", jobs, string.sub(member, -16))
+  if record then
+    heads[#heads + 1] = string.sub(record, 1, 14)
+  end
+  after = string.sub(member, 1, string.find(member, "\0", 1, true) - 1)
+end
+ready = ready + redis.call("ZCARD", laned) + redis.call("ZLEXCOUNT", held_back, "[d", "(e")
 return {
   ready - tonumber(redis.call("HGET", meta, "gone") or "0"),
   redis.call("ZCARD", scheduled),
@@ -39,4 +55,5 @@ return {
   redis.call("ZCARD", dead),
   redis.call("HGET", meta, "paused") or "",
   heads,
+  redis.call("ZCARD", waiting),
 }

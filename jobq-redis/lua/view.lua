@@ -17,7 +17,7 @@ for _, id in ipairs(ARGV) do
       place.lease or "",
       redis.call("HGET", facts, id) or "",
       redis.call("HGET", reports, id) or "",
-      redis.call("HGET", results, id) or "",
+      place.state == "completed" and redis.call("HGET", results, id) or "",
       redis.call("HGET", marks, id) or "",
     }
   end

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use jobq_core::backend::{Maintained, Signals, WorkerStatus};
+use jobq_core::backend::{Maintained, Signals, WorkerStatus, check_checkpoint};
 use jobq_core::{
-    Backend, Clock, Enqueued, Error, Exchanged, Extended, Held, LeaseRef, LeaseRequest, NewJob,
-    QueueName, Report, Result, Settlement, WorkerId,
+    Backend, BatchRef, BatchView, Clock, Enqueued, Error, Exchanged, Extended, Held, JobId, LaneKey,
+    LeaseRef, LeaseRequest, LimitScope, LimitSource, Limits, NewBatch, NewJob, ParentOutcome, QueueName,
+    Report, Result, Settlement, Sighting, WorkerId,
 };
 use redis::{Cmd, Value};
 
@@ -20,9 +21,10 @@ use crate::grouping::{self, Grouping};
 use crate::keys::Keys;
 use crate::link::Link;
 use crate::reply;
-use crate::scripts::{EXTEND, FORFEIT, HEARTBEAT, MAINTAIN, REPORT, Script};
+use crate::scripts::{CHECKPOINT, EXTEND, FORFEIT, HEARTBEAT, MAINTAIN, REPORT, Script};
 use crate::server::eviction_warning;
 use crate::wake::Wakes;
+use crate::watch::Watchers;
 
 /// The most leases one script grants or extends. Lua passes at most some 8,000 values to a command.
 pub(crate) const LEASE_STEP: usize = 1_000;
@@ -49,6 +51,7 @@ pub(crate) struct Store {
     pub(crate) keys: Arc<Keys>,
     pub(crate) link: Arc<Link>,
     pub(crate) grouping: Grouping,
+    pub(crate) watchers: Arc<Watchers>,
     registered: Mutex<HashMap<QueueName, Instant>>,
     beats: AtomicU64,
 }
@@ -94,6 +97,7 @@ impl RedisBackend {
         let wakes = Arc::new(Wakes::new(&config, Arc::clone(&keys))?);
         let store = Store {
             link: Arc::new(Link::new(&config)?),
+            watchers: Arc::new(Watchers::new(&config, &keys)?),
             keys,
             config,
             grouping: Grouping::default(),
@@ -140,6 +144,14 @@ impl Store {
         script.call(self.keys.of(queue).all())
     }
 
+    /// Runs a script that writes something about a leased job.
+    async fn write_held(&self, script: &'static Script, call: &Cmd) -> Result<Held> {
+        match reply::count(self.link.run(script, call).await?)? {
+            0 => Ok(Held::Lost),
+            _ => Ok(Held::Yes),
+        }
+    }
+
     async fn eviction_warning(&self) -> Option<String> {
         let question = redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").take();
         // A restricted user may not ask, and a managed server may not tell: then there is no warning.
@@ -168,7 +180,7 @@ impl Store {
 impl Backend for RedisBackend {
     async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         for job in jobs {
-            job.record.check()?;
+            job.check()?;
         }
         if let [job] = jobs {
             Ok(vec![grouping::enqueue_one(&self.store, job).await?])
@@ -217,10 +229,7 @@ impl Backend for RedisBackend {
             .map_err(|cause| Error::invalid_input("the report has no encoding").because(cause))?;
         let mut call = self.store.call(&REPORT, queue);
         call.arg(reply::member(lease).as_slice()).arg(encoded);
-        match reply::count(self.store.link.run(&REPORT, &call).await?)? {
-            0 => Ok(Held::Lost),
-            _ => Ok(Held::Yes),
-        }
+        self.store.write_held(&REPORT, &call).await
     }
 
     async fn forfeit(
@@ -235,6 +244,9 @@ impl Backend for RedisBackend {
             call.arg(reply::member(*lease).as_slice());
         }
         let count = reply::count(self.store.link.run(&FORFEIT, &call).await?)?;
+        if self.store.keys.of(queue).has_flow() {
+            self.store.relay_later(queue).await;
+        }
         usize::try_from(count).map_err(|_| malformed("an absurd count"))
     }
 
@@ -251,63 +263,66 @@ impl Backend for RedisBackend {
             usize::try_from(count).map_err(|_| malformed("an absurd count"))
         };
         let (promoted, reclaimed, poisoned, pruned) = (next()?, next()?, next()?, next()?);
-        Ok(Maintained::new(promoted, reclaimed, poisoned, pruned, next()? > 0))
+        let more = next()? > 0;
+        if next()? > 0 {
+            self.store.relay_later(queue).await;
+        }
+        Ok(Maintained::new(promoted, reclaimed, poisoned, pruned, more))
     }
 
-    async fn throttle_lane(
-        &self,
-        _queue: &QueueName,
-        _lane: &jobq_core::LaneKey,
-        _rest: Duration,
-    ) -> Result<()> {
-        Err(not_yet())
+    async fn throttle_lane(&self, queue: &QueueName, lane: &LaneKey, rest: Duration) -> Result<()> {
+        let rest = rest.as_millis().to_string();
+        self.store.limit(queue, "rest", lane.as_str(), &rest, b"").await.map(drop)
     }
 
     async fn set_limits(
         &self,
-        _scope: &jobq_core::LimitScope,
-        _source: jobq_core::LimitSource,
-        _limits: &jobq_core::Limits,
+        scope: &LimitScope,
+        source: LimitSource,
+        limits: &Limits,
     ) -> Result<()> {
-        Err(not_yet())
+        self.store.set_limits(scope, source, limits).await
     }
 
     async fn checkpoint(
         &self,
-        _queue: &QueueName,
-        _lease: LeaseRef,
-        _cursor: &[u8],
+        queue: &QueueName,
+        lease: LeaseRef,
+        cursor: &[u8],
     ) -> Result<Held> {
-        Err(not_yet())
+        check_checkpoint(cursor)?;
+        let mut call = self.store.call(&CHECKPOINT, queue);
+        call.arg(reply::member(lease).as_slice()).arg(cursor);
+        self.store.write_held(&CHECKPOINT, &call).await
     }
 
     async fn parents(
         &self,
-        _queue: &QueueName,
-        _id: jobq_core::JobId,
-    ) -> Result<Vec<jobq_core::ParentOutcome>> {
-        Err(not_yet())
+        queue: &QueueName,
+        id: JobId,
+    ) -> Result<Vec<ParentOutcome>> {
+        self.store.parents(queue, id).await
     }
 
-    async fn open_batch(&self, _batch: &jobq_core::NewBatch) -> Result<bool> {
-        Err(not_yet())
+    async fn open_batch(&self, batch: &NewBatch) -> Result<bool> {
+        self.store.open_batch(batch).await
     }
 
-    async fn close_batch(&self, _batch: &jobq_core::BatchRef) -> Result<jobq_core::BatchView> {
-        Err(not_yet())
+    async fn close_batch(&self, batch: &BatchRef) -> Result<BatchView> {
+        self.store.close_batch(batch).await
     }
 
-    async fn batch(&self, _batch: &jobq_core::BatchRef) -> Result<Option<jobq_core::BatchView>> {
-        Err(not_yet())
+    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        self.store.batch(batch).await
     }
 
     async fn watch(
         &self,
-        _queue: &QueueName,
-        _id: jobq_core::JobId,
-        _seen: Option<&jobq_core::Sighting>,
-    ) -> Result<jobq_core::Sighting> {
-        Err(not_yet())
+        queue: &QueueName,
+        id: JobId,
+        seen: Option<&Sighting>,
+    ) -> Result<Sighting> {
+        self.store.watch(queue, id, seen).await
     }
 
     async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
@@ -353,8 +368,4 @@ impl Backend for RedisBackend {
     fn clock(&self) -> &dyn Clock {
         self.store.clock()
     }
-}
-
-fn not_yet() -> jobq_core::Error {
-    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

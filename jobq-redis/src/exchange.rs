@@ -13,8 +13,8 @@ use crate::backend::{LEASE_STEP, Store};
 use crate::error::malformed;
 use crate::record::{self, Facts};
 use crate::reply;
-use crate::scripts::{EXCHANGE, SETTLE};
-use crate::settling::{self, Split};
+use crate::scripts::{EXCHANGE, EXCHANGE_FLOW, SETTLE, Script};
+use crate::settling;
 
 /// The most leases one script settles.
 const SETTLE_STEP: usize = 500;
@@ -32,7 +32,7 @@ impl Store {
         request: Option<LeaseRequest>,
     ) -> Result<Exchanged> {
         let mut held = vec![Held::Yes; settlements.len()];
-        let split = settling::split(settlements, &mut held);
+        let split = settling::split(settlements, &mut held, self.keys.of(queue).has_flow());
         let request = request.filter(|request| request.limit > 0);
         let (all_but_last, last) = split
             .completed
@@ -48,7 +48,7 @@ impl Store {
                 if split.other.is_empty() {
                     Ok(())
                 } else {
-                    self.settle(queue, &split, &mut lost).await
+                    self.settle(queue, &split.other, &mut lost).await
                 }
             },
             async { self.complete_and_lease(queue, last, request, &mut held).await }
@@ -68,8 +68,13 @@ impl Store {
     }
 
     /// Sends settlements that need more than a plain completion; marks those that had been lost.
-    async fn settle(&self, queue: &QueueName, split: &Split<'_>, held: &mut [Held]) -> Result<()> {
-        for step in split.other.chunks(SETTLE_STEP) {
+    async fn settle(
+        &self,
+        queue: &QueueName,
+        settlements: &[(usize, &Settlement)],
+        held: &mut [Held],
+    ) -> Result<()> {
+        for step in settlements.chunks(SETTLE_STEP) {
             let mut call = self.call(&SETTLE, queue);
             call.arg(self.now());
             for (_, settlement) in step {
@@ -110,17 +115,40 @@ impl Store {
     ) -> Result<Exchanged> {
         let worker = request.map_or(WorkerId::from_u64(0), |request| request.worker);
         let limit = request.map_or(0, |request| request.limit.min(LEASE_STEP));
-        let mut call = self.call(&EXCHANGE, queue);
-        call.arg(self.now())
-            .arg(worker.as_u64().to_be_bytes().as_slice())
-            .arg(limit)
-            .arg(request.map_or(0, |request| request.duration.as_millis()).to_string())
-            .arg(PROMOTE_STEP)
-            .arg(RECLAIM_STEP);
-        for (_, settlement) in completed {
-            call.arg(reply::member(settlement.lease.proof()).as_slice());
+        let keys = self.keys.of(queue);
+        let call_of = |script: &Script, keys: &[String], completed: &[(usize, &Settlement)]| {
+            let mut call = script.call(keys);
+            call.arg(self.now())
+                .arg(worker.as_u64().to_be_bytes().as_slice())
+                .arg(limit)
+                .arg(request.map_or(0, |request| request.duration.as_millis()).to_string())
+                .arg(PROMOTE_STEP)
+                .arg(RECLAIM_STEP);
+            for (_, settlement) in completed {
+                call.arg(reply::member(settlement.lease.proof()).as_slice());
+            }
+            call
+        };
+        let mut completed = completed;
+        let rest;
+        let mut reply = Value::Nil;
+        if !keys.has_flow() {
+            reply = self.link.run(&EXCHANGE, &call_of(&EXCHANGE, keys.plain(), completed)).await?;
+            if reply::is_flow(&reply) {
+                keys.note_flow();
+                // Somebody may wait for their results.
+                let (with_result, without): (Vec<_>, Vec<_>) =
+                    completed.iter().copied().partition(|(_, it)| settling::has_result(it));
+                self.settle(queue, &with_result, held).await?;
+                rest = without;
+                completed = &rest;
+            }
         }
-        let mut parts = reply::list(self.link.run(&EXCHANGE, &call).await?)?.into_iter();
+        if keys.has_flow() {
+            let call = call_of(&EXCHANGE_FLOW, keys.all(), completed);
+            reply = self.link.run(&EXCHANGE_FLOW, &call).await?;
+        }
+        let mut parts = reply::list(reply)?.into_iter();
         let mut next = || parts.next().unwrap_or(Value::Nil);
         for position in reply::list(next())? {
             mark_lost(held, completed.iter().map(|(at, _)| *at), reply::count(position)?)?;
@@ -129,6 +157,7 @@ impl Store {
             (reply::list(next())?, reply::list(next())?, reply::list(next())?);
         let (first_token, expires_at) = (next(), next());
         let next_in = reply::optional_count(next())?.map(Duration::from_millis);
+        let mut cursors = reply::list(next())?.into_iter();
         let mut leases = Vec::with_capacity(ids.len());
         if !ids.is_empty() {
             let first_token = reply::count(first_token)?;
@@ -138,12 +167,14 @@ impl Store {
                 (first_token..).zip(ids.into_iter().zip(records).zip(facts))
             {
                 let id = reply::id(id)?;
+                let cursor = reply::bytes(cursors.next().unwrap_or(Value::Nil))?;
                 match decode_job(id, queue, record, facts) {
                     Ok((job, facts)) => {
                         let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
                         lease.failed_attempts = facts.failed_attempts;
                         lease.crashes = facts.crashes;
                         lease.history = facts.history;
+                        lease.checkpoint = Some(cursor).filter(|cursor| !cursor.is_empty());
                         leases.push(Arc::new(lease));
                     }
                     // Its lease expires, and with it the job goes to the dead for people to look at.
@@ -152,6 +183,9 @@ impl Store {
                     }
                 }
             }
+        }
+        if reply::optional_count(next())? == Some(1) {
+            self.relay_later(queue).await;
         }
         Ok(Exchanged::new(Vec::new(), leases, next_in))
     }

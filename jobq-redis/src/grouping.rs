@@ -132,6 +132,12 @@ async fn send(store: &Store, batch: Vec<Waiting>) {
                     let _ = waiting.send(Ok(answer));
                 }
             }
+            // One job may be refused where others are not: each is heard by itself.
+            Err(error) if is_refusal(error.kind()) => {
+                for (job, waiting) in jobs.iter().zip(waiting) {
+                    let _ = waiting.send(enqueue_alone(store, job).await);
+                }
+            }
             Err(error) => {
                 for waiting in waiting {
                     let _ = waiting.send(Err(Error::new(error.kind(), error.to_string())));
@@ -140,4 +146,9 @@ async fn send(store: &Store, batch: Vec<Waiting>) {
         }
     });
     join_all(sends).await;
+}
+
+/// Whether nothing was written for reasons that lie with one of the jobs.
+const fn is_refusal(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Limited | ErrorKind::NotFound | ErrorKind::Conflict)
 }

@@ -2,8 +2,13 @@
 
 use async_trait::async_trait;
 use jobq_core::backend::WorkerStatus;
-use jobq_core::inspect::{CancelOutcome, DeleteOutcome, JobView, QueueStats, RequeueOutcome};
-use jobq_core::{Error, ErrorKind, Inspect, JobId, JobState, QueueName, Report, Result, Timestamp};
+use jobq_core::inspect::{
+    CancelOutcome, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome,
+};
+use jobq_core::{
+    BatchRef, BatchView, Error, ErrorKind, Inspect, JobId, JobRef, JobState, LaneKey, LimitSetting, QueueName, Report, Result,
+    Standing, Timestamp, UniqueKey,
+};
 use redis::{Cmd, Value};
 
 use crate::backend::{RedisBackend, Store};
@@ -40,13 +45,14 @@ impl Store {
             for answer in reply::list(self.link.run(script, &call).await?)? {
                 answers.push(decode(answer)?);
             }
+            self.relay(queue).await?;
         }
         Ok(answers)
     }
 
     /// The jobs with these ids. One whose record is unreadable, because a newer program wrote it, must not
     /// hide the others.
-    async fn views(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
+    pub(crate) async fn views(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
         let mut views = Vec::with_capacity(ids.len());
         for step in ids.chunks(VIEW_STEP) {
             let mut call = self.call(&VIEW, queue);
@@ -86,7 +92,7 @@ impl Store {
         Ok(names)
     }
 
-    fn known_in(&self, queue: &QueueName, id: JobId) -> Cmd {
+    pub(crate) fn known_in(&self, queue: &QueueName, id: JobId) -> Cmd {
         redis::cmd("HEXISTS").arg(self.keys.of(queue).jobs()).arg(id.as_bytes().as_slice()).take()
     }
 }
@@ -116,6 +122,7 @@ impl Inspect for RedisBackend {
             stats.oldest_ready_at =
                 Some(stats.oldest_ready_at.map_or(enqueued_at, |oldest| oldest.min(enqueued_at)));
         }
+        stats.waiting = reply::count(next())?;
         Ok(stats)
     }
 
@@ -192,7 +199,7 @@ impl Inspect for RedisBackend {
 
     async fn requeue(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<RequeueOutcome>> {
         self.store
-            .over_ids(&REQUEUE, queue, false, ids, |answer| {
+            .over_ids(&REQUEUE, queue, true, ids, |answer| {
                 match reply::bytes(answer)?.as_slice() {
                     b"requeued" => Ok(RequeueOutcome::Requeued),
                     b"not dead" => Ok(RequeueOutcome::NotDead),
@@ -205,7 +212,7 @@ impl Inspect for RedisBackend {
 
     async fn delete(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<DeleteOutcome>> {
         self.store
-            .over_ids(&DELETE, queue, false, ids, |answer| match reply::bytes(answer)?.as_slice() {
+            .over_ids(&DELETE, queue, true, ids, |answer| match reply::bytes(answer)?.as_slice() {
                 b"deleted" => Ok(DeleteOutcome::Deleted),
                 b"running" => Ok(DeleteOutcome::Running),
                 b"unknown" => Ok(DeleteOutcome::NotFound),
@@ -222,79 +229,59 @@ impl Inspect for RedisBackend {
         self.store.set_paused(queue, false).await
     }
 
-    async fn lanes(
-        &self,
-        _queue: &QueueName,
-        _offset: usize,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::inspect::LaneView>> {
-        Err(not_yet())
+    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>> {
+        self.store.lanes(queue, None, offset, limit).await
     }
 
-    async fn lane(
-        &self,
-        _queue: &QueueName,
-        _lane: &jobq_core::LaneKey,
-    ) -> Result<jobq_core::inspect::LaneView> {
-        Err(not_yet())
+    async fn lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<LaneView> {
+        let mut views = self.store.lanes(queue, Some(lane), 0, 1).await?;
+        views.pop().ok_or_else(|| malformed("a lane that was asked for has no view"))
     }
 
-    async fn pause_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
-        Err(not_yet())
+    async fn pause_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()> {
+        self.store.limit(queue, "pause", lane.as_str(), "", b"").await.map(drop)
     }
 
-    async fn resume_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
-        Err(not_yet())
+    async fn resume_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()> {
+        self.store.limit(queue, "resume", lane.as_str(), "", b"").await.map(drop)
     }
 
-    async fn limits(
-        &self,
-        _queue: &QueueName,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::LimitSetting>> {
-        Err(not_yet())
+    async fn limits(&self, queue: &QueueName, limit: usize) -> Result<Vec<LimitSetting>> {
+        self.store.limits(queue, limit).await
     }
 
-    async fn shared_limits(&self) -> Result<Vec<jobq_core::LimitSetting>> {
-        Err(not_yet())
+    async fn shared_limits(&self) -> Result<Vec<LimitSetting>> {
+        self.store.shared_limits().await
     }
 
-    async fn unique(
-        &self,
-        _queue: &QueueName,
-        _key: jobq_core::UniqueKey,
-    ) -> Result<Vec<jobq_core::JobRef>> {
-        Err(not_yet())
+    async fn unique(&self, queue: &QueueName, key: UniqueKey) -> Result<Vec<JobRef>> {
+        self.store.holders(queue, key).await
     }
 
     async fn batches(
         &self,
-        _queue: &QueueName,
-        _offset: usize,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::BatchView>> {
-        Err(not_yet())
+        queue: &QueueName,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<BatchView>> {
+        self.store.batches(queue, offset, limit).await
     }
 
     async fn failed_of_batch(
         &self,
-        _batch: &jobq_core::BatchRef,
-        _offset: usize,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::JobRef>> {
-        Err(not_yet())
+        batch: &BatchRef,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<JobRef>> {
+        self.store.failed_of_batch(batch, offset, limit).await
     }
 
-    async fn cancel_batch(&self, _batch: &jobq_core::BatchRef) -> Result<bool> {
-        Err(not_yet())
+    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
+        self.store.cancel_batch(batch).await
     }
 
-    async fn standing(
-        &self,
-        _queue: &QueueName,
-        _id: jobq_core::JobId,
-    ) -> Result<Option<jobq_core::Standing>> {
-        Err(not_yet())
+    async fn standing(&self, queue: &QueueName, id: JobId) -> Result<Option<Standing>> {
+        self.store.standing(queue, id).await
     }
 
     async fn restart_workers(&self) -> Result<()> {
@@ -354,8 +341,4 @@ fn view(queue: &QueueName, answer: Value) -> Result<JobView> {
     view.result = Some(next()?).filter(|result| !result.is_empty());
     view.cancel_requested = !next()?.is_empty();
     Ok(view)
-}
-
-fn not_yet() -> jobq_core::Error {
-    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

@@ -4,9 +4,10 @@
 //! belong to no queue carry the tag `{prefix}`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jobq_core::QueueName;
+use jobq_core::{JobId, QueueName, SystemClock};
 
 /// How many priorities, and so ready lists, a queue has.
 pub(crate) const LEVELS: usize = 16;
@@ -29,23 +30,74 @@ const QUEUE_PARTS: [&str; 15] = [
     "wake",
 ];
 
+/// What only queues with lanes, limits, batches and the like have. `lua/lib/flow/keys.lua` says what
+/// each holds.
+const FLOW_PARTS: [&str; 23] = [
+    "lanes",
+    "order",
+    "held_up",
+    "laned",
+    "slots",
+    "starts",
+    "limits",
+    "held_back",
+    "running",
+    "places",
+    "idle",
+    "waiting",
+    "parents",
+    "children",
+    "batches",
+    "about",
+    "opened",
+    "parts",
+    "called_off",
+    "outbox",
+    "inbox",
+    "until",
+    "named",
+];
+
 /// The keys of one queue.
 #[derive(Debug)]
 pub(crate) struct QueueKeys {
     /// In the order that scripts declare.
     all: Vec<String>,
+    /// Whether flow control is known to be used in the queue. Set once, and never taken back: scripts
+    /// for it do for queues without it too.
+    has_flow: AtomicBool,
 }
 
 impl QueueKeys {
     fn new(prefix: &str, queue: &QueueName) -> Self {
         let fixed = QUEUE_PARTS.iter().map(|part| format!("{{{prefix}:{queue}}}:{part}"));
         let ready = (0..LEVELS).map(|level| format!("{{{prefix}:{queue}}}:ready:{level}"));
-        Self { all: fixed.chain(ready).collect() }
+        let flow = ["flow"].iter().chain(&FLOW_PARTS);
+        let flow = flow.map(|part| format!("{{{prefix}:{queue}}}:{part}"));
+        Self {
+            all: fixed.chain(ready).chain(flow).collect(),
+            has_flow: AtomicBool::new(false),
+        }
     }
 
-    /// All keys, in the order that every script but `enqueue` declares.
+    /// All keys, in the order that every script but `enqueue` and `exchange` declares.
     pub(crate) fn all(&self) -> &[String] {
         &self.all
+    }
+
+    /// The keys of a queue without flow control, in the order that `exchange` declares.
+    pub(crate) fn plain(&self) -> &[String] {
+        &self.all[..=QUEUE_PARTS.len() + LEVELS]
+    }
+
+    /// Whether flow control is known to be used in the queue.
+    pub(crate) fn has_flow(&self) -> bool {
+        self.has_flow.load(Ordering::Relaxed)
+    }
+
+    /// Notes that flow control is used in the queue.
+    pub(crate) fn note_flow(&self) {
+        self.has_flow.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn jobs(&self) -> &str {
@@ -64,12 +116,33 @@ impl QueueKeys {
         &self.all[7]
     }
 
+    pub(crate) fn marks(&self) -> &str {
+        &self.all[8]
+    }
+
     pub(crate) fn gone(&self) -> &str {
         &self.all[9]
     }
 
     pub(crate) fn wake(&self) -> &str {
         &self.all[14]
+    }
+
+    pub(crate) fn flow(&self) -> &str {
+        &self.all[QUEUE_PARTS.len() + LEVELS]
+    }
+
+    pub(crate) fn held_up(&self) -> &str {
+        self.flow_part("held_up")
+    }
+
+    pub(crate) fn limits(&self) -> &str {
+        self.flow_part("limits")
+    }
+
+    pub(crate) fn flow_part(&self, part: &str) -> &str {
+        let position = FLOW_PARTS.iter().position(|known| *known == part).unwrap_or(0);
+        &self.all[QUEUE_PARTS.len() + LEVELS + 1 + position]
     }
 
     pub(crate) fn ready(&self, level: u8) -> &str {
@@ -111,6 +184,16 @@ impl Keys {
         format!("{{{}}}:workers", self.prefix)
     }
 
+    /// The channel on which one process hears of changes of the jobs that it watches.
+    pub(crate) fn watch_channel(&self) -> String {
+        format!("{{{}}}:watch:{}", self.prefix, JobId::generate(&SystemClock::default()))
+    }
+
+    /// The limits that queues share. `lua/lib/flow/shared.lua` spells it too.
+    pub(crate) fn shared(&self) -> String {
+        format!("{{{}}}:shared", self.prefix)
+    }
+
     /// How often a restart was asked for.
     pub(crate) fn restart(&self) -> String {
         format!("{{{}}}:restart", self.prefix)
@@ -126,18 +209,23 @@ mod tests {
         let keys = Keys::new(Arc::from("jobq")).of(&QueueName::new("crm.sync").unwrap());
 
         assert!(keys.all().iter().all(|key| key.starts_with("{jobq:crm.sync}:")));
-        assert_eq!(keys.all().len(), QUEUE_PARTS.len() + LEVELS);
+        assert_eq!(keys.plain().len(), QUEUE_PARTS.len() + LEVELS + 1);
         assert_eq!(keys.wake(), "{jobq:crm.sync}:wake");
         assert_eq!(keys.ready(15), "{jobq:crm.sync}:ready:15");
 
-        let declared = include_str!("../lua/lib/keys.lua");
-        for (position, part) in QUEUE_PARTS.iter().enumerate() {
+        let declared =
+            concat!(include_str!("../lua/lib/keys.lua"), include_str!("../lua/lib/flow/keys.lua"));
+        for (position, key) in keys.all().iter().enumerate() {
+            let part = key.trim_start_matches("{jobq:crm.sync}:");
+            if part.starts_with("ready:") {
+                continue;
+            }
             let line = format!("-- KEYS[{}] ", position + 1);
             let named = declared
                 .lines()
                 .find_map(|text| text.strip_prefix(&line))
                 .and_then(|rest| rest.split_whitespace().next());
-            assert_eq!(named, Some(*part));
+            assert_eq!(named, Some(part));
         }
     }
 }

@@ -32,6 +32,7 @@
 //! This crate knows no workers and no scheduler, and no type of its Redis client is in its public API.
 
 mod backend;
+mod batches;
 mod clock;
 mod config;
 mod enqueue;
@@ -42,15 +43,20 @@ mod fault_proxy;
 mod grouping;
 mod inspect;
 mod keys;
+mod limits;
 mod link;
+mod parents;
 mod record;
+mod relay;
 mod reply;
 mod scripts;
 mod server;
+mod standing;
 mod settling;
 #[cfg(any(test, feature = "test-util"))]
 mod test_server;
 mod wake;
+mod watch;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;

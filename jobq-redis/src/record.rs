@@ -4,8 +4,9 @@
 //! ```text
 //! record  0 format · 1 flags · 2 priority · 3 max crashes · 4 max attempts (16) · 6 version (16)
 //!         8 enqueued at, ms (48) · then, each if its flag is set: unique digest (128), retention, s (32),
-//!         timeout, ms (32) · kind, after its length (8) · if its flag is set: metadata, after its length
-//!         (16) · payload
+//!         timeout, ms (32), unique mode (8) with its scope (8) and two times, ms (32 each), cost (16),
+//!         lane, after its length (8), batch (128) and its home, after its length (8) · kind, after its
+//!         length (8) · if its flag is set: metadata, after its length (16) · payload
 //! facts   0 failed attempts (16) · 2 crashes (16) · failures: kind (8), attempt (16), at, ms (48),
 //!         worker (64), message, after its length (16)
 //! ```
@@ -15,8 +16,9 @@
 use std::time::Duration;
 
 use jobq_core::{
-    Error, ErrorKind, Failure, FailureKind, History, JobId, JobRecord, Kind, Metadata, Payload,
-    Priority, QueueName, Result, Timestamp, UniqueKey, WorkerId,
+    BatchId, BatchRef, Error, ErrorKind, Failure, FailureKind, History, JobId, JobRecord, Kind, LaneKey,
+    Metadata, Payload, Priority, QueueName, Result, Timestamp, Unique, UniqueKey, UniqueMode,
+    UniqueScope, WorkerId,
 };
 
 const FORMAT: u8 = 1;
@@ -24,6 +26,10 @@ const HAS_UNIQUE: u8 = 1;
 const HAS_RETENTION: u8 = 2;
 const HAS_TIMEOUT: u8 = 4;
 const HAS_METADATA: u8 = 8;
+const HAS_MODE: u8 = 16;
+const HAS_COST: u8 = 32;
+const HAS_LANE: u8 = 64;
+const HAS_BATCH: u8 = 128;
 
 /// A record as it is stored. Its id and queue are where it is found.
 pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
@@ -41,6 +47,10 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
         (record.retention.is_some(), HAS_RETENTION),
         (record.timeout.is_some(), HAS_TIMEOUT),
         (!metadata.is_empty(), HAS_METADATA),
+        (record.unique.is_some_and(|unique| !is_plain(&unique)), HAS_MODE),
+        (record.cost != 1, HAS_COST),
+        (record.lane.is_some(), HAS_LANE),
+        (record.batch.is_some(), HAS_BATCH),
     ];
     let flags = flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag);
     bytes.extend([FORMAT, flags, record.priority.level(), saturate::<u8>(record.max_crashes)]);
@@ -56,7 +66,25 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
         bytes.extend(u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes());
     }
     if let Some(timeout) = record.timeout {
-        bytes.extend(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend(ms(timeout).to_be_bytes());
+    }
+    if let Some(unique) = record.unique.filter(|unique| !is_plain(unique)) {
+        let (mode, first, second) = mode_code(unique.mode);
+        bytes.extend([mode, u8::from(unique.scope == UniqueScope::Everywhere)]);
+        bytes.extend(first.to_be_bytes());
+        bytes.extend(second.to_be_bytes());
+    }
+    if record.cost != 1 {
+        bytes.extend(saturate::<u16>(record.cost).to_be_bytes());
+    }
+    if let Some(lane) = &record.lane {
+        bytes.push(saturate::<u8>(lane.as_str().len()));
+        bytes.extend(lane.as_str().as_bytes());
+    }
+    if let Some(batch) = &record.batch {
+        bytes.extend(batch.id.as_bytes());
+        bytes.push(saturate::<u8>(batch.queue.as_str().len()));
+        bytes.extend(batch.queue.as_str().as_bytes());
     }
     bytes.push(saturate::<u8>(kind.len()));
     bytes.extend(kind);
@@ -66,6 +94,55 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
     }
     bytes.extend(payload);
     bytes
+}
+
+/// Whether a unique key needs no more than its digest: it holds in its queue until the job ends.
+fn is_plain(unique: &Unique) -> bool {
+    unique.mode == UniqueMode::UntilFinished && unique.scope == UniqueScope::Queue
+}
+
+/// Whether a record can only be enqueued by the script that knows of flow control.
+pub(crate) fn needs_flow(record: &JobRecord) -> bool {
+    record.lane.is_some()
+        || record.batch.is_some()
+        || record.unique.is_some_and(|unique| !is_plain(&unique))
+}
+
+const WHILE_RUNNING: u8 = 2;
+const UNTIL_STARTED: u8 = 1;
+const THROTTLE: u8 = 3;
+const DEBOUNCE: u8 = 4;
+const LATEST_WINS: u8 = 5;
+
+/// The number of a mode, and its times in ms.
+fn mode_code(mode: UniqueMode) -> (u8, u32, u32) {
+    match mode {
+        UniqueMode::UntilStarted => (UNTIL_STARTED, 0, 0),
+        UniqueMode::WhileRunning => (WHILE_RUNNING, 0, 0),
+        UniqueMode::Throttle { per } => (THROTTLE, ms(per), 0),
+        UniqueMode::Debounce { delay, at_most } => (DEBOUNCE, ms(delay), at_most.map_or(0, ms)),
+        UniqueMode::LatestWins => (LATEST_WINS, 0, 0),
+        _ => (0, 0, 0),
+    }
+}
+
+fn mode_of_code((mode, first, second): (u8, u32, u32)) -> UniqueMode {
+    let time = |ms| Duration::from_millis(u64::from(ms));
+    match mode {
+        UNTIL_STARTED => UniqueMode::UntilStarted,
+        WHILE_RUNNING => UniqueMode::WhileRunning,
+        THROTTLE => UniqueMode::Throttle { per: time(first) },
+        DEBOUNCE => UniqueMode::Debounce {
+            delay: time(first),
+            at_most: (second > 0).then(|| time(second)),
+        },
+        LATEST_WINS => UniqueMode::LatestWins,
+        _ => UniqueMode::UntilFinished,
+    }
+}
+
+fn ms(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// `JobRecord::check` has bounded every number before; this only has to satisfy the types.
@@ -109,6 +186,29 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     let retention = retention.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let timeout = has(HAS_TIMEOUT).then(|| rest.u32()).transpose()?;
     let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
+    let mut unique = unique.map(Unique::from);
+    if has(HAS_MODE) {
+        let (mode, everywhere) = (rest.u8()?, rest.u8()? == 1);
+        let mode = mode_of_code((mode, rest.u32()?, rest.u32()?));
+        unique = unique.map(|unique| Unique::new(unique.key, mode));
+        if everywhere {
+            unique = unique.map(Unique::everywhere);
+        }
+    }
+    let cost = if has(HAS_COST) { u32::from(rest.u16()?) } else { 1 };
+    let lane = if has(HAS_LANE) {
+        let length = usize::from(rest.u8()?);
+        Some(LaneKey::new(rest.text(length)?)?)
+    } else {
+        None
+    };
+    let batch = if has(HAS_BATCH) {
+        let id = BatchId::from_bytes(rest.array()?);
+        let length = usize::from(rest.u8()?);
+        Some(BatchRef::new(QueueName::new(rest.text(length)?)?, id))
+    } else {
+        None
+    };
     let kind_length = usize::from(rest.u8()?);
     let kind = Kind::new(rest.text(kind_length)?)?;
     let metadata = if !has(HAS_METADATA) {
@@ -128,10 +228,22 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     record.max_crashes = max_crashes;
     record.timeout = timeout;
     record.retention = retention;
-    record.unique = unique.map(Into::into);
+    record.unique = unique;
+    record.cost = cost;
+    record.lane = lane;
+    record.batch = batch;
     record.metadata = metadata;
     record.enqueued_at = enqueued_at;
     Ok(record)
+}
+
+/// A record with another time of its enqueue.
+pub(crate) fn stamped(record: &[u8], enqueued_at: Timestamp) -> Vec<u8> {
+    let mut bytes = record.to_vec();
+    if let Some(stamp) = bytes.get_mut(8..14) {
+        stamp.copy_from_slice(&enqueued_at.as_millis().to_be_bytes()[2..]);
+    }
+    bytes
 }
 
 /// The enqueue time from the first 14 bytes of a record.
@@ -194,6 +306,7 @@ const fn kind_code(kind: FailureKind) -> u8 {
         FailureKind::Timeout => 3,
         FailureKind::Crash => 4,
         FailureKind::Undecodable => 5,
+        FailureKind::Parent => 6,
         _ => 1,
     }
 }
@@ -204,13 +317,17 @@ const fn kind_of_code(code: u8) -> FailureKind {
         3 => FailureKind::Timeout,
         4 => FailureKind::Crash,
         5 => FailureKind::Undecodable,
+        6 => FailureKind::Parent,
         _ => FailureKind::Error,
     }
 }
 
-struct Reader<'a> {
-    what: &'static str,
-    bytes: &'a [u8],
+/// Takes bytes apart.
+pub(crate) struct Reader<'a> {
+    /// What they are, for people.
+    pub(crate) what: &'static str,
+    /// What is left of them.
+    pub(crate) bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
@@ -222,13 +339,13 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
     }
 
-    fn u8(&mut self) -> Result<u8> {
+    pub(crate) fn u8(&mut self) -> Result<u8> {
         Ok(u8::from_be_bytes(self.array()?))
     }
 
@@ -240,13 +357,17 @@ impl<'a> Reader<'a> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
-    fn timestamp(&mut self) -> Result<Timestamp> {
-        let mut ms = [0; 8];
-        ms[2..].copy_from_slice(self.take(6)?);
-        Ok(Timestamp::from_millis(u64::from_be_bytes(ms)))
+    pub(crate) fn u48(&mut self) -> Result<u64> {
+        let mut number = [0; 8];
+        number[2..].copy_from_slice(self.take(6)?);
+        Ok(u64::from_be_bytes(number))
     }
 
-    fn text(&mut self, length: usize) -> Result<&'a str> {
+    pub(crate) fn timestamp(&mut self) -> Result<Timestamp> {
+        self.u48().map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn text(&mut self, length: usize) -> Result<&'a str> {
         std::str::from_utf8(self.take(length)?).map_err(|_| {
             Error::new(ErrorKind::Corrupt, format!("stored {} hold no text", self.what))
         })
@@ -275,7 +396,14 @@ mod tests {
         record.max_crashes = 255;
         record.timeout = Some(Duration::from_millis(1_500));
         record.retention = Some(Duration::from_secs(604_800));
-        record.unique = Some(UniqueKey::from_bytes([7; 16]).into());
+        let mode = UniqueMode::Debounce {
+            delay: Duration::from_secs(30),
+            at_most: Some(Duration::from_secs(300)),
+        };
+        record.unique = Some(Unique::new(UniqueKey::from_bytes([7; 16]), mode).everywhere());
+        record.cost = 300;
+        record.lane = Some(LaneKey::new("store-7").unwrap());
+        record.batch = Some(BatchRef::new(queue(), BatchId::from_key("b")));
         record.metadata.insert("tenant", "7");
         record.enqueued_at = Timestamp::from_millis(1_795_321_507_042);
         record

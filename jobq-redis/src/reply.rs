@@ -79,6 +79,23 @@ pub(crate) fn text_pairs(value: Value) -> Result<HashMap<String, String>> {
         .collect())
 }
 
+/// Whether a script for queues without flow control says that this is not one. It has done nothing then.
+pub(crate) fn is_flow(value: &Value) -> bool {
+    matches!(value, Value::BulkString(word) if word == b"flow")
+}
+
+/// A flat list of names and values, as bytes.
+pub(crate) fn pairs(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let pairs: Vec<(Value, Value)> = match value {
+        Value::Map(pairs) => pairs,
+        other => {
+            let mut items = list(other)?.into_iter();
+            std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
+        }
+    };
+    pairs.into_iter().map(|(name, value)| Ok((bytes(name)?, bytes(value)?))).collect()
+}
+
 /// A lease as a member of the leased set: token, id, worker.
 pub(crate) fn member(lease: LeaseRef) -> [u8; 32] {
     let mut member = [0; 32];

@@ -46,11 +46,29 @@ impl Script {
     }
 }
 
+/// The files of a script, put together.
+macro_rules! body {
+    // What moves jobs about in any queue.
+    ([moves $($part:literal)+]) => {
+        body!([
+            "lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/watchers.lua" "lib/ready.lua"
+            "lib/forget.lua" "lib/flow/record.lua" "lib/flow/limits.lua" "lib/flow/rates.lua" "lib/flow/shared.lua"
+            "lib/flow/lanes.lua" "lib/flow/unique.lua" "lib/flow/outbox.lua" "lib/flow/parents.lua"
+            "lib/flow/forget.lua" "lib/flow/batches.lua" "lib/flow/family.lua" "lib/flow/moves.lua"
+            "lib/flow/children.lua"
+            $($part)+
+        ])
+    };
+    ([$($part:literal)+]) => {
+        concat!($(include_str!(concat!("../lua/", $part)), "\n"),+)
+    };
+}
+
 macro_rules! scripts {
-    ($($name:ident = $($part:literal)+;)+) => {
+    ($($name:ident = $parts:tt;)+) => {
         $(
             pub(crate) static $name: LazyLock<Script> =
-                LazyLock::new(|| Script::new(concat!($(include_str!(concat!("../lua/", $part)), "\n"),+)));
+                LazyLock::new(|| Script::new(body!($parts)));
         )+
 
         /// Every script with its name, for tests.
@@ -62,21 +80,41 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ENQUEUE = "enqueue.lua";
-    EXCHANGE = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "lib/reclaim.lua" "exchange.lua";
-    SETTLE = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "settle.lua";
-    EXTEND = "lib/keys.lua" "lib/base.lua" "extend.lua";
-    REPORT = "lib/keys.lua" "lib/base.lua" "report.lua";
-    FORFEIT = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "lib/reclaim.lua" "forfeit.lua";
-    MAINTAIN = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "lib/reclaim.lua" "maintain.lua";
-    CANCEL = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "lib/state.lua" "cancel.lua";
-    REQUEUE = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "lib/state.lua" "requeue.lua";
-    DELETE = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "lib/state.lua" "delete.lua";
-    PAUSE = "lib/keys.lua" "lib/base.lua" "lib/moves.lua" "pause.lua";
-    VIEW = "lib/keys.lua" "lib/base.lua" "lib/state.lua" "view.lua";
-    LIST = "lib/keys.lua" "lib/base.lua" "list.lua";
-    STATS = "lib/keys.lua" "lib/base.lua" "stats.lua";
-    HEARTBEAT = "heartbeat.lua";
+    ENQUEUE = ["enqueue.lua"];
+    EXCHANGE = ["lib/keys.lua" "lib/base.lua" "lib/watchers.lua" "lib/ready.lua" "lib/forget.lua"
+        "lib/moves.lua" "lib/reclaim.lua" "exchange.lua"];
+    ENQUEUE_FLOW = [moves "lib/state.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
+    EXCHANGE_FLOW = [moves "lib/reclaim.lua" "exchange_flow.lua"];
+    SETTLE = [moves "settle.lua"];
+    EXTEND = ["lib/keys.lua" "lib/base.lua" "extend.lua"];
+    REPORT = ["lib/keys.lua" "lib/base.lua" "lib/watchers.lua" "report.lua"];
+    WATCH = [moves "lib/state.lua" "watch.lua"];
+    FORFEIT = [moves "lib/reclaim.lua" "forfeit.lua"];
+    MAINTAIN = [moves "lib/reclaim.lua" "lib/flow/idle.lua" "lib/flow/pace.lua" "maintain.lua"];
+    CANCEL = [moves "lib/state.lua" "cancel.lua"];
+    REQUEUE = [moves "lib/state.lua" "requeue.lua"];
+    DELETE = [moves "lib/state.lua" "delete.lua"];
+    PAUSE = ["lib/keys.lua" "lib/base.lua" "lib/ready.lua" "pause.lua"];
+    VIEW = [moves "lib/state.lua" "view.lua"];
+    LIST = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "list.lua"];
+    STATS = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "stats.lua"];
+    LIMIT = [moves "limit.lua"];
+    COME_BACK = [moves "come_back.lua"];
+    LANES = [moves "lanes.lua"];
+    SHARE = ["share.lua"];
+    STANDING = [moves "lib/state.lua" "lib/flow/pace.lua" "standing.lua"];
+    HOLDERS = [moves "holders.lua"];
+    HEARTBEAT = ["heartbeat.lua"];
+    CHECKPOINT = ["lib/keys.lua" "lib/base.lua" "checkpoint.lua"];
+    SUBSCRIBE = [moves "subscribe.lua"];
+    OUTBOX = ["lib/keys.lua" "lib/flow/keys.lua" "outbox.lua"];
+    DELIVER = [moves "deliver.lua"];
+    PARENTS = [moves "parents.lua"];
+    OPEN_BATCH = [moves "open_batch.lua"];
+    CLOSE_BATCH = [moves "close_batch.lua"];
+    CANCEL_BATCH = [moves "cancel_batch.lua"];
+    BATCHES = ["lib/keys.lua" "lib/flow/keys.lua" "batches.lua"];
+    FAILED = ["lib/keys.lua" "lib/flow/keys.lua" "failed.lua"];
 }
 
 #[cfg(test)]

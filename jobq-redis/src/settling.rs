@@ -17,14 +17,18 @@ pub(crate) struct Split<'a> {
 }
 
 /// Sorts settlements by script. One lease settled twice in a call is lost the second time.
-pub(crate) fn split<'a>(settlements: &'a [Settlement], held: &mut [Held]) -> Split<'a> {
+pub(crate) fn split<'a>(
+    settlements: &'a [Settlement],
+    held: &mut [Held],
+    has_flow: bool,
+) -> Split<'a> {
     let mut split = Split { completed: Vec::with_capacity(settlements.len()), other: Vec::new() };
     let mut seen =
         HashSet::with_capacity(if settlements.len() > 1 { settlements.len() } else { 0 });
     for (at, settlement) in settlements.iter().enumerate() {
         if settlements.len() > 1 && !seen.insert(settlement.lease.proof()) {
             held[at] = Held::Lost;
-        } else if is_plain(settlement) {
+        } else if is_plain(settlement) && !(has_flow && has_result(settlement)) {
             split.completed.push((at, settlement));
         } else {
             split.other.push((at, settlement));
@@ -38,6 +42,11 @@ fn is_plain(settlement: &Settlement) -> bool {
     matches!(settlement.next, Next::Complete { .. })
         && job.retention.is_none()
         && job.unique.is_none()
+}
+
+/// Whether a job leaves a result, which others may wait for where there is flow control.
+pub(crate) fn has_result(settlement: &Settlement) -> bool {
+    matches!(settlement.next, Next::Complete { result: Some(_) })
 }
 
 /// The four arguments of one settlement for `settle.lua`.

@@ -6,6 +6,8 @@ pub(crate) mod drain;
 pub(crate) mod due;
 pub(crate) mod enqueue;
 pub(crate) mod idle;
+pub(crate) mod lanes;
+pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod memory_backend;
 pub(crate) mod pickup;

@@ -10,7 +10,10 @@ use syn::{Attribute, Error, Ident, LitInt, LitStr, Path, Token, token};
 use crate::mistakes::Mistakes;
 use crate::nearest;
 
-const KEYS: [&str; 13] = [
+/// What people look for here, and what is not the business of a job type.
+const LIMITS: [&str; 6] = ["weight", "rate", "concurrency", "max_size", "breaker", "limits"];
+
+const KEYS: [&str; 17] = [
     "kind",
     "queue",
     "max_attempts",
@@ -20,6 +23,10 @@ const KEYS: [&str; 13] = [
     "jitter",
     "priority",
     "unique",
+    "unique_mode",
+    "unique_scope",
+    "lane",
+    "cost",
     "retention",
     "version",
     "upcast",
@@ -38,6 +45,10 @@ pub(crate) struct Attributes {
     pub(crate) jitter: Option<LitStr>,
     pub(crate) priority: Option<LitInt>,
     pub(crate) unique: Option<Unique>,
+    pub(crate) unique_mode: Option<LitStr>,
+    pub(crate) unique_scope: Option<LitStr>,
+    pub(crate) lane: Option<Lane>,
+    pub(crate) cost: Option<LitInt>,
     pub(crate) retention: Option<LitStr>,
     pub(crate) version: Option<LitInt>,
     pub(crate) upcast: Option<Path>,
@@ -57,6 +68,25 @@ pub(crate) enum Unique {
     Fields { names: Names, place: Span },
     /// `unique = path`: what the function returns.
     Function(Path),
+}
+
+/// What names the lane of a job.
+pub(crate) enum Lane {
+    /// `lane = store`: this field.
+    Field(Ident),
+    /// `lane = Self::lane`: what the function returns.
+    Function(Path),
+}
+
+impl Parse for Lane {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        // A single word is a field, also one that is a keyword elsewhere: `r#type` given as `type`.
+        if input.peek(Ident::peek_any) && !input.peek2(Token![::]) {
+            input.call(Ident::parse_any).map(Self::Field)
+        } else {
+            input.parse().map(Self::Function)
+        }
+    }
 }
 
 impl Attributes {
@@ -116,6 +146,19 @@ impl Attributes {
             "jitter" => self.jitter = Some(value(&key, input, r#""full" or "none""#)?),
             "priority" => self.priority = Some(number(&key, input)?),
             "unique" => self.unique = Some(unique(&key, input)?),
+            "unique_mode" => {
+                let form = r#"a string: `unique_mode = "until_started"`"#;
+                self.unique_mode = Some(value(&key, input, form)?);
+            }
+            "unique_scope" => {
+                self.unique_scope = Some(value(&key, input, r#""queue" or "everywhere""#)?);
+            }
+            "lane" => {
+                let form = "the name of a field or the path of a function: `lane = store`, \
+                            `lane = Self::lane`";
+                self.lane = Some(value(&key, input, form)?);
+            }
+            "cost" => self.cost = Some(number(&key, input)?),
             "retention" => self.retention = Some(duration(&key, input)?),
             "version" => self.version = Some(number(&key, input)?),
             "upcast" => {
@@ -125,6 +168,13 @@ impl Attributes {
             "crate" => {
                 let form = r#"a path in quotes: `crate = "my_crate::jobq_core"`"#;
                 self.krate = Some(value(&key, input, form)?);
+            }
+            unknown if LIMITS.contains(&unknown) => {
+                let rule = format!(
+                    "`{key}` is not said of a job type but of a queue or its lanes: by the worker \
+                     (`limit_queue`, `limit_lanes`), in `jobq.toml`, or by `jobq limits set`"
+                );
+                return Err(Error::new_spanned(&key, rule));
             }
             unknown => {
                 let hint = nearest::hint(unknown, &KEYS);

@@ -1,15 +1,16 @@
-//! Writes the implementation: constants, and the two methods that a job type may choose.
+//! Writes the implementation: constants, and the three methods that a job type may choose.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Ident, Path};
 
-use crate::attr::Unique;
+use crate::attr::{Lane, Unique};
 use crate::backoff::Growth;
 use crate::duration::Millis;
 use crate::mistakes::Mistakes;
-use crate::validate::JobType;
+use crate::unique_mode::Mode;
+use crate::validate::{JobType, Scope};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut mistakes = Mistakes::default();
@@ -35,7 +36,13 @@ fn implementation(job: &JobType) -> TokenStream {
     let retention = constant("RETENTION", optional_duration(), job.retention.map(some));
     let version = constant("VERSION", quote!(u32), job.version.map(number));
     let max_crashes = constant("MAX_CRASHES", quote!(u32), job.max_crashes.map(number));
+    let mode = job.unique_mode.map(|mode| unique_mode(krate, mode));
+    let unique_mode = constant("UNIQUE_MODE", quote!(#krate::UniqueMode), mode);
+    let scope = job.unique_scope.map(|scope| unique_scope(krate, scope));
+    let unique_scope = constant("UNIQUE_SCOPE", quote!(#krate::UniqueScope), scope);
+    let cost = constant("COST", quote!(u32), job.cost.map(number));
     let unique_key = job.unique.as_ref().map(|unique| unique_key(krate, unique));
+    let lane_key = job.lane.as_ref().map(|lane| lane_key(krate, lane));
     let upcast = job.upcast.as_ref().map(|path| upcast(krate, path));
     quote! {
         #[automatically_derived]
@@ -49,7 +56,11 @@ fn implementation(job: &JobType) -> TokenStream {
             #retention
             #version
             #max_crashes
+            #unique_mode
+            #unique_scope
+            #cost
             #unique_key
+            #lane_key
             #upcast
         }
     }
@@ -129,6 +140,55 @@ fn unique_key(krate: &Path, unique: &Unique) -> TokenStream {
                 #krate::UniqueKey::new(<Self as #krate::Job>::KIND, #value),
                 ::core::option::Option::Some,
             )
+        }
+    }
+}
+
+fn unique_mode(krate: &Path, mode: Mode) -> TokenStream {
+    let mode = match mode {
+        Mode::UntilFinished => quote!(UntilFinished),
+        Mode::UntilStarted => quote!(UntilStarted),
+        Mode::WhileRunning => quote!(WhileRunning),
+        Mode::Throttle { per } => quote!(Throttle { per: #per }),
+        Mode::Debounce { delay, at_most } => {
+            let at_most = at_most.map_or_else(|| quote!(::core::option::Option::None), some);
+            quote!(Debounce { delay: #delay, at_most: #at_most })
+        }
+        Mode::LatestWins => quote!(LatestWins),
+    };
+    quote!(#krate::UniqueMode::#mode)
+}
+
+fn unique_scope(krate: &Path, scope: Scope) -> TokenStream {
+    match scope {
+        Scope::Queue => quote!(#krate::UniqueScope::Queue),
+        Scope::Everywhere => quote!(#krate::UniqueScope::Everywhere),
+    }
+}
+
+fn lane_key(krate: &Path, lane: &Lane) -> TokenStream {
+    let key = match lane {
+        Lane::Field(name) => {
+            let key = quote_spanned!(written_at(name.span())=> &self.#name);
+            quote! {
+                ::core::result::Result::map(
+                    #krate::LaneKey::new(#key),
+                    ::core::option::Option::Some,
+                )
+            }
+        }
+        Lane::Function(path) => {
+            let key = quote_spanned!(written_at(path.span())=> #path(self));
+            quote! {
+                ::core::option::Option::transpose(
+                    ::core::option::Option::map(#key, #krate::LaneKey::new),
+                )
+            }
+        }
+    };
+    quote! {
+        fn lane_key(&self) -> #krate::Result<::core::option::Option<#krate::LaneKey>> {
+            #key
         }
     }
 }

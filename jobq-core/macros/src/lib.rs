@@ -7,6 +7,7 @@ mod expand;
 mod mistakes;
 mod name;
 mod nearest;
+mod unique_mode;
 mod validate;
 
 /// Implements `jobq_core::Job`.

@@ -8,10 +8,11 @@ use syn::{
     LitStr, Path, Variant, parse_quote,
 };
 
-use crate::attr::{Attributes, Names, Unique, is_job};
+use crate::attr::{Attributes, Lane, Names, Unique, is_job};
 use crate::backoff::{self, Growth};
 use crate::duration::{self, Millis};
 use crate::mistakes::Mistakes;
+use crate::unique_mode::{self, Mode};
 use crate::{name, nearest};
 
 /// The longest tuple that serde serialises.
@@ -32,7 +33,18 @@ pub(crate) struct JobType {
     pub(crate) retention: Option<Millis>,
     pub(crate) version: Option<u16>,
     pub(crate) unique: Option<Unique>,
+    pub(crate) unique_mode: Option<Mode>,
+    pub(crate) unique_scope: Option<Scope>,
+    pub(crate) lane: Option<Lane>,
+    pub(crate) cost: Option<u16>,
     pub(crate) upcast: Option<Path>,
+}
+
+/// Among which jobs a unique key counts; the variants of `jobq_core::UniqueScope`.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope {
+    Queue,
+    Everywhere,
 }
 
 impl JobType {
@@ -41,6 +53,7 @@ impl JobType {
         check_shape(input, mistakes);
         let given = Attributes::read(&input.attrs, mistakes);
         check_upcast(&given, mistakes);
+        check_unique(&given, mistakes);
         Self {
             ident: input.ident.clone(),
             krate: mistakes.check(given.krate, crate_path).unwrap_or(parse_quote!(::jobq_core)),
@@ -76,6 +89,15 @@ impl JobType {
                 }
                 Unique::Whole | Unique::Function(_) => unique,
             }),
+            unique_mode: mistakes.check(given.unique_mode, |mode| {
+                unique_mode::parse(&mode.value()).map_err(|why| Error::new_spanned(mode, why))
+            }),
+            unique_scope: mistakes.check(given.unique_scope, |scope| unique_scope(&scope)),
+            lane: mistakes.check(given.lane, |lane| match lane {
+                Lane::Field(name) => lane_field(name, input).map(Lane::Field),
+                Lane::Function(_) => Ok(lane),
+            }),
+            cost: mistakes.check(given.cost, |n| number("cost", &n, 1..=u16::MAX)),
             upcast: given.upcast,
         }
     }
@@ -126,6 +148,34 @@ fn check_upcast(given: &Attributes, mistakes: &mut Mistakes) {
     };
     if let (Some(upcast), true) = (&given.upcast, is_first) {
         mistakes.add(upcast, "nothing is older than version 1: raise `version`, or drop `upcast`");
+    }
+}
+
+/// A mode or a scope says something about a key that must be there.
+fn check_unique(given: &Attributes, mistakes: &mut Mistakes) {
+    if given.mention("unique") {
+        return;
+    }
+    for (key, value) in [("unique_mode", &given.unique_mode), ("unique_scope", &given.unique_scope)]
+    {
+        if let Some(value) = value {
+            let rule = format!(
+                "`{key}` says nothing without `unique`: add `unique`, `unique(field)` or \
+                 `unique = function`"
+            );
+            mistakes.add(value, rule);
+        }
+    }
+}
+
+fn unique_scope(scope: &LitStr) -> syn::Result<Scope> {
+    match scope.value().as_str() {
+        "queue" => Ok(Scope::Queue),
+        "everywhere" => Ok(Scope::Everywhere),
+        other => {
+            let rule = format!("unknown scope {other:?}: write \"queue\" or \"everywhere\"");
+            Err(Error::new_spanned(scope, rule))
+        }
     }
 }
 
@@ -201,31 +251,59 @@ fn has_jitter(jitter: &LitStr) -> syn::Result<bool> {
     }
 }
 
+/// The names of the fields of a struct that has some; `None` for everything else.
+fn named_fields(input: &DeriveInput) -> Option<Vec<&Ident>> {
+    match &input.data {
+        Data::Struct(DataStruct { fields: Fields::Named(fields), .. }) => {
+            Some(fields.named.iter().flat_map(|field| &field.ident).collect())
+        }
+        _ => None,
+    }
+}
+
+/// One of the fields, as the struct spells it.
+fn known_field(name: &Ident, fields: &[&Ident], input: &DeriveInput) -> syn::Result<Ident> {
+    let Some(&field) = fields.iter().find(|field| field.unraw() == name.unraw()) else {
+        let fields: Vec<String> = fields.iter().map(|field| field.unraw().to_string()).collect();
+        let hint = nearest::hint(&name.to_string(), &fields);
+        let rule = format!("`{}` has no field `{name}`: {hint}", input.ident);
+        return Err(Error::new_spanned(name, rule));
+    };
+    let mut field = field.clone();
+    // What the compiler has to say about the field's type belongs where the field is named.
+    field.set_span(name.span());
+    Ok(field)
+}
+
+fn lane_field(name: Ident, input: &DeriveInput) -> syn::Result<Ident> {
+    match named_fields(input) {
+        Some(fields) => known_field(&name, &fields, input),
+        None => {
+            let rule = format!(
+                "only a struct with named fields has one to name: for a function write its path, such \
+                 as `lane = Self::{name}`"
+            );
+            Err(Error::new_spanned(name, rule))
+        }
+    }
+}
+
 /// The fields that `unique(…)` names, as the struct spells them.
 fn known_fields(names: &Names, input: &DeriveInput, mistakes: &mut Mistakes) -> Names {
-    let Data::Struct(DataStruct { fields: Fields::Named(fields), .. }) = &input.data else {
+    let Some(fields) = named_fields(input) else {
         let rule = "only a struct with named fields can list them: write `unique = function`";
         mistakes.add(names, rule);
         return Names::new();
     };
-    let fields: Vec<&Ident> = fields.named.iter().flat_map(|field| &field.ident).collect();
     let mut known = Names::new();
     for name in names {
-        let Some(&field) = fields.iter().find(|field| field.unraw() == name.unraw()) else {
-            let fields: Vec<String> =
-                fields.iter().map(|field| field.unraw().to_string()).collect();
-            let hint = nearest::hint(&name.to_string(), &fields);
-            mistakes.add(name, format!("`{}` has no field `{name}`: {hint}", input.ident));
-            continue;
-        };
-        if known.iter().any(|known| known == field) {
-            mistakes.add(name, format!("field `{name}` is listed twice"));
-            continue;
+        match known_field(name, &fields, input) {
+            Err(mistake) => mistakes.push(mistake),
+            Ok(field) if known.iter().any(|known| *known == field) => {
+                mistakes.add(name, format!("field `{name}` is listed twice"));
+            }
+            Ok(field) => known.push(field),
         }
-        let mut field = field.clone();
-        // What the compiler has to say about the field's type belongs where the field is listed.
-        field.set_span(name.span());
-        known.push(field);
     }
     if let Some(name) = names.get(MAX_UNIQUE_FIELDS) {
         mistakes.add(name, "at most 16 fields can be listed: write `unique = function`");

@@ -158,7 +158,34 @@ impl NewBatch {
             )));
         }
         let callbacks = [&self.on_success, &self.on_failure, &self.on_complete];
-        callbacks.into_iter().flatten().try_for_each(|job| job.check())
+        callbacks.into_iter().flatten().try_for_each(|job| self.check_callback(job))
+    }
+
+    fn check_callback(&self, job: &NewJob) -> Result<()> {
+        let id = job.record.id;
+        if job.record.batch.is_some() {
+            return Err(Error::invalid_input(format!(
+                "callback {id} of batch {} cannot be counted by a batch",
+                self.batch.id
+            )));
+        }
+        if !job.parents.is_empty() || !job.children.is_empty() {
+            return Err(Error::invalid_input(format!(
+                "callback {id} of batch {} cannot have parents or children: the batch is what it waits for",
+                self.batch.id
+            )));
+        }
+        self.stamp(job).check()
+    }
+
+    /// A callback as it is to be enqueued: with the facts `batch` and `batch_queue` that say which batch
+    /// it is about.
+    #[must_use]
+    pub fn stamp(&self, callback: &NewJob) -> NewJob {
+        let mut job = callback.clone();
+        job.record.metadata.insert("batch", self.batch.id.to_string());
+        job.record.metadata.insert("batch_queue", self.batch.queue.as_str());
+        job
     }
 }
 
@@ -262,4 +289,19 @@ pub fn unknown_batch(batch: &BatchRef) -> Error {
         ErrorKind::NotFound,
         format!("batch {batch} is not known: it was never opened, or its retention is over"),
     )
+}
+
+/// The error of a call that would add to a batch whose every job has ended.
+#[must_use]
+pub fn ended_batch(batch: &BatchRef) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("batch {batch} has ended, so nothing can be added to it: open another one"),
+    )
+}
+
+/// The error of a second call to close a batch.
+#[must_use]
+pub fn closed_batch(batch: &BatchRef) -> Error {
+    Error::new(ErrorKind::Conflict, format!("batch {batch} is closed already"))
 }

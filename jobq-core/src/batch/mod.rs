@@ -3,5 +3,7 @@
 mod contract;
 mod handle;
 
-pub use self::contract::{BatchId, BatchRef, BatchState, BatchView, NewBatch, unknown_batch};
+pub use self::contract::{
+    BatchId, BatchRef, BatchState, BatchView, NewBatch, closed_batch, ended_batch, unknown_batch,
+};
 pub use self::handle::{Batch, OpenBatch};

@@ -28,35 +28,57 @@
 // Not `cfg(test)`, so the leave that tests have must be given by hand.
 #![allow(clippy::unwrap_used, reason = "this is test code: a panic is how it says what is wrong")]
 
+pub mod batch_callbacks;
+pub mod batches;
+pub mod batches_elsewhere;
+pub mod breaker;
 pub mod cancel;
 mod chance;
+pub mod checkpoint;
+pub mod concurrency;
 pub mod dead;
 pub mod delete;
 pub mod enqueue;
 pub mod extend;
+pub mod fairness;
 pub mod fencing;
+pub mod flow_model;
+mod flow_oracle;
 pub mod forfeit;
 pub mod heartbeat;
 pub mod inspect;
+pub mod lanes;
 pub mod lease;
 pub mod limits;
 pub mod model;
+pub mod nested_batches;
 mod oracle;
 pub mod order;
+pub mod parents;
+pub mod parents_elsewhere;
 pub mod pause;
 pub mod prune;
+pub mod rates;
 pub mod reclaim;
 pub mod release;
 pub mod report;
 pub mod requeue;
+pub mod rest;
 pub mod retry;
 mod scene;
 pub mod schedule;
+pub mod settings;
 pub mod settle;
+pub mod shared;
+pub mod sizes;
 pub mod snooze;
+pub mod standing;
 mod suite;
 pub mod unique;
+pub mod unique_modes;
+pub mod unique_running;
 pub mod wake;
+pub mod watch;
 
 use async_trait::async_trait;
 

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
             t,
             oracle: Oracle::new(DEAD_RETENTION),
             chance: Chance::new(seed),
-            trace: Trace { seed, operations: Vec::new() },
+            trace: Trace::new(seed),
             last_token: None,
         }
     }
@@ -330,13 +330,17 @@ fn comparable(mut view: JobView) -> JobView {
 }
 
 /// What was done so far, for whoever has to find out why it failed.
-struct Trace {
+pub(super) struct Trace {
     seed: u64,
     operations: Vec<String>,
 }
 
 impl Trace {
-    fn note(&mut self, operation: impl Debug) {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self { seed, operations: Vec::new() }
+    }
+
+    pub(super) fn note(&mut self, operation: impl Debug) {
         self.operations.push(format!("{operation:?}"));
     }
 }
@@ -352,6 +356,6 @@ impl Drop for Trace {
     }
 }
 
-fn number_from(variable: &str) -> Option<u64> {
+pub(super) fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

@@ -193,6 +193,25 @@ macro_rules! __conformance_suite {
                 a_kept_job_keeps_its_report
                 a_report_is_gone_with_its_job
             }
+            checkpoint {
+                a_first_attempt_has_no_checkpoint
+                a_retry_goes_on_from_the_checkpoint
+                a_crash_loses_no_checkpoint
+                a_snoozed_or_released_job_keeps_its_checkpoint
+                a_later_checkpoint_takes_the_place_of_an_earlier_one
+                a_checkpoint_is_kept_by_an_attempt_that_saves_none
+                an_empty_checkpoint_takes_it_away
+                any_bytes_may_be_a_checkpoint
+                the_largest_checkpoint_is_kept
+                too_large_a_checkpoint_is_refused
+                a_lost_lease_saves_nothing
+                a_settled_lease_saves_nothing
+                a_dead_job_keeps_its_checkpoint
+                a_checkpoint_goes_with_its_job
+                a_kept_job_leaves_no_checkpoint
+                a_deleted_job_leaves_no_checkpoint
+                every_job_has_a_checkpoint_of_its_own
+            }
             reclaim {
                 a_lease_is_not_reclaimed_before_it_expires
                 a_lease_is_reclaimed_when_it_expires
@@ -267,6 +286,228 @@ macro_rules! __conformance_suite {
                 a_known_id_is_answered_before_a_held_key
                 a_refused_job_leaves_nothing_behind
                 a_key_may_be_held_again_and_again
+            }
+            unique_modes {
+                until_started_refuses_while_waiting
+                until_started_is_free_when_leased
+                until_started_is_not_taken_back
+                until_started_is_free_when_called_off
+                until_started_is_held_after_a_requeue
+                a_throttle_refuses_for_its_time
+                a_throttle_outlasts_its_job
+                a_throttle_outlasts_a_prune
+                a_throttle_ends_before_its_job
+                a_throttle_ends_with_a_cancelled_or_deleted_job
+                a_throttle_is_freed_by_nobody_else
+                a_requeue_knows_no_throttle
+                a_throttle_leaves_nothing_behind
+                a_debounced_job_waits_for_its_delay
+                a_debounced_job_takes_the_place_of_the_one_before
+                a_replaced_job_is_cancelled
+                a_debounce_is_put_off_for_so_long_at_most
+                a_debounce_past_its_time_is_due_at_once
+                a_ready_debounced_job_is_replaced
+                a_running_debounced_job_is_left_alone
+                debounced_jobs_of_one_call_replace_each_other
+                a_called_off_debounced_job_ends_its_row
+                the_newest_mode_decides
+                a_running_holder_is_not_replaced
+                an_ended_holder_is_not_replaced
+                impossible_times_are_refused
+                a_job_keeps_its_mode
+                the_holder_of_a_key_can_be_seen
+                the_holder_of_a_throttle_is_seen_for_its_time
+            }
+            unique_running {
+                jobs_of_a_key_run_one_after_the_other
+                a_job_that_is_held_back_is_ready
+                every_end_of_a_lease_frees_the_key
+                bad_ends_free_the_key_too
+                a_late_settlement_frees_no_running_key
+                a_job_that_is_let_go_goes_first
+                a_freed_key_wakes_a_worker
+                a_called_off_job_is_not_let_go
+                a_turn_that_is_not_taken_goes_to_the_next
+                a_held_back_job_holds_up_nobody
+                a_held_back_job_takes_nothing_of_a_rate
+                a_key_may_span_lanes
+                a_requeue_waits_for_the_running_key
+                no_two_jobs_of_a_key_run_at_once
+                the_latest_takes_the_place_of_the_one_that_waits
+                one_runs_and_the_latest_waits
+                an_unfinished_attempt_is_the_latest_again
+                an_unfinished_attempt_gives_way_to_a_later_job
+                a_dead_latest_stays_dead
+                both_holders_can_be_seen
+                a_key_may_count_in_all_queues
+                a_key_of_a_queue_is_another_than_everywhere
+                a_job_takes_the_place_of_one_in_another_queue
+                a_job_waits_for_one_in_another_queue
+            }
+            parents {
+                a_job_with_a_live_parent_waits
+                a_parent_is_live_in_every_state_before_its_end
+                a_child_is_leased_in_the_step_in_which_its_parent_completes
+                a_child_waits_for_the_last_of_its_parents
+                all_children_are_told
+                a_child_wakes_a_worker
+                the_delay_of_a_child_starts_with_the_end_of_its_parents
+                a_child_may_be_due_at_an_instant
+                an_attempt_that_does_not_end_its_job_tells_nobody
+                a_completed_parent_counts_at_once
+                a_dead_parent_fails_its_child
+                every_way_to_end_badly_fails_a_child
+                a_child_may_be_skipped
+                a_child_may_continue
+                a_failed_parent_counts_at_once
+                a_kept_cancelled_parent_counts_as_failed
+                one_failed_parent_is_enough
+                a_failure_goes_down_the_line
+                a_requeued_parent_does_not_bring_back_its_children
+                a_requeued_child_runs
+                a_child_reads_the_results_of_its_parents
+                a_child_reads_the_result_of_a_kept_parent
+                parents_that_have_not_ended_are_not_told
+                parents_are_known_as_long_as_their_child
+                a_later_attempt_knows_the_parents
+                a_waiting_job_can_be_cancelled
+                a_waiting_job_can_be_deleted
+                a_waiting_job_holds_its_key
+                a_child_becomes_ready_while_the_queue_is_paused
+                a_waiting_job_is_not_added_again
+                an_unknown_parent_is_refused
+                a_parent_that_left_nothing_behind_is_refused
+                a_known_child_may_be_enqueued_again_without_its_parents
+                a_parent_may_come_in_the_same_call
+                a_parent_that_comes_later_in_the_same_call_is_refused
+                a_parent_in_the_same_call_may_not_be_a_duplicate
+                too_many_parents_are_refused
+                too_many_children_are_refused
+                impossible_families_are_refused
+                a_parent_may_be_enqueued_after_its_child
+                a_parent_to_come_may_come_first
+                a_parent_to_come_may_have_ended
+                a_parent_to_come_may_have_failed
+                a_child_is_waited_for_a_day
+                a_repeated_enqueue_adds_children
+                a_repeated_enqueue_of_an_ended_parent_tells_children
+            }
+            parents_elsewhere {
+                a_child_is_told_in_its_own_queue
+                a_child_is_told_once
+                a_child_elsewhere_wakes_a_worker
+                a_child_may_have_parents_in_several_queues
+                a_parent_may_have_children_in_several_queues
+                a_chain_may_go_back_and_forth
+                a_failure_elsewhere_is_told
+                a_failure_goes_down_the_line_elsewhere
+                an_ended_parent_elsewhere_counts_at_once
+                an_unknown_parent_elsewhere_is_refused
+                a_refused_child_leaves_nothing_behind
+                a_parent_elsewhere_may_come_in_the_same_call
+                a_parent_elsewhere_may_be_to_come
+                a_parent_elsewhere_may_end_before_its_child_comes
+                a_child_elsewhere_is_waited_for_a_day
+                a_repeated_enqueue_completes_one_cut_short
+                a_cancelled_child_elsewhere_stays_cancelled
+            }
+            batches {
+                an_open_batch_is_known
+                an_unknown_batch_is_not_known
+                a_batch_is_opened_once
+                a_long_name_is_kept
+                impossible_batches_are_refused
+                jobs_are_counted_from_their_enqueue
+                every_end_is_counted
+                jobs_that_are_kept_are_counted_once
+                what_does_not_end_a_job_is_not_counted
+                duplicates_are_not_counted
+                a_duplicate_stays_with_its_batch
+                batches_are_counted_apart
+                a_waiting_job_is_pending
+                a_job_that_ends_with_its_enqueue_is_counted
+                a_requeued_job_is_pending_again
+                a_refused_requeue_is_not_counted
+                the_dead_jobs_of_a_batch_are_found
+                a_deleted_dead_job_stays_counted
+                a_pruned_dead_job_stays_counted
+                an_open_batch_does_not_end
+                a_closed_batch_ends_with_its_last_job
+                a_batch_may_end_with_its_closing
+                an_empty_batch_ends_when_it_is_closed
+                a_batch_is_closed_once
+                a_closed_batch_can_be_added_to
+                a_batch_that_has_ended_cannot_be_added_to
+                a_known_job_may_be_enqueued_again_after_the_end
+                a_retried_batch_can_be_added_to
+                batches_are_listed_newest_first
+                a_batch_is_forgotten_after_its_retention
+                a_forgotten_batch_leaves_nothing_behind
+                a_batch_that_goes_on_is_not_forgotten
+                a_retried_batch_is_kept_from_its_new_end
+                a_job_may_outlive_its_batch
+                jobs_of_a_batch_called_off_are_not_leased
+                a_running_job_is_not_called_off
+                a_job_that_has_started_is_not_called_off
+                a_job_added_to_a_batch_called_off_is_not_leased
+                a_job_called_off_may_be_kept
+                a_batch_that_has_ended_is_not_called_off
+                the_first_failure_may_call_off_the_rest
+                a_large_batch_is_called_off
+            }
+            batch_callbacks {
+                success_and_completion_are_told_at_the_end
+                a_failure_is_told_when_it_happens
+                a_cancelled_job_is_told_as_a_failure
+                a_failure_is_told_once
+                success_is_told_after_a_retry
+                completion_is_told_once
+                an_empty_batch_tells_its_end
+                a_batch_needs_no_callbacks
+                a_callback_is_leased_in_the_step_in_which_the_batch_ends
+                a_callback_wakes_a_worker
+                a_callback_knows_its_batch
+                a_callback_is_not_counted
+                a_callback_may_come_later
+                a_batch_keeps_its_first_callbacks
+                a_crash_before_the_end_doubles_no_callback
+                batches_that_end_together_each_tell_their_end
+                callbacks_leave_nothing_behind
+                impossible_callbacks_are_refused
+            }
+            batches_elsewhere {
+                jobs_of_other_queues_are_counted_with_their_enqueue
+                every_end_in_another_queue_is_counted
+                a_batch_ends_with_its_last_job_elsewhere
+                a_callback_may_go_to_another_queue
+                a_callback_wakes_a_worker_elsewhere
+                duplicates_elsewhere_are_not_counted
+                a_batch_of_duplicates_ends
+                an_impossible_batch_elsewhere_is_refused
+                a_known_job_elsewhere_may_be_enqueued_again
+                a_job_may_add_to_its_batch_elsewhere
+                a_dead_job_elsewhere_is_found_and_retried
+                jobs_elsewhere_are_called_off
+                a_failure_elsewhere_may_call_off_the_rest
+                a_repeated_settlement_elsewhere_counts_once
+                a_batch_leaves_nothing_behind_elsewhere
+            }
+            nested_batches {
+                a_nested_batch_counts_as_one_job
+                a_nested_batch_that_succeeds_is_done
+                a_nested_batch_that_fails_has_failed
+                a_nested_batch_that_is_retried_is_pending_again
+                batches_may_be_nested_deeply
+                a_batch_may_have_jobs_and_batches
+                a_nested_batch_is_counted_once
+                an_impossible_parent_is_refused
+                a_closed_batch_may_count_another_one
+                nested_batches_are_called_off_with_their_parent
+                a_parent_is_not_called_off_with_a_nested_batch
+                a_nested_failure_may_call_off_the_rest
+                a_nested_batch_may_be_at_home_elsewhere
+                a_nested_batch_elsewhere_is_called_off_with_its_parent
+                nested_batches_leave_nothing_behind
             }
             cancel {
                 a_ready_job_ends_at_once
@@ -347,6 +588,224 @@ macro_rules! __conformance_suite {
                 a_queue_can_be_paused_before_its_first_job
                 an_unknown_queue_can_be_resumed
             }
+            lanes {
+                a_job_keeps_its_lane_and_cost
+                odd_lane_keys_are_lanes
+                a_lane_goes_first_in_first_out
+                a_lane_goes_by_priority
+                a_higher_priority_goes_before_other_lanes
+                a_released_job_goes_to_the_front_of_its_lane
+                reclaimed_jobs_go_to_the_front_of_their_lanes
+                forfeited_jobs_go_to_the_front_of_their_lanes
+                a_promoted_job_goes_to_the_back_of_its_lane
+                a_retried_job_goes_to_the_back_of_its_lane
+                a_requeued_job_goes_to_the_back_of_its_lane
+                a_cancelled_job_leaves_its_lane
+                a_deleted_job_leaves_its_lane
+                a_lane_is_of_one_queue
+                a_lane_shows_its_jobs
+                an_unknown_lane_is_empty
+                lanes_are_listed_by_key
+                a_list_of_lanes_is_read_page_by_page
+                an_idle_lane_is_listed_for_what_was_set
+                ready_jobs_are_listed_lane_by_lane
+                the_oldest_ready_job_of_a_lane_can_be_seen
+                a_leased_job_of_a_lane_is_like_any_other
+                many_lanes_leave_nothing_behind
+                lanes_show_what_limits_them
+            }
+            fairness {
+                lanes_take_turns
+                ties_go_by_the_bytes_of_the_key
+                turns_go_on_from_call_to_call
+                jobs_without_a_lane_are_a_lane
+                jobs_without_a_lane_take_no_turns_while_alone
+                a_new_lane_waits_for_one_turn_at_most
+                a_crowd_holds_up_nobody_for_more_than_a_turn
+                lanes_get_turns_by_their_weight
+                shares_hold_over_short_stretches
+                the_greatest_weight_gets_a_hundred_turns_for_one
+                a_weight_of_its_own_counts_before_that_of_each
+                a_changed_weight_counts_at_once
+                an_idle_lane_saves_no_turns
+                a_lane_that_was_just_served_waits_for_its_turn
+                a_lane_gains_no_turn_by_changing_its_priority
+                a_lane_gains_no_turn_by_a_cancelled_job
+                turns_of_one_priority_cost_none_of_another
+                a_lane_is_known_for_a_minute
+                a_lane_is_new_after_a_minute
+                maintenance_forgets_nothing_that_counts
+                levels_are_served_from_the_top
+            }
+            rates {
+                a_fixed_rate_holds_for_each_window
+                windows_are_aligned_to_the_clock
+                an_unused_window_is_lost
+                a_sliding_rate_holds_for_any_period
+                a_bucket_gives_its_burst_and_then_its_rate
+                a_bucket_fills_in_parts
+                a_bucket_holds_no_more_than_its_burst
+                a_job_takes_its_cost
+                a_costly_job_is_not_overtaken
+                a_cost_above_the_rate_takes_all_of_it
+                a_used_up_lane_holds_up_no_other
+                a_lane_comes_back_to_its_turn
+                the_first_lane_to_come_back_is_announced
+                what_comes_first_is_announced
+                a_rate_of_the_queue_holds_for_all_jobs
+                a_rate_of_a_queue_without_lanes_holds
+                nobody_overtakes_a_job_that_waits_for_the_queue
+                rates_of_queue_and_lane_both_hold
+                what_is_held_up_takes_nothing
+                a_released_job_has_used_up_its_part
+                every_attempt_takes_a_part
+                a_raised_rate_holds_at_once
+                a_lowered_rate_holds_at_once
+                another_way_of_counting_starts_anew
+                a_rate_can_be_taken_away
+                a_raised_rate_wakes_a_worker
+                a_used_up_lane_wakes_nobody
+                a_lane_shows_when_it_has_room
+                each_of_many_lanes_has_its_rate
+                an_operators_rate_counts_first
+                rates_hold_over_a_random_time
+            }
+            concurrency {
+                a_lane_has_as_many_leased_as_it_may
+                every_end_of_a_lease_frees_its_slot
+                a_kept_or_cancelled_job_frees_its_slot
+                a_slot_is_free_in_the_step_that_frees_it
+                a_crash_frees_its_slot
+                a_poison_pill_frees_its_slot
+                a_forfeit_frees_its_slots
+                a_late_settlement_frees_no_slot
+                an_extended_lease_holds_its_slot
+                a_delete_frees_no_slot
+                a_full_lane_announces_no_time
+                a_lowered_limit_leaves_alone_what_runs
+                a_new_limit_counts_what_runs
+                a_raised_limit_wakes_a_worker
+                a_freed_slot_wakes_a_worker
+                a_slot_freed_by_maintenance_wakes_a_worker
+                a_full_lane_wakes_nobody
+                a_queue_has_as_many_leased_as_it_may
+                a_queue_without_lanes_has_as_many_leased_as_it_may
+                a_freed_slot_of_the_queue_wakes_a_worker
+                a_raised_limit_of_the_queue_wakes_a_worker
+                a_full_queue_wakes_nobody
+                the_nearest_limit_counts
+                limits_are_looked_up_one_by_one
+                limits_may_be_set_again
+                limits_are_of_one_queue
+                slots_neither_leak_nor_are_given_twice
+            }
+            sizes {
+                a_full_queue_refuses_a_job
+                a_call_is_refused_whole
+                a_refusal_says_what_is_full
+                what_has_not_started_counts
+                jobs_of_lanes_count_for_their_queue
+                a_duplicate_needs_no_room
+                duplicates_within_a_call_need_no_room
+                a_replacement_needs_no_room
+                a_full_lane_refuses_a_job
+                a_full_lane_refuses_the_whole_call
+                a_refusal_says_which_lane_is_full
+                a_lane_counts_what_is_ready
+                what_comes_back_is_never_refused
+                a_lowered_size_leaves_what_is_there
+                a_size_can_be_taken_away
+                a_full_queue_fills_no_other
+                a_refused_job_leaves_nothing
+                absurd_limits_are_refused
+            }
+            rest {
+                a_paused_lane_leases_nothing
+                a_resumed_lane_leases_again
+                a_lane_can_be_paused_before_its_first_job
+                what_runs_in_a_paused_lane_goes_on
+                a_pause_outlasts_idleness
+                pausing_a_lane_may_be_repeated
+                a_resumed_lane_wakes_a_worker
+                a_paused_lane_wakes_nobody
+                a_throttled_lane_rests
+                a_lane_throttled_by_its_own_job_rests
+                the_longer_rest_counts
+                a_rest_of_zero_is_none
+                a_lane_can_be_throttled_before_its_first_job
+                a_resume_ends_a_rest
+                a_rest_and_a_rate_must_both_be_over
+                a_lane_saves_no_turns_while_it_rests
+            }
+            breaker {
+                failures_in_a_row_make_a_lane_rest
+                fewer_failures_make_no_rest
+                a_success_ends_the_row
+                a_death_is_a_failure
+                nothing_else_is_a_failure_or_a_success
+                a_late_failure_counts_for_nothing
+                a_lane_is_on_probation_after_its_rest
+                a_success_ends_the_probation
+                a_failure_on_probation_begins_the_next_rest
+                a_release_on_probation_lets_the_next_one_try
+                a_failure_during_the_rest_makes_it_longer
+                a_success_during_the_rest_ends_the_row_alone
+                a_resume_forgives_the_failures
+                a_breaker_cuts_no_rest_short
+                a_lane_without_a_breaker_never_rests
+                the_nearest_breaker_counts
+                a_rest_is_announced_to_who_waits
+            }
+            settings {
+                limits_come_back_as_they_were_set
+                each_source_has_limits_of_its_own
+                a_list_of_limits_is_bounded
+                limits_take_the_place_of_earlier_ones
+                an_unknown_queue_has_no_limits
+                limits_outlast_idleness
+                limits_make_no_queue
+                shared_limits_are_listed
+            }
+            shared {
+                queues_share_their_slots
+                a_slot_freed_in_one_queue_wakes_another
+                a_slot_freed_by_a_crash_wakes_another_queue
+                a_freed_shared_slot_wakes_its_own_queue
+                a_raised_shared_limit_wakes_a_worker
+                what_runs_counts_as_long_as_its_queue_takes_part
+                queues_share_a_rate
+                room_of_a_shared_rate_is_announced
+                a_job_takes_its_cost_of_a_shared_rate
+                a_queues_own_limit_holds_beside_a_shared_one
+                an_operators_shared_limit_counts_first
+                a_shared_limit_without_limits_limits_nothing
+                absurd_shared_limits_are_refused
+                shared_slots_neither_leak_nor_are_given_twice
+            }
+            standing {
+                a_ready_job_waits_for_those_ahead
+                a_job_of_a_lane_takes_turns_with_others
+                a_lane_that_is_alone_takes_turns_with_nobody
+                an_unknown_job_has_no_standing
+                a_scheduled_job_says_when_it_is_due
+                a_job_that_backs_off_says_when_it_is_due
+                a_child_says_for_whom_it_waits
+                a_pause_is_said
+                a_full_queue_is_said
+                a_used_up_queue_says_until_when
+                a_costly_job_ahead_is_said
+                a_full_lane_says_who_has_its_slots
+                a_used_up_lane_says_until_when
+                a_rest_is_said
+                a_probation_is_said
+                a_shared_limit_is_said
+                a_held_key_is_said
+                all_blocks_are_said
+                what_runs_or_has_ended_is_kept_back_by_nothing
+                a_look_changes_nothing
+                the_pace_of_a_queue_is_told
+                standing_agrees_with_what_is_leased
+            }
             inspect {
                 jobs_are_counted_by_state
                 an_unknown_queue_is_empty
@@ -390,6 +849,26 @@ macro_rules! __conformance_suite {
                 an_idle_worker_is_not_woken_again_and_again
                 a_paused_queue_wakes_nobody
             }
+            watch {
+                what_is_there_is_seen_at_once
+                nothing_is_seen_of_an_unknown_job
+                a_change_before_the_wait_is_seen
+                a_job_is_seen_to_come
+                a_lease_is_seen
+                a_promotion_is_seen
+                a_report_is_seen
+                the_last_of_several_reports_is_seen
+                a_result_is_seen
+                a_job_is_seen_to_be_gone
+                the_error_of_a_dead_job_is_seen
+                the_error_of_a_job_that_backs_off_is_seen
+                a_reclaim_is_seen
+                a_cancel_a_requeue_and_a_delete_are_seen
+                a_prune_is_seen
+                every_watcher_is_told
+                other_jobs_are_not_seen
+                a_watch_may_be_dropped
+            }
             heartbeat {
                 a_worker_that_was_heard_of_lives
                 a_silent_worker_is_forgotten
@@ -410,6 +889,12 @@ macro_rules! __conformance_suite {
                 random_operations_3
                 random_operations_4
                 fresh_random_operations
+            }
+            flow_model {
+                random_families_1
+                random_families_2
+                random_families_3
+                fresh_random_families
             }
         }
     };
@@ -456,19 +941,40 @@ mod tests {
             ("dead", include_str!("dead.rs")),
             ("extend", include_str!("extend.rs")),
             ("report", include_str!("report.rs")),
+            ("checkpoint", include_str!("checkpoint.rs")),
             ("reclaim", include_str!("reclaim.rs")),
             ("fencing", include_str!("fencing.rs")),
             ("forfeit", include_str!("forfeit.rs")),
             ("unique", include_str!("unique.rs")),
+            ("unique_modes", include_str!("unique_modes.rs")),
+            ("unique_running", include_str!("unique_running.rs")),
+            ("parents", include_str!("parents.rs")),
+            ("parents_elsewhere", include_str!("parents_elsewhere.rs")),
+            ("batches", include_str!("batches.rs")),
+            ("batch_callbacks", include_str!("batch_callbacks.rs")),
+            ("batches_elsewhere", include_str!("batches_elsewhere.rs")),
+            ("nested_batches", include_str!("nested_batches.rs")),
             ("cancel", include_str!("cancel.rs")),
             ("requeue", include_str!("requeue.rs")),
             ("delete", include_str!("delete.rs")),
             ("prune", include_str!("prune.rs")),
             ("pause", include_str!("pause.rs")),
+            ("lanes", include_str!("lanes.rs")),
+            ("fairness", include_str!("fairness.rs")),
+            ("rates", include_str!("rates.rs")),
+            ("concurrency", include_str!("concurrency.rs")),
+            ("sizes", include_str!("sizes.rs")),
+            ("rest", include_str!("rest.rs")),
+            ("breaker", include_str!("breaker.rs")),
+            ("settings", include_str!("settings.rs")),
+            ("shared", include_str!("shared.rs")),
+            ("standing", include_str!("standing.rs")),
             ("inspect", include_str!("inspect.rs")),
             ("wake", include_str!("wake.rs")),
+            ("watch", include_str!("watch.rs")),
             ("heartbeat", include_str!("heartbeat.rs")),
             ("model", include_str!("model.rs")),
+            ("flow_model", include_str!("flow_model.rs")),
         ];
         let listed: Vec<&str> = include_str!("suite.rs").lines().map(str::trim).collect();
         for (chapter, source) in chapters {

@@ -3,15 +3,22 @@
 use async_trait::async_trait;
 
 use super::MemoryBackend;
-use super::places::Places;
-use super::queue_state::QueueState;
+use super::queue_state::{Ending, QueueState};
 use crate::backend::WorkerStatus;
+use crate::batch::{BatchRef, BatchView};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::explain::Standing;
 use crate::id::JobId;
-use crate::inspect::{CancelOutcome, DeleteOutcome, Inspect, JobView, QueueStats, RequeueOutcome};
+use crate::inspect::{
+    CancelOutcome, DeleteOutcome, Inspect, JobView, LaneView, QueueStats, RequeueOutcome,
+};
+use crate::job_ref::JobRef;
+use crate::lane::LaneKey;
+use crate::limits::{LimitSetting, Limits};
 use crate::name::QueueName;
 use crate::state::JobState;
+use crate::unique::UniqueKey;
 
 #[async_trait]
 impl Inspect for MemoryBackend {
@@ -71,15 +78,21 @@ impl Inspect for MemoryBackend {
     }
 
     async fn requeue(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<RequeueOutcome>> {
+        let now = self.now();
         Ok(match self.queue_if_known(queue) {
-            Some(queue) => queue.visit(|queue| ids.iter().map(|id| queue.requeue(*id)).collect()),
+            Some(queue) => {
+                queue.visit(|queue| ids.iter().map(|id| queue.requeue(*id, now)).collect())
+            }
             None => vec![RequeueOutcome::NotFound; ids.len()],
         })
     }
 
     async fn delete(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<DeleteOutcome>> {
+        let now = self.now();
         Ok(match self.queue_if_known(queue) {
-            Some(queue) => queue.visit(|queue| ids.iter().map(|id| queue.delete(*id)).collect()),
+            Some(queue) => {
+                queue.visit(|queue| ids.iter().map(|id| queue.delete(*id, now)).collect())
+            }
             None => vec![DeleteOutcome::NotFound; ids.len()],
         })
     }
@@ -99,79 +112,95 @@ impl Inspect for MemoryBackend {
         Ok(())
     }
 
-    async fn lanes(
-        &self,
-        _queue: &QueueName,
-        _offset: usize,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::inspect::LaneView>> {
-        Err(not_yet())
+    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>> {
+        let now = self.now();
+        let Some(queue) = self.queue_if_known(queue) else {
+            return Ok(Vec::new());
+        };
+        Ok(queue.visit(|queue| {
+            let shown = queue.places.ready.shown().skip(offset).take(limit);
+            shown.map(|lane| queue.lane_view(lane, now)).collect()
+        }))
     }
 
-    async fn lane(
-        &self,
-        _queue: &QueueName,
-        _lane: &jobq_core::LaneKey,
-    ) -> Result<jobq_core::inspect::LaneView> {
-        Err(not_yet())
+    async fn lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<LaneView> {
+        let now = self.now();
+        Ok(match self.queue_if_known(queue) {
+            Some(queue) => queue.visit(|queue| queue.lane_view(lane, now)),
+            None => LaneView::new(lane.clone(), Limits::new()),
+        })
     }
 
-    async fn pause_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
-        Err(not_yet())
+    async fn pause_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()> {
+        let now = self.now();
+        self.queue_of(queue).visit(|queue| queue.places.ready.pause(lane, now));
+        Ok(())
     }
 
-    async fn resume_lane(&self, _queue: &QueueName, _lane: &jobq_core::LaneKey) -> Result<()> {
-        Err(not_yet())
+    async fn resume_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()> {
+        let now = self.now();
+        if let Some(queue) = self.queue_if_known(queue) {
+            queue.visit(|queue| {
+                queue.places.ready.resume(lane, now);
+                queue.stirred += 1;
+            });
+        }
+        Ok(())
     }
 
-    async fn limits(
-        &self,
-        _queue: &QueueName,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::LimitSetting>> {
-        Err(not_yet())
+    async fn limits(&self, queue: &QueueName, limit: usize) -> Result<Vec<LimitSetting>> {
+        Ok(match self.queue_if_known(queue) {
+            Some(of) => of.visit(|state| state.limit_settings(queue, limit)),
+            None => Vec::new(),
+        })
     }
 
-    async fn shared_limits(&self) -> Result<Vec<jobq_core::LimitSetting>> {
-        Err(not_yet())
+    async fn shared_limits(&self) -> Result<Vec<LimitSetting>> {
+        Ok(self.store.commons.shared().settings())
     }
 
-    async fn unique(
-        &self,
-        _queue: &QueueName,
-        _key: jobq_core::UniqueKey,
-    ) -> Result<Vec<jobq_core::JobRef>> {
-        Err(not_yet())
+    async fn unique(&self, queue: &QueueName, key: UniqueKey) -> Result<Vec<JobRef>> {
+        let now = self.now();
+        Ok(match self.queue_if_known(queue) {
+            Some(queue) => queue.visit(|queue| queue.key_holders(key, now)),
+            None => self.store.commons.keys().holders(key, now).collect(),
+        })
     }
 
     async fn batches(
         &self,
-        _queue: &QueueName,
-        _offset: usize,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::BatchView>> {
-        Err(not_yet())
+        queue: &QueueName,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<BatchView>> {
+        let Some(queue) = self.queue_if_known(queue) else {
+            return Ok(Vec::new());
+        };
+        Ok(queue.visit(|queue| queue.batch_views(offset, limit)))
     }
 
     async fn failed_of_batch(
         &self,
-        _batch: &jobq_core::BatchRef,
-        _offset: usize,
-        _limit: usize,
-    ) -> Result<Vec<jobq_core::JobRef>> {
-        Err(not_yet())
+        batch: &BatchRef,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<JobRef>> {
+        let Some(queue) = self.queue_if_known(&batch.queue) else {
+            return Ok(Vec::new());
+        };
+        Ok(queue.visit(|queue| queue.failed_of_batch(batch.id, offset, limit)))
     }
 
-    async fn cancel_batch(&self, _batch: &jobq_core::BatchRef) -> Result<bool> {
-        Err(not_yet())
+    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
+        let now = self.now();
+        Ok(self
+            .queue_if_known(&batch.queue)
+            .is_some_and(|queue| queue.visit(|queue| queue.call_off(batch.id, now))))
     }
 
-    async fn standing(
-        &self,
-        _queue: &QueueName,
-        _id: jobq_core::JobId,
-    ) -> Result<Option<jobq_core::Standing>> {
-        Err(not_yet())
+    async fn standing(&self, queue: &QueueName, id: JobId) -> Result<Option<Standing>> {
+        let now = self.now();
+        Ok(self.queue_if_known(queue).and_then(|queue| queue.visit(|q| q.standing(id, now))))
     }
 
     async fn restart_workers(&self) -> Result<()> {
@@ -194,7 +223,7 @@ impl QueueState {
         };
         match job.place.state() {
             JobState::Waiting | JobState::Scheduled | JobState::Ready => {
-                self.end(id, now, Places::cancel);
+                self.end(id, Ending::Cancelled, now);
                 CancelOutcome::Cancelled
             }
             JobState::Leased => {
@@ -207,34 +236,40 @@ impl QueueState {
         }
     }
 
-    fn requeue(&mut self, id: JobId) -> RequeueOutcome {
-        let Some(job) = self.jobs.get_mut(&id) else {
-            return RequeueOutcome::NotFound;
-        };
-        if job.place.state() != JobState::Dead {
-            return RequeueOutcome::NotDead;
+    fn requeue(&mut self, id: JobId, now: Timestamp) -> RequeueOutcome {
+        match self.jobs.get(&id).map(|job| job.place.state()) {
+            None => return RequeueOutcome::NotFound,
+            Some(JobState::Dead) => {}
+            Some(_) => return RequeueOutcome::NotDead,
         }
-        if let Some(key) = job.record().unique {
-            let holder = *self.unique.entry(key.key).or_insert(id);
-            if holder != id {
-                return RequeueOutcome::Conflict(holder);
-            }
+        if let Err(holder) = self.take_key_again(id, now) {
+            return RequeueOutcome::Conflict(holder);
         }
-        job.failed_attempts = 0;
-        job.crashes = 0;
-        self.move_to(id, |places, record| places.push_back(record.priority, id));
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.failed_attempts = 0;
+            job.crashes = 0;
+        }
+        self.move_to(id, now, |places, record| places.push_back(record, now));
+        self.tell_of_requeue(id, now);
         RequeueOutcome::Requeued
     }
 
-    fn delete(&mut self, id: JobId) -> DeleteOutcome {
+    fn delete(&mut self, id: JobId, now: Timestamp) -> DeleteOutcome {
         match self.jobs.get(&id).map(|job| job.place.state()) {
             None => DeleteOutcome::NotFound,
             Some(JobState::Leased) => DeleteOutcome::Running,
             Some(_) => {
-                self.forget(id);
+                self.remove(id, now);
                 DeleteOutcome::Deleted
             }
         }
+    }
+
+    fn lane_view(&self, lane: &LaneKey, now: Timestamp) -> LaneView {
+        let lanes = &self.places.ready;
+        let first = lanes.lane(lane).and_then(|lane| lane.line.first());
+        let job = first.and_then(|(_, id)| self.jobs.get(&id));
+        lanes.view(lane, job.map_or(1, |job| job.record().cost), now)
     }
 
     fn view(&self, id: JobId) -> Option<JobView> {
@@ -246,6 +281,7 @@ impl QueueState {
         let heads = self.places.ready.heads();
         QueueStats {
             paused: self.paused,
+            waiting: count(self.places.waiting.len()),
             ready: count(self.places.ready.len()),
             scheduled: count(self.places.scheduled.len()),
             leased: count(self.places.leased.len()),
@@ -259,8 +295,4 @@ impl QueueState {
             ..QueueStats::empty(name)
         }
     }
-}
-
-fn not_yet() -> jobq_core::Error {
-    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

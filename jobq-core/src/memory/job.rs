@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::parents::Kin;
 use super::places::Place;
 use crate::clock::Timestamp;
 use crate::history::History;
@@ -24,6 +25,10 @@ pub(super) struct Job {
     pub(super) history: History,
     pub(super) report: Option<Box<Report>>,
     pub(super) result: Option<Vec<u8>>,
+    /// Where it has got to, as its newest attempt has saved it.
+    pub(super) checkpoint: Option<Vec<u8>>,
+    /// The jobs that it waits for, and those that wait for it; `None` if there never were any.
+    pub(super) kin: Option<Box<Kin>>,
 }
 
 impl Job {
@@ -39,6 +44,8 @@ impl Job {
             history: History::new(),
             report: None,
             result: None,
+            checkpoint: None,
+            kin: None,
         }
     }
 
@@ -84,6 +91,7 @@ impl Job {
         lease.failed_attempts = self.failed_attempts;
         lease.crashes = self.crashes;
         lease.history.clone_from(&self.history);
+        lease.checkpoint.clone_from(&self.checkpoint);
         Arc::clone(&self.lease)
     }
 

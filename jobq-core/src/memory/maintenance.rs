@@ -1,7 +1,8 @@
 //! What time does to the jobs of a queue: promotes, reclaims, prunes. Every call is bounded.
 
 use super::places::Places;
-use super::queue_state::QueueState;
+use super::queue_state::{Ending, QueueState};
+use super::unique::Leaving;
 use crate::backend::Maintained;
 use crate::clock::Timestamp;
 use crate::history::{Failure, FailureKind};
@@ -28,14 +29,17 @@ impl QueueState {
         }
         let promoted = self.promote(limit, now);
         let reclaimed = self.reclaim(limit, now);
+        self.share_slots(now);
         let pruned = self.prune(limit, dead, now);
+        let forgotten = self.places.ready.forget(limit, now);
+        let is_more_past = self.prune_unseen(limit, now);
         let expired = reclaimed.ready + reclaimed.dead + reclaimed.cancelled;
         Maintained::new(
             promoted,
             reclaimed.ready,
             reclaimed.dead,
             pruned,
-            promoted == limit || expired == limit || pruned == limit,
+            is_more_past || [promoted, expired, pruned, forgotten].contains(&limit),
         )
     }
 
@@ -46,7 +50,7 @@ impl QueueState {
             && let Some(&(due, _, id)) = self.places.scheduled.first()
             && due <= now
         {
-            self.move_to(id, |places, record| places.push_back(record.priority, id));
+            self.move_to(id, now, |places, record| places.push_back(record, now));
             promoted += 1;
         }
         promoted
@@ -85,18 +89,30 @@ impl QueueState {
         let pruned: Vec<JobId> =
             too_old.chain(ended.chain(called_off).map(|(_, id)| *id)).take(limit).collect();
         for id in &pruned {
-            self.forget(*id);
+            self.forget(*id, Leaving::Finished, now);
         }
         pruned.len()
+    }
+
+    /// Forgets what is past its time and is no job. Says whether there may be more.
+    fn prune_unseen(&mut self, limit: usize, now: Timestamp) -> bool {
+        let batches = self.prune_batches(limit, now);
+        let notes = self.early.prune(limit, now);
+        let guests = self.prune_guests(limit, now);
+        let keys = self.keys.prune(limit, now);
+        let everywhere = self.commons.keys().prune(limit, now);
+        [batches, notes, guests, keys, everywhere].contains(&limit)
     }
 
     fn crash(&mut self, id: JobId, now: Timestamp, reclaimed: &mut Reclaimed) {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
+        let unique = job.record().unique;
         if job.is_asked_to_cancel() {
             reclaimed.cancelled += 1;
-            return self.end(id, now, Places::cancel);
+            self.end(id, Ending::Cancelled, now);
+            return self.key_lease_ended(unique, id, now);
         }
         let attempt = job.failed_attempts.saturating_add(1);
         if let Some(lease) = job.holder() {
@@ -108,9 +124,13 @@ impl QueueState {
         if job.crashes >= job.record().max_crashes {
             reclaimed.dead += 1;
             self.bury(id, now);
-        } else {
+        } else if self.key_waits_again(id, now) {
             reclaimed.ready += 1;
-            self.move_to(id, |places, record| places.push_front(record.priority, id));
+            self.move_to(id, now, |places, record| places.push_front(record, now));
+        } else {
+            reclaimed.cancelled += 1;
+            self.end(id, Ending::Cancelled, now);
         }
+        self.key_lease_ended(unique, id, now);
     }
 }

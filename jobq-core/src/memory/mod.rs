@@ -3,31 +3,58 @@
 //! It keeps the whole contract and is the reference for other backends. It writes nothing to disk: what
 //! has not run when the process ends is lost.
 
+mod admission;
+mod batches;
+mod checkpoint;
+mod commons;
+mod early;
+mod guests;
+mod holding;
 mod inspect;
 mod job;
+mod lane;
+mod lanes;
+mod leasing;
+mod limits;
 mod maintenance;
+mod notes;
+mod parents;
+mod pace;
 mod places;
 mod queue_state;
+mod rate;
 mod ready;
+mod ring;
+mod shared;
+mod sizes;
+mod standing;
+mod unique;
 mod wake;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::commons::Commons;
 use self::wake::Queue;
-use crate::backend::{Backend, Maintained, Signals, WorkerStatus};
+use crate::backend::{Backend, Maintained, Signals, WorkerStatus, check_checkpoint};
+use crate::batch::{BatchRef, BatchView, NewBatch, unknown_batch};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::Result;
-use crate::id::WorkerId;
+use crate::id::{JobId, WorkerId};
+use crate::lane::LaneKey;
 use crate::lease::{Exchanged, Extended, Held, LeaseRef, LeaseRequest, Settlement};
+use crate::limits::{LimitScope, LimitSource, Limits};
 use crate::name::QueueName;
+use crate::parents::ParentOutcome;
 use crate::progress::Report;
 use crate::record::{Enqueued, NewJob};
 use crate::retention::DeadRetention;
+use crate::sighting::Sighting;
 
 /// A backend in the memory of this process: for tests, and for programs that can afford to lose what
 /// they have not run when they end. Clones are the same store.
@@ -51,8 +78,11 @@ pub struct MemoryBackend {
 }
 
 struct Store {
+    /// This store, for its queues.
+    me: Weak<Self>,
     clock: Arc<dyn Clock>,
     queues: RwLock<BTreeMap<QueueName, Arc<Queue>>>,
+    commons: Arc<Commons>,
     workers: Mutex<Workers>,
 }
 
@@ -74,9 +104,11 @@ impl MemoryBackend {
     #[must_use]
     pub fn with_clock(clock: impl Clock) -> Self {
         Self {
-            store: Arc::new(Store {
+            store: Arc::new_cyclic(|me| Store {
+                me: Weak::clone(me),
                 clock: Arc::new(clock),
                 queues: RwLock::default(),
+                commons: Arc::default(),
                 workers: Mutex::default(),
             }),
             dead_retention: DeadRetention::default(),
@@ -96,19 +128,12 @@ impl MemoryBackend {
 
     /// The queue, if anybody has used it yet.
     fn queue_if_known(&self, name: &QueueName) -> Option<Arc<Queue>> {
-        let queues = self.store.queues.read();
-        let queues = queues.unwrap_or_else(PoisonError::into_inner);
-        queues.get(name).cloned()
+        self.store.queue_if_known(name)
     }
 
     /// The queue, made if need be.
     fn queue_of(&self, name: &QueueName) -> Arc<Queue> {
-        self.queue_if_known(name).unwrap_or_else(|| {
-            let queues = self.store.queues.write();
-            let mut queues = queues.unwrap_or_else(PoisonError::into_inner);
-            let made = || Arc::new(Queue::new(name.clone()));
-            Arc::clone(queues.entry(name.clone()).or_insert_with(made))
-        })
+        self.store.queue_of(name)
     }
 
     /// All queues, by name.
@@ -124,6 +149,25 @@ impl MemoryBackend {
         let mut workers = workers.unwrap_or_else(PoisonError::into_inner);
         workers.living.retain(|_, (_, until)| now < *until);
         workers
+    }
+}
+
+impl Store {
+    fn queue_if_known(&self, name: &QueueName) -> Option<Arc<Queue>> {
+        let queues = self.queues.read();
+        let queues = queues.unwrap_or_else(PoisonError::into_inner);
+        queues.get(name).cloned()
+    }
+
+    fn queue_of(&self, name: &QueueName) -> Arc<Queue> {
+        self.queue_if_known(name).unwrap_or_else(|| {
+            let queues = self.queues.write();
+            let mut queues = queues.unwrap_or_else(PoisonError::into_inner);
+            let made = || {
+                Arc::new(Queue::new(name.clone(), Arc::clone(&self.commons), Weak::clone(&self.me)))
+            };
+            Arc::clone(queues.entry(name.clone()).or_insert_with(made))
+        })
     }
 }
 
@@ -143,12 +187,12 @@ impl fmt::Debug for MemoryBackend {
 #[async_trait]
 impl Backend for MemoryBackend {
     async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        jobs.iter().try_for_each(|job| job.record.check())?;
+        jobs.iter().try_for_each(NewJob::check)?;
         let now = self.now();
         let mut answers = Vec::with_capacity(jobs.len());
+        self.check_sizes(jobs, now)?;
         for batch in jobs.chunk_by(|a, b| a.record.queue == b.record.queue) {
-            self.queue_of(&batch[0].record.queue)
-                .visit(|queue| answers.extend(batch.iter().map(|job| queue.enqueue(job, now))));
+            answers.extend(self.admit(batch, now)?);
         }
         Ok(answers)
     }
@@ -210,60 +254,72 @@ impl Backend for MemoryBackend {
         })
     }
 
-    async fn throttle_lane(
-        &self,
-        _queue: &QueueName,
-        _lane: &jobq_core::LaneKey,
-        _rest: Duration,
-    ) -> Result<()> {
-        Err(not_yet())
+    async fn throttle_lane(&self, queue: &QueueName, lane: &LaneKey, rest: Duration) -> Result<()> {
+        let now = self.now();
+        self.queue_of(queue).visit(|queue| queue.places.ready.throttle(lane, rest, now));
+        Ok(())
     }
 
     async fn set_limits(
         &self,
-        _scope: &jobq_core::LimitScope,
-        _source: jobq_core::LimitSource,
-        _limits: &jobq_core::Limits,
+        scope: &LimitScope,
+        source: LimitSource,
+        limits: &Limits,
     ) -> Result<()> {
-        Err(not_yet())
+        limits.check(scope)?;
+        let now = self.now();
+        match scope {
+            LimitScope::Queue(queue) | LimitScope::Lanes(queue) | LimitScope::Lane(queue, _) => {
+                self.queue_of(queue).visit(|queue| queue.set_limits(scope, source, limits, now));
+            }
+            LimitScope::Shared(name) => {
+                let members = self.store.commons.shared().set(name, source, limits);
+                for member in members {
+                    self.queue_of(&member).visit(|queue| queue.stirred += 1);
+                }
+            }
+        }
+        Ok(())
     }
 
-    async fn checkpoint(
-        &self,
-        _queue: &QueueName,
-        _lease: LeaseRef,
-        _cursor: &[u8],
-    ) -> Result<Held> {
-        Err(not_yet())
+    async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held> {
+        check_checkpoint(cursor)?;
+        Ok(match self.queue_if_known(queue) {
+            Some(queue) => queue.visit(|queue| queue.checkpoint(lease, cursor)),
+            None => Held::Lost,
+        })
     }
 
-    async fn parents(
-        &self,
-        _queue: &QueueName,
-        _id: jobq_core::JobId,
-    ) -> Result<Vec<jobq_core::ParentOutcome>> {
-        Err(not_yet())
+    async fn parents(&self, queue: &QueueName, id: JobId) -> Result<Vec<ParentOutcome>> {
+        let Some(queue) = self.queue_if_known(queue) else {
+            return Ok(Vec::new());
+        };
+        Ok(queue.visit(|queue| queue.ended_parents(id)))
     }
 
-    async fn open_batch(&self, _batch: &jobq_core::NewBatch) -> Result<bool> {
-        Err(not_yet())
+    async fn open_batch(&self, batch: &NewBatch) -> Result<bool> {
+        batch.check()?;
+        self.open(batch, self.now())
     }
 
-    async fn close_batch(&self, _batch: &jobq_core::BatchRef) -> Result<jobq_core::BatchView> {
-        Err(not_yet())
+    async fn close_batch(&self, batch: &BatchRef) -> Result<BatchView> {
+        let now = self.now();
+        let queue = self.queue_if_known(&batch.queue).ok_or_else(|| unknown_batch(batch))?;
+        queue.visit(|queue| queue.close_batch(batch, now))
     }
 
-    async fn batch(&self, _batch: &jobq_core::BatchRef) -> Result<Option<jobq_core::BatchView>> {
-        Err(not_yet())
+    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        let queue = self.queue_if_known(&batch.queue);
+        Ok(queue.and_then(|queue| queue.visit(|queue| queue.batch_view(batch.id))))
     }
 
     async fn watch(
         &self,
-        _queue: &QueueName,
-        _id: jobq_core::JobId,
-        _seen: Option<&jobq_core::Sighting>,
-    ) -> Result<jobq_core::Sighting> {
-        Err(not_yet())
+        queue: &QueueName,
+        id: JobId,
+        seen: Option<&Sighting>,
+    ) -> Result<Sighting> {
+        Ok(watch::sight(&self.queue_of(queue), id, seen).await)
     }
 
     async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
@@ -294,8 +350,4 @@ impl Backend for MemoryBackend {
     fn clock(&self) -> &dyn Clock {
         &*self.store.clock
     }
-}
-
-fn not_yet() -> jobq_core::Error {
-    jobq_core::Error::new(jobq_core::ErrorKind::Refused, "this backend cannot do that yet")
 }

@@ -1,10 +1,12 @@
 //! When to wake an idle worker, and how it waits.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures_util::future::{pending, select_all};
 use tokio::sync::Notify;
 
+use super::Store;
+use super::commons::Commons;
 use super::queue_state::QueueState;
 use crate::clock::Timestamp;
 use crate::name::QueueName;
@@ -18,15 +20,33 @@ pub(super) struct Queue {
     pub(super) name: QueueName,
     state: Mutex<QueueState>,
     bell: Notify,
+    /// Where the queues are to which this one may have something to tell.
+    store: Weak<Store>,
 }
 
 impl Queue {
-    pub(super) fn new(name: QueueName) -> Self {
-        Self { name, state: Mutex::default(), bell: Notify::new() }
+    pub(super) fn new(name: QueueName, commons: Arc<Commons>, store: Weak<Store>) -> Self {
+        let state = Mutex::new(QueueState::new(name.clone(), commons));
+        Self { name, state, bell: Notify::new(), store }
     }
 
     /// Does something to the queue, and rings if that gives an idle worker something to do.
+    ///
+    /// What other queues are to learn of it is told to them before this returns.
     pub(super) fn visit<R>(&self, act: impl FnOnce(&mut QueueState) -> R) -> R {
+        let (answer, is_owing) = self.step(|state| {
+            let answer = act(state);
+            (answer, state.notes.is_owing())
+        });
+        if is_owing && let Some(store) = self.store.upgrade() {
+            store.relay(&self.name);
+        }
+        answer
+    }
+
+    /// Does something to the queue, as [`visit`](Self::visit) does, and leaves its notes to be delivered
+    /// by the next visit.
+    pub(super) fn step<R>(&self, act: impl FnOnce(&mut QueueState) -> R) -> R {
         // A visit that panics has a bug with one job; the others are served on.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let before = Glance::of(&state);
@@ -57,7 +77,9 @@ pub(super) async fn first_to_ring(queues: &[Arc<Queue>]) -> QueueName {
 #[derive(Clone, Copy)]
 struct Glance {
     paused: bool,
+    /// Jobs that have their turn coming, if the queue has room.
     ready: usize,
+    stirred: u64,
     next_due: Option<Timestamp>,
     last_token: u64,
 }
@@ -66,7 +88,8 @@ impl Glance {
     fn of(state: &QueueState) -> Self {
         Self {
             paused: state.paused,
-            ready: state.places.ready.len(),
+            ready: state.leasable(),
+            stirred: state.stirred,
             next_due: state.places.next_due(),
             last_token: state.last_token,
         }
@@ -82,7 +105,8 @@ impl Glance {
             (None, now) => now.is_some(),
             (Some(_), None) => false,
         };
-        !self.paused && (resumed || more_ready || left_by_a_lease || due_earlier)
+        let stirred = self.stirred > before.stirred && self.ready > 0;
+        !self.paused && (resumed || more_ready || left_by_a_lease || due_earlier || stirred)
     }
 }
 
@@ -90,7 +114,8 @@ impl Glance {
 mod tests {
     use super::*;
 
-    const IDLE: Glance = Glance { paused: false, ready: 0, next_due: None, last_token: 7 };
+    const IDLE: Glance =
+        Glance { paused: false, ready: 0, stirred: 0, next_due: None, last_token: 7 };
 
     fn due(ms: u64) -> Glance {
         Glance { next_due: Some(Timestamp::from_millis(ms)), ..IDLE }
@@ -101,8 +126,10 @@ mod tests {
         let ready = Glance { ready: 1, ..IDLE };
         let leased_some = Glance { last_token: 8, ..ready };
         let paused = Glance { paused: true, ..ready };
+        let limited_otherwise = Glance { stirred: 1, ..ready };
 
         assert!(ready.is_news_since(IDLE), "a job became ready");
+        assert!(limited_otherwise.is_news_since(ready), "a limit was set");
         assert!(leased_some.is_news_since(ready), "a lease left one behind");
         assert!(ready.is_news_since(paused), "resumed");
         assert!(due(5).is_news_since(IDLE), "the first scheduled job");

@@ -16,13 +16,18 @@ local function int(number)
   return string.format("%.0f", number)
 end
 
+-- The time of this call, once `clock` was asked for it.
+local present
+
 -- Milliseconds since the epoch: as given, or the server's.
 local function clock(given)
   if given ~= "" then
-    return tonumber(given)
+    present = tonumber(given)
+  else
+    local time = redis.call("TIME")
+    present = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
   end
-  local time = redis.call("TIME")
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  return present
 end
 
 -- Instants beyond this one, some 285,000 years on, are this one: numbers above it are not exact.

@@ -32,6 +32,12 @@ local function places_of(ids)
           place.state, place.at = state, score
         end
       end
+      if redis.call("HEXISTS", places_in, id) == 1 then
+        place.state, place.at = "ready", ""
+      end
+      if not place.state and redis.call("ZSCORE", waiting, id) then
+        place.state, place.at = "waiting", ""
+      end
       try("scheduled", scheduled, member)
       try("dead", dead, id)
       try("completed", completed, id)
@@ -55,12 +61,26 @@ local function places_of(ids)
   return places
 end
 
+-- Takes a ready job out of its lane, or out of those held back.
+local function withdraw_placed(id, place)
+  local member = redis.call("HGET", places_in, id)
+  redis.call("HDEL", places_in, id)
+  if not no_longer_held_back(id, place.record, member) then
+    redis.call("ZREM", laned, member)
+    shrank(lane_of(place.record))
+  end
+end
+
 -- Takes a waiting job out of where it waits. Its entry in a list would be slow to find: it is left
 -- over, and dropped when it comes to the front. Should the job come back, its new entry carries the
 -- generation of the note.
 local function withdraw(id, place)
   if place.state == "scheduled" then
     redis.call("ZREM", scheduled, scheduled_member(place.record, id))
+  elseif place.state == "waiting" then
+    redis.call("ZREM", waiting, id)
+  elseif place.state == "ready" and redis.call("HEXISTS", places_in, id) == 1 then
+    withdraw_placed(id, place)
   elseif place.state == "ready" then
     local note = redis.call("HGET", gone, id)
     local left_over = note and struct.unpack(">I4", note, 9) or 0

@@ -1,4 +1,4 @@
-//! Why a job is not running, and when it may.
+//! What a backend knows of why a job is not running.
 
 use crate::clock::Timestamp;
 use crate::id::JobId;
@@ -84,7 +84,8 @@ pub struct Standing {
     /// How many ready jobs go before it: exact in a queue without lanes; with lanes, those ahead in its
     /// own lane.
     pub ahead: u64,
-    /// How many lanes it takes turns with; 0 in a queue without lanes.
+    /// How many other lanes have a ready job, so that its own takes turns with them: 0 in a queue without
+    /// lanes, or if it is alone. The jobs without a lane are one lane.
     pub lanes: u64,
     /// Leases per second of this queue of late; `None` while unknown.
     pub rate: Option<f64>,

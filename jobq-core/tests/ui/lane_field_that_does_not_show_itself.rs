@@ -1,0 +1,10 @@
+use jobq_core::Job;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(lane = store)]
+struct SyncRecord {
+    store: Option<u32>,
+}
+
+fn main() {}

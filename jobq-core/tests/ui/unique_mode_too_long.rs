@@ -1,0 +1,11 @@
+use jobq_core::Job;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(unique(store), unique_mode = "throttle(50d)")]
+struct SyncRecord {
+    store: u32,
+    entity: String,
+}
+
+fn main() {}

@@ -1,0 +1,261 @@
+-- Lanes: whose turn it is, and who must wait. `docs/flow-control.md` has the rules.
+--
+-- A state (the `lanes` hash): level (8 bits; 255 while it has none), tag (64), when a job of it was leased last (64),
+-- until when it rests (64), failures in a row (16); how its rate counts (8), the rate's period (64), since
+-- when (64) and what it has counted (64, floating).
+local TURN = 10080
+local NO_LEVEL = 255
+-- A lane that was served last so long ago is new when it comes to wait, in ms.
+local FORGOTTEN_AFTER = 60000
+-- A score in `order` is (15 - level) * SPAN + tag.
+local SPAN = 2 ^ 49
+local STATE = ">I1I8I8I8I2I1I8I8d"
+
+local states = {}
+local function state_of(lane)
+  local state = states[lane]
+  if not state then
+    state = {}
+    local packed = redis.call("HGET", lanes, lane)
+    if packed then
+      state.level, state.tag, state.leased_at, state.rests_until, state.failures, state.counting, state.per, state.since, state.used =
+        struct.unpack(STATE, packed)
+    else
+      state.level, state.tag, state.leased_at, state.rests_until, state.failures = NO_LEVEL, 0, 0, 0, 0
+      state.counting, state.per, state.since, state.used = 0, 0, 0, 0
+    end
+    states[lane] = state
+  end
+  return state
+end
+
+-- Writes what has changed. Every script that may change a lane ends with it.
+local function keep_states()
+  for lane, state in pairs(states) do
+    if state.is_changed then
+      redis.call("HSET", lanes, lane, struct.pack(STATE, state.level, state.tag, state.leased_at,
+        state.rests_until, state.failures, state.counting, state.per, state.since, state.used))
+      state.is_changed = nil
+    end
+  end
+end
+
+-- The tag served last at a level.
+local virtual_times = {}
+local function virtual_time(level)
+  if not virtual_times[level] then
+    virtual_times[level] = tonumber(redis.call("HGET", meta, "v" .. level) or "0")
+  end
+  return virtual_times[level]
+end
+
+local function turn_of(lane)
+  return math.floor(TURN / (lane_limits(lane).weight or 1))
+end
+
+local function level_in(score)
+  return 15 - math.floor(score / SPAN)
+end
+
+-- Jobs of a lane
+
+local function lane_members(lane, count)
+  return redis.call("ZRANGEBYLEX", laned, "[" .. lane .. "\0", "(" .. lane .. "\1", "LIMIT", 0, count)
+end
+
+local function level_in_member(lane, member)
+  return 15 - string.byte(member, #lane + 2)
+end
+
+local function cost_in_member(lane, member)
+  return (struct.unpack(">I2", member, #lane + 11))
+end
+
+local function id_in_member(member)
+  return string.sub(member, -16)
+end
+
+-- How many jobs of a lane are leased.
+local function count_slots(lane)
+  return redis.call("ZLEXCOUNT", slots, "[" .. lane .. "\0", "(" .. lane .. "\1")
+end
+
+-- Order
+
+local function highest_unlaned()
+  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+    if redis.call("LLEN", ready_list(tonumber(level))) > 0 then
+      return tonumber(level)
+    end
+  end
+end
+
+-- Gives a lane its place in the order. One that had nothing ready is new unless it was served of late.
+local function line_up(lane, level, has_waited)
+  local state = state_of(lane)
+  if not has_waited and (state.leased_at == 0 or present - state.leased_at >= FORGOTTEN_AFTER) then
+    state.tag = virtual_time(level)
+  elseif state.level == level then
+    state.tag = math.max(state.tag, virtual_time(level))
+  else
+    state.tag = virtual_time(level) + turn_of(lane)
+  end
+  state.level = level
+  state.is_changed = true
+  redis.call("ZADD", order, int((15 - level) * SPAN + state.tag), lane)
+end
+
+-- Whether a lane with a key has a ready job.
+local function any_lane_waits()
+  return redis.call("EXISTS", order, held_up) > 0
+end
+
+-- A lane comes to wait, or back to waiting.
+local function come_to_wait(lane, level)
+  if lane ~= "" and not any_lane_waits() then
+    local unlaned = highest_unlaned()
+    if unlaned then
+      line_up("", unlaned)
+    end
+  end
+  line_up(lane, level)
+end
+
+-- A lane has nothing ready any more.
+local function stop_waiting(lane)
+  redis.call("ZREM", order, lane)
+  redis.call("ZREM", held_up, lane)
+  if redis.call("ZCARD", order) == 1 and redis.call("EXISTS", held_up) == 0 then
+    redis.call("ZREM", order, "")
+  end
+  -- The maintenance finds out from when on it is.
+  redis.call("ZADD", idle, 0, "l" .. lane)
+end
+
+-- A lane that was held up may be served again: it comes back into the order, in which its turn shows
+-- whether it may.
+local function come_back(lane)
+  if redis.call("ZREM", held_up, lane) == 1 then
+    local first = lane_members(lane, 1)[1]
+    if first then
+      line_up(lane, level_in_member(lane, first), true)
+    end
+  end
+end
+
+-- A job of this level was added to a lane, perhaps in front of all others.
+local function grew(lane, level, in_front)
+  local score = redis.call("ZSCORE", order, lane)
+  if score then
+    if level > level_in(tonumber(score)) then
+      line_up(lane, level, true)
+    end
+  elseif lane == "" or not redis.call("ZSCORE", held_up, lane) then
+    come_to_wait(lane, level)
+  elseif in_front or level > state_of(lane).level then
+    come_back(lane)
+  end
+end
+
+-- A job was taken out of a lane otherwise than by its turn.
+local function shrank(lane)
+  local first = lane_members(lane, 1)[1]
+  if not first then
+    stop_waiting(lane)
+    return
+  end
+  local score = redis.call("ZSCORE", order, lane)
+  local level = level_in_member(lane, first)
+  if not score then
+    come_back(lane)
+  elseif level_in(tonumber(score)) ~= level then
+    line_up(lane, level, true)
+  end
+end
+
+-- A job without a lane became ready.
+local function unlaned_came(level)
+  if any_lane_waits() then
+    grew("", level, false)
+  end
+end
+
+-- Puts a job at the back of its level in its lane, or in front.
+local function push_laned(lane, level, cost, id, in_front)
+  local position = redis.call("HINCRBY", meta, in_front and "front" or "back", in_front and -1 or 1)
+  local member = lane .. "\0" .. string.char(15 - level) .. struct.pack(">I8I2", 2 ^ 52 + position, cost) .. id
+  redis.call("ZADD", laned, 0, member)
+  redis.call("HSET", places_in, id, member)
+  grew(lane, level, in_front)
+end
+
+-- Limits
+
+-- Whether a lane's first job may not be leased: nothing if it may, else by when, infinite if that is no
+-- matter of time; and which limit it is.
+local function hold_up_of(lane, cost, running_count, now)
+  local given, state = lane_limits(lane), state_of(lane)
+  if given.paused then
+    return math.huge, "paused"
+  end
+  local most = given.concurrency or math.huge
+  if given.breaker and state.failures >= given.breaker.failures then
+    most = 1
+  end
+  if most < math.huge and (running_count or count_slots(lane)) >= most then
+    return math.huge, "concurrency", most
+  end
+  local rests_until = state.rests_until > now and state.rests_until or nil
+  local at = given.rate and room_at(given.rate, state, lane, cost, now)
+  if rests_until and (not at or rests_until >= at) then
+    return rests_until, "rests"
+  elseif at then
+    return at, "rate", given.rate
+  end
+end
+
+local function hold_up(lane, at)
+  redis.call("ZADD", held_up, at == math.huge and "inf" or int(at), lane)
+  redis.call("ZREM", order, lane)
+end
+
+-- The end of a lease frees its slot; a lane that waited for one is back.
+local function slot_freed(lane, member)
+  if lane == "" then
+    return
+  end
+  redis.call("ZREM", slots, lane .. "\0" .. member)
+  if redis.call("ZSCORE", held_up, lane) == "inf" and not lane_limits(lane).paused then
+    come_back(lane)
+    wake_one()
+  end
+end
+
+-- Counts a failed attempt in a lane with a breaker; after too many in a row the lane rests.
+local function lane_failed(lane, now)
+  local breaker = lane ~= "" and lane_limits(lane).breaker
+  if not breaker then
+    return
+  end
+  local state = state_of(lane)
+  state.failures = math.min(state.failures + 1, 65535)
+  state.is_changed = true
+  if state.failures >= breaker.failures then
+    state.rests_until = math.max(state.rests_until, math.min(now + breaker.rest, END_OF_TIME))
+  end
+end
+
+local function lane_succeeded(lane)
+  if lane ~= "" then
+    local state = state_of(lane)
+    if state.failures > 0 then
+      state.failures = 0
+      state.is_changed = true
+      -- It may have been on probation.
+      if redis.call("ZSCORE", held_up, lane) == "inf" and not lane_limits(lane).paused then
+        come_back(lane)
+        wake_one()
+      end
+    end
+  end
+end

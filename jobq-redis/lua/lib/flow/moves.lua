@@ -1,0 +1,80 @@
+-- The moves of jobs in a queue that may have flow control: the same words as in `moves`, for all scripts
+-- but those on the short path of queues without it.
+
+-- Makes a job ready: behind the others of its priority and lane, or in front of them.
+local function to_ready(id, record, in_front)
+  local lane, level = lane_of(record), level_of(record)
+  if lane == "" then
+    push_ready(level, { id }, in_front)
+    unlaned_came(level)
+  else
+    push_laned(lane, level, cost_of(record), id, in_front)
+  end
+  changed(id)
+end
+
+-- Ends a job: kept in `ended` as long as its retention asks for, or gone at once.
+local function finish(id, record, ended, now, result)
+  free_unique(id, record, ended == cancelled)
+  family_told(id, record, ended == completed and "completed" or "cancelled", result, now)
+  local retention = retention_of(record)
+  if retention > 0 then
+    redis.call("ZADD", ended, later(now, retention), id)
+    redis.call("HDEL", marks, id)
+    changed(id)
+    if ended == cancelled then
+      redis.call("HDEL", results, id)
+    end
+  else
+    redis.call("HDEL", jobs, id)
+    forget({ id })
+  end
+end
+
+-- Puts a job aside for people.
+local function bury(id, record, now)
+  redis.call("ZADD", dead, int(now), id)
+  free_unique(id, record, false)
+  family_told(id, record, "dead", nil, now)
+  redis.call("HDEL", marks, id)
+  changed(id)
+end
+
+-- A waiting job that goes without having run lets the next one go that its key may hold back.
+local function free_place(id, record)
+  free_running(id, record, to_ready)
+end
+
+-- What the end of a lease brings about besides what becomes of its job: a slot and a key are free.
+local function lease_ended(id, record, member, now)
+  slot_freed(lane_of(record), member)
+  free_running(id, record, to_ready)
+  local limit = shared_limit()
+  if limit and limit.limits.concurrency then
+    wake_one()
+    wake_shared()
+  elseif queue_limits().concurrency then
+    wake_one()
+  end
+end
+
+-- Makes scheduled jobs ready that are due, `limit` (1000 at most) of them; says how many.
+local function promote(now, limit)
+  local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", int(now), "LIMIT", 0, limit)
+  if #due == 0 then
+    return 0
+  end
+  local ids = {}
+  for i, member in ipairs(due) do
+    ids[i] = string.sub(member, 2)
+  end
+  local records = redis.call("HMGET", jobs, unpack(ids))
+  for i, record in ipairs(records) do
+    if record then
+      to_ready(ids[i], record)
+    end
+  end
+  redis.call("ZREMRANGEBYRANK", scheduled, 0, #due - 1)
+  wake_one()
+  return #due
+end

@@ -1,0 +1,148 @@
+-- What rates have counted. A state has `counting` and `per` (of which rate it is), `since` and `used`:
+--
+-- fixed    the window's start, what was leased in it
+-- bucket   when that was so, what was missing from it, times the period
+-- sliding  nothing: it is in `starts` (or the set that the state names), one entry for each instant with
+--          a lease, with the sum of all costs up to then; of those that are past the period the last
+--          one stays, to subtract
+--
+-- Whole numbers all: what is missing from a bucket is counted in parts of 1/period.
+local END_OF_TIME = 2 ^ 53
+local missing_now, room_at, spend
+do
+  local function instants_of(name)
+    return name .. QUEUE
+  end
+
+  local function packed_instant(at)
+    return struct.pack(">I8", at)
+  end
+
+  -- The sum of an entry, and its instant.
+  local function sum_in(entry, prefix)
+    local at, sum = struct.unpack(">I8I8", entry, #prefix + 1)
+    return sum, at
+  end
+
+  -- The newest entry before an instant.
+  local function newest_before(set, prefix, at)
+    local to, from = "(" .. prefix .. packed_instant(at), "[" .. prefix
+    return redis.call("ZREVRANGEBYLEX", set, to, from, "LIMIT", 0, 1)[1]
+  end
+
+  -- Whether a state is of this rate: one of another way of counting or another period counts for nothing.
+  local function is_of(state, rate)
+    return state.counting == rate.counting and state.per == rate.per
+  end
+
+  -- The start of the window that is now; a clock that was set back leaves it where it was for a while.
+  local function window_of(rate, state, now)
+    local window = now - now % rate.per
+    if is_of(state, rate) and state.since > window and state.since <= window + rate.per then
+      return state.since
+    end
+    return window
+  end
+
+  local function used_in_window(rate, state, window)
+    return is_of(state, rate) and state.since == window and state.used or 0
+  end
+
+  function missing_now(rate, state, now)
+    if not is_of(state, rate) then
+      return 0
+    end
+    return math.max(state.used - math.max(now - state.since, 0) * rate.count, 0)
+  end
+
+  -- What a sliding rate counts now: the sum of all costs, and of those that are past the period.
+  local function sliding_of(rate, state, name, now)
+    if not state.sliding then
+      local prefix, set = instants_of(name), state.set or starts
+      local sliding = { sum = 0, past = 0, prefix = prefix, set = set }
+      if is_of(state, rate) then
+        local past = newest_before(set, prefix, now - rate.per + 1)
+        local newest = newest_before(set, prefix, END_OF_TIME)
+        sliding.past = past and sum_in(past, prefix) or 0
+        if newest then
+          sliding.sum, sliding.at = sum_in(newest, prefix)
+        end
+      end
+      state.sliding = sliding
+    end
+    return state.sliding
+  end
+
+  -- When a sliding rate has room again: when enough of what it counts is as old as the period.
+  local function sliding_room_at(rate, sliding, cost, now)
+    local needed, prefix, STEP = sliding.sum + cost - rate.count, sliding.prefix, 100
+    local from, to = "[" .. prefix .. packed_instant(now - rate.per + 1), "(" .. prefix .. packed_instant(END_OF_TIME)
+    for skip = 0, 1900, STEP do
+      local entries = redis.call("ZRANGEBYLEX", sliding.set, from, to, "LIMIT", skip, STEP)
+      for _, entry in ipairs(entries) do
+        local sum, at = sum_in(entry, prefix)
+        if sum >= needed then
+          return at + rate.per
+        end
+      end
+    end
+    -- So many that it is enough to look again.
+    return now + rate.per
+  end
+
+  -- When a rate has room for a cost: nothing if it has now.
+  function room_at(rate, state, name, cost, now)
+    if rate.counting == FIXED then
+      local window = window_of(rate, state, now)
+      if used_in_window(rate, state, window) + math.min(cost, rate.count) > rate.count then
+        return window + rate.per
+      end
+    elseif rate.counting == BUCKET then
+      local over = missing_now(rate, state, now) + (math.min(cost, rate.burst) - rate.burst) * rate.per
+      if over > 0 then
+        return now + math.ceil(over / rate.count)
+      end
+    else
+      local sliding = sliding_of(rate, state, name, now)
+      cost = math.min(cost, rate.count)
+      if sliding.sum - sliding.past + cost > rate.count then
+        return sliding_room_at(rate, sliding, cost, now)
+      end
+    end
+  end
+
+  local function spend_sliding(rate, state, name, cost, now)
+    local sliding = sliding_of(rate, state, name, now)
+    local prefix, set = sliding.prefix, sliding.set
+    if not is_of(state, rate) then
+      redis.call("ZREMRANGEBYLEX", set, "[" .. prefix, "(" .. prefix .. packed_instant(END_OF_TIME))
+    end
+    -- Entries are in the order of their instants, also if the clock was set back.
+    local at = math.max(now, sliding.at or 0)
+    local known = sliding.at == at and prefix .. packed_instant(at) .. packed_instant(sliding.sum)
+    sliding.at, sliding.sum = at, sliding.sum + math.min(cost, rate.count)
+    redis.call("ZADD", set, 0, prefix .. packed_instant(at) .. packed_instant(sliding.sum))
+    if known then
+      redis.call("ZREM", set, known)
+    end
+    local past = newest_before(set, prefix, now - rate.per + 1)
+    if past then
+      redis.call("ZREMRANGEBYLEX", set, "[" .. prefix, "(" .. past)
+    end
+  end
+
+  -- Counts a lease.
+  function spend(rate, state, name, cost, now)
+    if rate.counting == FIXED then
+      local window = window_of(rate, state, now)
+      state.used = used_in_window(rate, state, window) + math.min(cost, rate.count)
+      state.since = window
+    elseif rate.counting == BUCKET then
+      state.used = missing_now(rate, state, now) + math.min(cost, rate.burst) * rate.per
+      state.since = is_of(state, rate) and math.max(now, state.since) or now
+    else
+      spend_sliding(rate, state, name, cost, now)
+    end
+    state.counting, state.per, state.is_changed = rate.counting, rate.per, true
+  end
+end

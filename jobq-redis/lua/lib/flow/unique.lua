@@ -1,0 +1,150 @@
+-- Unique keys: who waits with one, and who runs with one. `docs/flow-control.md` has the modes.
+--
+-- A value of `unique`: id (16 bytes); then for a throttle "t" and until when it is held (64), for a
+-- debounce "d" and when the first of the row was enqueued (64). Keys that count among all queues are in a hash of
+-- the prefix, as shared limits are; there the queue follows, with "q" and no instant (64 zeros) if there is none.
+local unique_everywhere = "{" .. prefix .. "}:unique"
+
+-- The hash that has the key of a job.
+local function keys_for(record)
+  local _, everywhere = mode_of(record)
+  return everywhere and unique_everywhere or unique
+end
+
+-- Who holds the key of a digest at a time, and the rest of the value; nothing if nobody does.
+local function holder_of(set, digest, now)
+  local value = redis.call("HGET", set, digest)
+  if not value then
+    return nil
+  end
+  local word = string.sub(value, 17, 17)
+  local instant = word ~= "" and struct.unpack(">I8", value, 18) or nil
+  if word == "t" and instant <= now then
+    return nil
+  end
+  return string.sub(value, 1, 16), word, instant, string.sub(value, 26)
+end
+
+-- Whether a job holds its waiting key only as long as it waits.
+local function holds_while_waiting(record)
+  local mode = mode_of(record)
+  return mode == UNTIL_STARTED or mode == DEBOUNCE or mode == LATEST_WINS
+end
+
+-- Gives the waiting key to a job.
+local function hold_key(id, record, now, first_at)
+  local digest = digest_of(record)
+  local mode, everywhere, first = mode_of(record)
+  if not digest or mode == WHILE_RUNNING then
+    return
+  end
+  local value = id
+  if mode == THROTTLE then
+    value = id .. "t" .. struct.pack(">I8", now + first)
+    redis.call("ZADD", idle, int(now + first), (everywhere and "g" or "k") .. digest)
+  elseif mode == DEBOUNCE then
+    value = id .. "d" .. struct.pack(">I8", first_at or now)
+  end
+  if everywhere then
+    value = (#value > 16 and value or id .. "q" .. struct.pack(">I8", 0)) .. this_queue
+  end
+  redis.call("HSET", keys_for(record), digest, value)
+end
+
+-- Frees the key of a job that ends. A throttle goes on unless the job was called off.
+local function free_unique(id, record, is_called_off_by_people)
+  local digest = digest_of(record)
+  if not digest then
+    return
+  end
+  if mode_of(record) == THROTTLE and not is_called_off_by_people then
+    return
+  end
+  local holder = redis.call("HGET", keys_for(record), digest)
+  if holder and string.sub(holder, 1, 16) == id then
+    redis.call("HDEL", keys_for(record), digest)
+  end
+end
+
+-- Whether a running job holds the key of a job that is next.
+local function is_held_back(record)
+  local mode = mode_of(record)
+  if mode ~= WHILE_RUNNING and mode ~= LATEST_WINS then
+    return false
+  end
+  return redis.call("HGET", running, digest_of(record))
+end
+
+-- Puts a job aside until the lease that holds its key has ended. It is still ready.
+local function hold_back(id, record)
+  local position = redis.call("HINCRBY", meta, "back", 1)
+  local member = "d" .. digest_of(record) .. struct.pack(">I8", 2 ^ 52 + position) .. id
+  redis.call("ZADD", held_back, 0, member, 0, "l" .. lane_of(record) .. "\0" .. id)
+  redis.call("HSET", places_in, id, member)
+end
+
+-- What a lease does to the key of its job.
+local function start_with_key(id, record)
+  local digest = digest_of(record)
+  if not digest then
+    return
+  end
+  local mode = mode_of(record)
+  if mode == UNTIL_STARTED or mode == DEBOUNCE or mode == LATEST_WINS then
+    free_unique(id, record, true)
+  end
+  if mode == WHILE_RUNNING or mode == LATEST_WINS then
+    redis.call("HSET", running, digest, id)
+  end
+end
+
+local function no_longer_held_back(id, record, member)
+  return redis.call("ZREM", held_back, member, "l" .. lane_of(record) .. "\0" .. id) > 0
+end
+
+-- Makes the first job ready again that is held back for a key, now that nobody runs with it.
+local function let_go(digest, make_ready)
+  local from, to = "[d" .. digest, "[d" .. digest .. string.rep("\255", 25)
+  local first = redis.call("ZRANGEBYLEX", held_back, from, to, "LIMIT", 0, 1)[1]
+  if first then
+    local next_id = string.sub(first, -16)
+    local next_record = redis.call("HGET", jobs, next_id)
+    redis.call("HDEL", places_in, next_id)
+    if next_record then
+      no_longer_held_back(next_id, next_record, first)
+      make_ready(next_id, next_record, true)
+      wake_one()
+    end
+  end
+end
+
+-- Frees the running key of a job whose lease has ended, or lets go the next one if it ended before its lease.
+local function free_running(id, record, make_ready)
+  local mode = mode_of(record)
+  if mode ~= WHILE_RUNNING and mode ~= LATEST_WINS then
+    return
+  end
+  local digest = digest_of(record)
+  local holder = redis.call("HGET", running, digest)
+  if holder == id then
+    redis.call("HDEL", running, digest)
+  end
+  if not holder or holder == id then
+    let_go(digest, make_ready)
+  end
+end
+
+-- A job that waits again after an attempt takes its waiting key again. Says no if another one waits with
+-- it by now, which takes its place.
+local function waits_again(id, record)
+  if mode_of(record) ~= LATEST_WINS then
+    return true
+  end
+  local digest = digest_of(record)
+  local holder = redis.call("HGET", unique, digest)
+  if holder and string.sub(holder, 1, 16) ~= id then
+    return false
+  end
+  redis.call("HSET", unique, digest, id)
+  return true
+end

@@ -1,0 +1,124 @@
+-- standing: why a job is not running.
+--
+-- ARGV[1]  now in ms, or "" for the server's clock
+-- ARGV[2]  id
+--
+-- Returns  nothing if the job is unknown; else its state, what keeps it from being leased, how many ready
+--          jobs go before it, how many lanes have a ready job, and leases per 1000 s of late ("" if unknown).
+--
+-- What keeps it is a list of: word; instant at which it is over, or ""; a number, or the four of a rate
+-- (how it counts, count, period, burst); and ids, of leased jobs or of who holds its key.
+local now = clock(ARGV[1])
+local id = ARGV[2]
+local place = places_of({ id })[id]
+if not place then
+  return nil
+end
+
+local blocks = {}
+local function block(word, at, ...)
+  blocks[#blocks + 1] = { word, at and at < math.huge and int(at) or "", ... }
+end
+
+local function rate_block(word, at, rate)
+  block(word, at, rate.counting, rate.count, int(rate.per), rate.burst)
+end
+
+local function holders_in(lane)
+  local found = redis.call("ZRANGEBYLEX", slots, "[" .. lane .. "\0", "(" .. lane .. "\1", "LIMIT", 0, 10)
+  for i, member in ipairs(found) do
+    found[i] = id_of(string.sub(member, #lane + 2))
+  end
+  return found
+end
+
+local function queue_blocks(cost)
+  local given, common = queue_limits(), shared_limit()
+  if redis.call("HEXISTS", meta, "paused") == 1 then
+    block("queue paused")
+  end
+  if given.concurrency and redis.call("ZCOUNT", leased, "-inf", "(+inf") >= given.concurrency then
+    block("queue concurrency", nil, given.concurrency)
+  end
+  local at = given.rate and room_at(given.rate, state_of(QUEUE), QUEUE, cost, now)
+  if at then
+    rate_block("queue rate", at, given.rate)
+  end
+  if common then
+    local rate, most = common.limits.rate, common.limits.concurrency
+    local shared_at = rate and room_at(rate, common.state, common.name, cost, now)
+    if shared_at or most and count_shared() >= most then
+      block("shared", shared_at, common.name)
+    end
+  end
+end
+
+-- Everything that holds up a lane, not only the first thing.
+local function lane_blocks(lane, cost)
+  local given, state = lane_limits(lane), state_of(lane)
+  local is_on_probation = given.breaker and state.failures >= given.breaker.failures
+  if given.paused then
+    block("lane paused")
+  end
+  if state.rests_until > now then
+    block("lane rests", state.rests_until, is_on_probation and state.failures or 0)
+  end
+  local most = is_on_probation and 1 or given.concurrency
+  if most and count_slots(lane) >= most then
+    block("lane concurrency", nil, most, unpack(holders_in(lane)))
+  end
+  local at = given.rate and room_at(given.rate, state, lane, cost, now)
+  if at then
+    rate_block("lane rate", at, given.rate)
+  end
+end
+
+-- What will keep a job from being leased also when its time has come.
+local function pauses(lane)
+  if redis.call("HEXISTS", meta, "paused") == 1 then
+    block("queue paused")
+  end
+  if lane_limits(lane).paused then
+    block("lane paused")
+  end
+end
+
+local function count_ahead(record)
+  local member = redis.call("HGET", places_in, id)
+  local lane = lane_of(record)
+  if member then
+    return redis.call("ZLEXCOUNT", laned, "[" .. lane .. "\0", "(" .. member)
+  end
+  local ahead, own = 0, level_of(record)
+  for level = 15, own + 1, -1 do
+    ahead = ahead + redis.call("LLEN", ready_list(level))
+  end
+  local position = redis.call("LPOS", ready_list(own), entry_of(id))
+  return ahead + (position or 0)
+end
+
+local ahead, lanes_waiting = 0, 0
+local record = place.record
+local lane = lane_of(record)
+if place.state == "scheduled" then
+  block("not due", tonumber(place.at))
+  pauses(lane)
+elseif place.state == "waiting" then
+  block("parents", nil, unpack(unmet_parents(id)))
+  pauses(lane)
+elseif place.state == "ready" then
+  queue_blocks(cost_of(record))
+  if lane ~= "" then
+    lane_blocks(lane, cost_of(record))
+  end
+  local holder = is_held_back(record)
+  if holder then
+    block("unique key", nil, holder)
+  end
+  ahead = count_ahead(record)
+  lanes_waiting = redis.call("ZCARD", order) + redis.call("ZCARD", held_up)
+  if redis.call("ZSCORE", order, lane) or redis.call("ZSCORE", held_up, lane) then
+    lanes_waiting = lanes_waiting - 1
+  end
+end
+return { place.state, blocks, ahead, lanes_waiting, lease_rate(now) }
