@@ -28,15 +28,18 @@ struct Arguments {
     /// Measure this server in place of a private one on a free port. Its database is EMPTIED.
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
-    /// How many runs a figure is the median of: 3 at least.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=99))]
+    /// How many runs a figure is the median of: 3 or more for one that is quoted.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
-    /// What chance follows from: when `crash` kills. One of its own, which is printed, by default.
+    /// What chance follows from: when `crash` and `rate` kill. One of its own, which is printed, by default.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Plays the worker that is killed in the scenario `crash`.
     #[arg(long, hide = true)]
     crash_worker: bool,
+    /// Plays a worker of the scenario `rate`.
+    #[arg(long, hide = true)]
+    rate_worker: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +70,9 @@ enum Scenario {
     Limits,
     /// Drains of 10 and of 100,000 lanes.
     Lanes,
+    /// A rate of 100 a minute for each of 3 stores, for 3 minutes, while workers are killed. Not among
+    /// all of them.
+    Rate,
     /// A worker empties a queue of the memory backend.
     MemoryBackend,
     /// All of them.
@@ -106,6 +112,10 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
     if arguments.crash_worker {
         let url = arguments.redis.as_deref().ok_or("--crash-worker needs --redis")?;
         return scenario::crash::worker(url).await.map(|()| true);
+    }
+    if arguments.rate_worker {
+        let url = arguments.redis.as_deref().ok_or("--rate-worker needs --redis")?;
+        return scenario::rate::worker(url).await.map(|()| true);
     }
     let server = match &arguments.redis {
         Some(url) => Server::at(url).await?,
@@ -163,6 +173,7 @@ async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Ve
         Scenario::Due => scenario::due::run(server).await,
         Scenario::Backlog => scenario::backlog::run(server).await,
         Scenario::Crash => scenario::crash::run(server, seed).await,
+        Scenario::Rate => scenario::rate::run(server, seed).await,
         Scenario::Limits => scenario::limits::run(server).await,
         Scenario::Lanes => scenario::lanes::run(server).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,

@@ -22,7 +22,7 @@
 //! # Where to look
 //!
 //! - What a job type is: [`Job`], [`Backoff`], [`Priority`], [`UniqueKey`], [`OlderPayload`].
-//! - Enqueueing: [`Queue`], [`Enqueue`], [`EnqueueMany`].
+//! - Enqueueing: [`Queue`], [`Enqueue`], [`EnqueueMany`]; together: [`Batch`], [`Workflow`].
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
 //! - Writing a backend: [`Backend`], [`Inspect`], and the [conformance suite](conformance).
 //!
@@ -65,6 +65,7 @@ mod retention;
 mod sighting;
 mod state;
 mod unique;
+mod workflow;
 
 // The derive's absolute paths must hold in this crate's own tests and examples too.
 extern crate self as jobq_core;
@@ -153,3 +154,4 @@ pub use retention::DeadRetention;
 pub use sighting::Sighting;
 pub use state::JobState;
 pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
+pub use workflow::{Before, Step, Steps, Workflow};

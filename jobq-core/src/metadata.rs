@@ -17,6 +17,10 @@ pub struct Metadata(BTreeMap<String, String>);
 impl Metadata {
     /// The key under which a W3C trace context travels (<https://www.w3.org/TR/trace-context/>).
     pub const TRACEPARENT: &'static str = "traceparent";
+    /// The keys under which the names of a [workflow](crate::Workflow) and of its step travel.
+    pub const WORKFLOW: &'static str = "workflow";
+    #[expect(missing_docs, reason = "described above")]
+    pub const STEP: &'static str = "step";
 
     /// No facts.
     #[must_use]

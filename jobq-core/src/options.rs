@@ -79,7 +79,8 @@ impl Options {
     }
 }
 
-/// The setters that one job and many jobs share, on a builder with `options: Options`.
+/// The setters that one job, many jobs and the steps of workflows share, on a builder with
+/// `options: Options`.
 macro_rules! option_setters {
     () => {
         /// Puts it into this queue in place of its type's. A name that breaks the rules of
@@ -92,17 +93,6 @@ macro_rules! option_setters {
         /// Makes it ready at this instant, by the backend's clock; one in the past is as good as now.
         pub fn at(mut self, instant: $crate::Timestamp) -> Self {
             self.options.when = $crate::When::At(instant);
-            self
-        }
-
-        /// Makes it ready after this delay, by the backend's clock, or after these jobs have ended:
-        /// `after(Duration::from_secs(60))`, `after([&extract, &transform])`. With both, the delay starts
-        /// when the last of the jobs has ended. A job that is not known is an error when this is awaited.
-        pub fn after(mut self, what: impl Into<$crate::After>) -> Self {
-            match what.into() {
-                $crate::After::Delay(delay) => self.options.when = $crate::When::After(delay),
-                $crate::After::Jobs(jobs) => self.options.parents.extend(jobs),
-            }
             self
         }
 
@@ -175,4 +165,21 @@ macro_rules! option_setters {
     };
 }
 
+/// The setter of what a job is enqueued to come after.
+macro_rules! after_setter {
+    () => {
+        /// Makes it ready after this delay, by the backend's clock, or after these jobs have ended:
+        /// `after(Duration::from_secs(60))`, `after([&extract, &transform])`. With both, the delay starts
+        /// when the last of the jobs has ended. A job that is not known is an error when this is awaited.
+        pub fn after(mut self, what: impl Into<$crate::After>) -> Self {
+            match what.into() {
+                $crate::After::Delay(delay) => self.options.when = $crate::When::After(delay),
+                $crate::After::Jobs(jobs) => self.options.parents.extend(jobs),
+            }
+            self
+        }
+    };
+}
+
+pub(crate) use after_setter;
 pub(crate) use option_setters;

@@ -15,10 +15,11 @@ use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::job_ref::JobRef;
-use crate::options::{Options, option_setters};
+use crate::options::{Options, after_setter, option_setters};
 use crate::parents::Parent;
 use crate::record::{Enqueued, JobRecord, NewJob};
 use crate::unique::Unique;
+use crate::workflow::{Steps, Workflow};
 
 /// How many batches are under way at once: while the backend works on some, the next are encoded.
 const CALLS_IN_FLIGHT: usize = 4;
@@ -114,6 +115,27 @@ pub trait Queue: Backend {
         Batch::new(self, batch)
     }
 
+    /// Enqueues all steps of a workflow, and gives the job of each by its name.
+    ///
+    /// No step runs before all that come after it are there. When this fails after some of them were
+    /// enqueued, nothing has been lost: enqueue the same workflow again.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when steps go round in a circle, a step comes after
+    /// one that there is not, two have one name, or a job cannot be enqueued as it is, such as one that
+    /// others come after and that may be a duplicate: nothing is written then. Else as
+    /// [`Backend::enqueue_batch`].
+    fn enqueue_workflow<'a>(
+        &'a self,
+        workflow: &'a Workflow,
+    ) -> impl Future<Output = Result<Steps<'a>>> + Send
+    where
+        Self: Sized,
+    {
+        workflow.enqueue(self)
+    }
+
     /// A handle on a job that is enqueued already. Whether it is known shows when it is used.
     fn handle<J: Job>(&self, job: JobRef) -> JobHandle<'_, J>
     where
@@ -142,6 +164,7 @@ impl<'a, J: Job> Enqueue<'a, J> {
     }
 
     option_setters!();
+    after_setter!();
 
     /// Enqueues it, and gives a handle to wait for its result and to follow its progress.
     ///
@@ -226,6 +249,7 @@ impl<'a, J: Job, S> EnqueueMany<'a, J, S> {
     }
 
     option_setters!();
+    after_setter!();
 
     /// Gives each job the id that `id_of` makes of it, so that the whole enqueue can be repeated.
     pub fn ids(mut self, id_of: impl Fn(&J) -> JobId + Send + Sync + 'static) -> Self {

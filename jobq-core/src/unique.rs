@@ -111,10 +111,6 @@ impl UniqueMode {
         matches!(self, Self::Debounce { .. } | Self::LatestWins)
     }
 
-    pub(crate) const fn is_debounce(self) -> bool {
-        matches!(self, Self::Debounce { .. })
-    }
-
     /// Whether a job with this mode may be a [`Duplicate`](crate::Enqueued::Duplicate) of the one that
     /// holds its key, and so not be added.
     #[must_use]

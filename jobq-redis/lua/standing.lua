@@ -32,8 +32,25 @@ local function holders_in(lane)
   return found
 end
 
-local function queue_blocks(cost)
+-- The cost of the job that is next: as nobody overtakes, there must be room for that.
+local function next_cost()
+  local first = redis.call("ZRANGE", order, 0, 0)[1]
+  if first and first ~= "" then
+    local member = lane_members(first, 1)[1]
+    return member and cost_in_member(first, member) or 1
+  end
+  local level = highest_unlaned()
+  local entry = level and redis.call("LINDEX", ready_list(level), 0)
+  local record = entry and redis.call("HGET", jobs, string.sub(entry, 1, 16))
+  return record and cost_of(record) or 1
+end
+
+local function queue_blocks(own_cost)
   local given, common = queue_limits(), shared_limit()
+  local cost = own_cost
+  if given.rate or common and common.limits.rate then
+    cost = math.max(own_cost, next_cost())
+  end
   if redis.call("HEXISTS", meta, "paused") == 1 then
     block("queue paused")
   end
@@ -100,13 +117,14 @@ end
 local ahead, lanes_waiting = 0, 0
 local record = place.record
 local lane = lane_of(record)
-if place.state == "scheduled" then
+local is_due = place.state == "scheduled" and tonumber(place.at) <= now
+if place.state == "scheduled" and not is_due then
   block("not due", tonumber(place.at))
   pauses(lane)
 elseif place.state == "waiting" then
-  block("parents", nil, unpack(unmet_parents(id)))
+  block("parents", nil, unpack(kin.unmet_parents(id)))
   pauses(lane)
-elseif place.state == "ready" then
+elseif place.state == "ready" or is_due then
   queue_blocks(cost_of(record))
   if lane ~= "" then
     lane_blocks(lane, cost_of(record))
@@ -115,7 +133,7 @@ elseif place.state == "ready" then
   if holder then
     block("unique key", nil, holder)
   end
-  ahead = count_ahead(record)
+  ahead = is_due and 0 or count_ahead(record)
   lanes_waiting = redis.call("ZCARD", order) + redis.call("ZCARD", held_up)
   if redis.call("ZSCORE", order, lane) or redis.call("ZSCORE", held_up, lane) then
     lanes_waiting = lanes_waiting - 1

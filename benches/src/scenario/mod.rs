@@ -11,3 +11,4 @@ pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod memory_backend;
 pub(crate) mod pickup;
+pub(crate) mod rate;

@@ -66,6 +66,15 @@ pub async fn a_scheduled_job_says_when_it_is_due(t: &Scene) {
     assert_exact(t, id, at).await;
 }
 
+/// One that is due is kept back by nothing any more: whoever leases next promotes it.
+pub async fn a_due_job_is_kept_back_by_nothing(t: &Scene) {
+    let id = t.schedule(SECOND).await;
+    t.advance(SECOND);
+
+    assert_eq!(t.state(id).await, Some(JobState::Scheduled));
+    assert_eq!(blocks(t, id).await, []);
+}
+
 /// So does one that backs off.
 pub async fn a_job_that_backs_off_says_when_it_is_due(t: &Scene) {
     t.enqueue().await;
@@ -350,6 +359,8 @@ impl Agreement<'_> {
     async fn check(&mut self) {
         self.arrange().await;
         let t = self.t;
+        // What is due and what has expired is seen to: an exchange does that before it decides.
+        t.maintain().await;
         let ids = [t.ids(JobState::Ready).await, t.ids(JobState::Scheduled).await].concat();
         let mut before = Vec::new();
         for id in ids {

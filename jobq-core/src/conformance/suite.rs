@@ -788,6 +788,7 @@ macro_rules! __conformance_suite {
                 a_lane_that_is_alone_takes_turns_with_nobody
                 an_unknown_job_has_no_standing
                 a_scheduled_job_says_when_it_is_due
+                a_due_job_is_kept_back_by_nothing
                 a_job_that_backs_off_says_when_it_is_due
                 a_child_says_for_whom_it_waits
                 a_pause_is_said

@@ -9,7 +9,6 @@ use crate::history::History;
 use crate::id::{Token, WorkerId};
 use crate::inspect::JobView;
 use crate::lease::{Lease, LeaseRef};
-use crate::priority::Priority;
 use crate::progress::Report;
 use crate::record::JobRecord;
 
@@ -51,10 +50,6 @@ impl Job {
 
     pub(super) fn record(&self) -> &JobRecord {
         &self.lease.job
-    }
-
-    pub(super) fn priority(&self) -> Priority {
-        self.lease.job.priority
     }
 
     /// Who holds it, if anybody does.

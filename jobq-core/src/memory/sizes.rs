@@ -74,7 +74,8 @@ impl QueueState {
                 }
                 draft.holders.insert((unique.scope, unique.key), job);
             }
-            draft.count(job.record.lane.as_ref().filter(|_| will_be_ready(job, now)), 1);
+            let is_ready = self.will_be_ready(job, now);
+            draft.count(job.record.lane.as_ref().filter(|_| is_ready), 1);
         }
         draft
     }
@@ -84,8 +85,8 @@ impl QueueState {
         if let Some(holder) = draft.holders.get(&(unique.scope, unique.key)) {
             let replaces = unique.mode.replaces();
             if replaces {
-                let lane = holder.record.lane.clone().filter(|_| will_be_ready(holder, now));
-                draft.count(lane.as_ref(), -1);
+                let is_ready = self.will_be_ready(holder, now);
+                draft.count(holder.record.lane.as_ref().filter(|_| is_ready), -1);
             }
             return replaces;
         }
@@ -103,6 +104,11 @@ impl QueueState {
             }
         }
     }
+
+    /// Whether a job is ready as soon as it is added.
+    fn will_be_ready(&mut self, job: &NewJob, now: Timestamp) -> bool {
+        job.parents.is_empty() && due(self.settle_when(job, now), now) <= now
+    }
 }
 
 impl Draft<'_> {
@@ -113,12 +119,6 @@ impl Draft<'_> {
             *self.ready.entry(lane.clone()).or_default() += jobs;
         }
     }
-}
-
-/// Whether a job is ready as soon as it is added.
-fn will_be_ready(job: &NewJob, now: Timestamp) -> bool {
-    let is_debounced = job.record.unique.is_some_and(|unique| unique.mode.is_debounce());
-    job.parents.is_empty() && !is_debounced && due(job.when, now) <= now
 }
 
 fn check(

@@ -25,16 +25,18 @@ impl QueueState {
                 standing.blocks.push(Block::Parents(self.unmet_parents(id)));
                 standing.blocks.extend(self.pauses(&record));
             }
-            Place::Scheduled { due } => {
+            Place::Scheduled { due } if now < due => {
                 standing.blocks.push(Block::NotDue { at: due });
                 standing.blocks.extend(self.pauses(&record));
             }
-            Place::Ready { .. } | Place::HeldBack => {
+            // What is due is promoted by whoever leases next.
+            Place::Ready { .. } | Place::HeldBack | Place::Scheduled { .. } => {
                 standing.blocks = self.blocks(&record, now);
                 let lane = record.lane.as_ref();
                 let line = self.places.ready.line(lane);
                 let ahead = match (place, line) {
                     (Place::Ready { position }, Some(line)) => line.ahead_of(position),
+                    (Place::Scheduled { .. }, Some(line)) => line.len(),
                     _ => 0,
                 };
                 standing.ahead = count(ahead);

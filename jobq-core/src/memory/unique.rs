@@ -102,6 +102,10 @@ impl Keys {
     pub(super) fn take_again(&mut self, unique: &Unique, job: JobRef, now: Timestamp) {
         if !matches!(unique.mode, UniqueMode::Throttle { .. }) {
             self.take(unique, job, now, now);
+        } else if let Some(waiting) = self.waiting.get_mut(&unique.key)
+            && waiting.holder == job
+        {
+            waiting.is_replaceable = true;
         }
     }
 
