@@ -3,7 +3,7 @@
 -- ARGV[1]  now in ms, or "" for the server's clock
 -- ARGV[2]  id
 -- ARGV[3]  the channel of the process; "" to tell nobody
--- ARGV[4]  how long the note is kept, in ms; 0 takes it away
+-- ARGV[4]  how long the note is kept, in ms; 0 takes it away, and nothing is looked at
 --
 -- Returns  nothing if the job is not known; else 1 its state  2 report or ""  3 result or ""  4 facts or ""
 local now = clock(ARGV[1])
@@ -33,6 +33,9 @@ end
 if channel ~= "" then
   begin()
   note_watcher()
+  if kept_for == 0 then
+    return nil
+  end
 end
 local place = places_of({ id })[id]
 if place then

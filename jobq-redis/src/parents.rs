@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jobq_core::parents::{too_many_children, unknown_parent};
 use jobq_core::{
-    BatchRef, ErrorKind, JobId, JobRef, JobState, NewJob, OnParentFailure, ParentOutcome, QueueName, Result,
-    When,
+    BatchRef, ErrorKind, JobId, JobRef, JobState, NewJob, OnParentFailure, ParentOutcome,
+    QueueName, Result, When,
 };
 use redis::Value;
 
@@ -44,10 +44,8 @@ impl Store {
                 if known.is_empty() {
                     return Err(error);
                 }
-                let new: Vec<_> = concerned
-                    .into_iter()
-                    .filter(|job| !known.contains(&job.record.id))
-                    .collect();
+                let new: Vec<_> =
+                    concerned.into_iter().filter(|job| !known.contains(&job.record.id)).collect();
                 self.announce_all(queue, &new).await
             }
             announced => announced,

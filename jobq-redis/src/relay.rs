@@ -19,7 +19,7 @@ use crate::scripts::{DELIVER, ENQUEUE_FLOW, OUTBOX};
 const STEP: usize = 250;
 /// The most bytes of notes that are carried at once, give or take one.
 const STEP_BYTES: usize = 1024 * 1024;
-/// How often one caller carries notes: what is left is for the next one who comes by.
+/// How often one caller carries what its notes have led to: what is left is for the next one who comes by.
 const MOST_ROUNDS: usize = 200;
 /// What a note may say. One that a newer program has written is left for that.
 const KINDS: &[u8] = b"pmjounf";
@@ -52,13 +52,17 @@ impl Note {
 }
 
 impl Store {
-    /// Carries what a queue has to tell to where it belongs, and what this leads to.
+    /// Carries all that a queue has to tell to where it belongs, and what this leads to.
     ///
     /// May be dropped at any point, and repeated.
     pub(crate) async fn relay(&self, first: &QueueName) -> Result<()> {
         let mut owing = VecDeque::from([first.clone()]);
-        for _ in 0..MOST_ROUNDS {
-            let Some(sender) = owing.pop_front() else { return Ok(()) };
+        let mut rounds = 0;
+        while let Some(sender) = owing.pop_front() {
+            rounds += usize::from(sender != *first);
+            if rounds > MOST_ROUNDS {
+                break;
+            }
             let notes = self.notes_of(&sender).await?;
             let Some(last) = notes.last().map(|note| note.number) else { continue };
             let mut by_reader: BTreeMap<QueueName, Vec<Note>> = BTreeMap::new();
@@ -77,7 +81,9 @@ impl Store {
                 .arg(last)
                 .take();
             self.link.send(&strike_out).await?;
-            if !owing.contains(&sender) {
+            if sender == *first {
+                owing.push_front(sender);
+            } else if !owing.contains(&sender) {
                 owing.push_back(sender);
             }
         }

@@ -149,6 +149,11 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// Whether changes can be heard of.
+    fn is_ready(&self) -> bool {
+        matches!(*self.heard.borrow(), Heard::All)
+    }
+
     /// Waits until changes can be heard of.
     async fn ready(&mut self) -> Result<()> {
         match self.heard.wait_for(|heard| !matches!(heard, Heard::NotYet)).await.as_deref() {
@@ -208,11 +213,7 @@ async fn listen(watchers: Weak<Watchers>, heard: watch::Sender<Heard>) {
 }
 
 /// Passes on what is heard on a connection; says whether it ended because nobody watches any more.
-async fn hear(
-    watchers: &Weak<Watchers>,
-    mut sink: PubSubSink,
-    mut stream: PubSubStream,
-) -> bool {
+async fn hear(watchers: &Weak<Watchers>, mut sink: PubSubSink, mut stream: PubSubStream) -> bool {
     let mut was_deserted = false;
     loop {
         let Some(patience) = watchers.upgrade().map(|it| it.config.response_timeout) else {
@@ -255,17 +256,21 @@ impl Store {
         id: JobId,
         seen: Option<&Sighting>,
     ) -> Result<Sighting> {
-        let first = self.look(queue, id, None).await?;
-        if seen != Some(&first) {
-            return Ok(first);
-        }
+        let Some(seen) = seen else { return self.look(queue, id, None).await };
         let mut watcher = self.watchers.join(id);
+        // Who would have to wait until changes can be heard of looks first whether there is one already.
+        if !watcher.is_ready() {
+            let sighting = self.look(queue, id, None).await?;
+            if sighting != *seen {
+                return Ok(sighting);
+            }
+        }
         loop {
             watcher.ready().await?;
             watcher.rung.mark_unchanged();
             let sighting = self.look(queue, id, Some(NOTE_KEPT)).await?;
-            if seen != Some(&sighting) {
-                // It changed between two looks, so the note has not been used up.
+            if sighting != *seen {
+                // It changed before this look, so the note will not be used up by that.
                 let _ = self.look(queue, id, Some(Duration::ZERO)).await;
                 return Ok(sighting);
             }
@@ -273,7 +278,7 @@ impl Store {
         }
     }
 
-    /// Looks at a job, and leaves a note there for so long.
+    /// Looks at a job, and leaves a note there for so long; takes it away if that is no time.
     async fn look(
         &self,
         queue: &QueueName,

@@ -5,17 +5,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Scene;
-use super::scene::{MS, SECOND};
+use super::scene::{MS, SECOND, lane_key};
 use crate::clock::Timestamp;
 use crate::history::{Failure, FailureKind};
 use crate::id::{JobId, WorkerId};
+use crate::lane::LaneKey;
 use crate::lease::{Lease, LeaseRef, Next, Settlement};
+use crate::limits::{Breaker, LimitScope, LimitSource, Limits, Rate};
+use crate::name::LimitName;
 use crate::priority::Priority;
 use crate::record::{JobRecord, NewJob, When};
-use crate::unique::UniqueKey;
+use crate::unique::{Unique, UniqueKey, UniqueMode};
+
+/// What a random run makes use of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mix {
+    /// Priorities, and keys that are held until the job ends.
+    Plain,
+    /// Lanes, limits and all unique modes too.
+    Flow,
+}
+
+/// The lanes of random jobs.
+pub(super) const LANES: [&str; 4] = ["a", "b", "10", "9"];
 
 /// A seeded source of choices, and what there is to choose from.
 pub(super) struct Chance {
+    pub(super) mix: Mix,
     random: fastrand::Rng,
     workers: [WorkerId; 3],
     /// Every id that was ever enqueued.
@@ -25,9 +41,10 @@ pub(super) struct Chance {
 }
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, mix: Mix) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         Self {
+            mix,
             workers: std::array::from_fn(|_| WorkerId::from_u64(random.u64(1..))),
             random,
             ids: Vec::new(),
@@ -67,7 +84,12 @@ impl Chance {
         record.priority = Priority::constant([0, 0, 0, 1, 15][self.random.usize(..5)]);
         record.max_crashes = self.random.u32(1..4);
         if self.random.u32(..5) < 2 {
-            record.unique = Some(UniqueKey::from_bytes([self.random.u8(..4); 16]).into());
+            record.unique = Some(self.unique(t));
+        }
+        if self.mix == Mix::Flow {
+            let lane = self.random.choice(LANES).filter(|_| self.random.u32(..4) > 0);
+            record.lane = lane.map(lane_key);
+            record.cost = self.random.u32(1..4);
         }
         if self.random.u32(..3) == 0 {
             record.retention = Some(SECOND + self.seconds_below(120));
@@ -78,6 +100,83 @@ impl Chance {
             _ => When::At(t.now() + self.seconds_below(40) - SECOND * 20),
         };
         NewJob::new(record, when)
+    }
+
+    /// One of few keys, in any mode, of this queue or of all: no other queue has these.
+    fn unique(&mut self, t: &Scene) -> Unique {
+        let key = UniqueKey::from_bytes([self.random.u8(..4); 16]);
+        if self.mix == Mix::Plain {
+            return key.into();
+        }
+        let mode = match self.random.u32(..7) {
+            0 => UniqueMode::UntilFinished,
+            1 => UniqueMode::UntilStarted,
+            2 | 3 => UniqueMode::WhileRunning,
+            4 => UniqueMode::Throttle { per: MS + self.seconds_below(40) },
+            5 => {
+                let at_most = self.random.bool().then(|| MS + self.seconds_below(30));
+                UniqueMode::Debounce { delay: MS + self.seconds_below(15), at_most }
+            }
+            _ => UniqueMode::LatestWins,
+        };
+        if self.random.u32(..4) > 0 {
+            return Unique::new(key, mode);
+        }
+        let key = UniqueKey::new(t.queue().as_str(), &self.random.u8(..2)).unwrap();
+        Unique::new(key, mode).everywhere()
+    }
+
+    /// One of the keys that random jobs have.
+    pub(super) fn key(&mut self, t: &Scene) -> UniqueKey {
+        self.unique(t).key
+    }
+
+    /// Limits for one of the scopes there are, often none.
+    pub(super) fn limits(&mut self, t: &Scene) -> (LimitScope, LimitSource, Limits) {
+        let queue = t.queue().clone();
+        let shared = LimitName::new(t.queue().as_str()).unwrap();
+        let scope = match self.random.u32(..6) {
+            0 => LimitScope::Queue(queue),
+            1 | 2 => LimitScope::Lanes(queue),
+            3 => LimitScope::Shared(shared.clone()),
+            _ => LimitScope::Lane(queue, self.lane()),
+        };
+        let is_lane = matches!(scope, LimitScope::Lanes(_) | LimitScope::Lane(..));
+        let source = *self.random.choice(&[LimitSource::Code, LimitSource::Operator]).unwrap();
+        let mut limits = Limits::new();
+        if self.random.u32(..4) == 0 {
+            limits.concurrency = Some(self.random.u32(1..5));
+        }
+        if self.random.u32(..3) == 0 {
+            limits.rate = Some(self.rate());
+        }
+        if !matches!(scope, LimitScope::Shared(_)) && self.random.u32(..6) == 0 {
+            limits.max_size = Some(self.random.u64(1..30));
+        }
+        if is_lane && self.random.u32(..3) == 0 {
+            limits.weight = Some(self.random.u16(1..9));
+        }
+        if is_lane && self.random.u32(..4) == 0 {
+            limits.breaker = Some(Breaker::new(self.random.u32(1..4), SECOND * 5));
+        }
+        if matches!(scope, LimitScope::Queue(_)) && self.random.bool() {
+            limits.shared = Some(shared);
+        }
+        (scope, source, limits)
+    }
+
+    pub(super) fn lane(&mut self) -> LaneKey {
+        lane_key(self.random.choice(LANES).unwrap())
+    }
+
+    fn rate(&mut self) -> Rate {
+        let count = self.random.u32(1..8);
+        let per = [SECOND, SECOND * 7, SECOND * 60][self.random.usize(..3)];
+        match self.random.u32(..3) {
+            0 => Rate::fixed(count, per),
+            1 => Rate::sliding(count, per),
+            _ => Rate::bucket(count, per, self.random.u32(1..6)),
+        }
     }
 
     pub(super) fn settlements(&mut self, count: Range<usize>, now: Timestamp) -> Vec<Settlement> {

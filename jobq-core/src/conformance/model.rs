@@ -7,14 +7,19 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::chance::Chance;
+use super::chance::{Chance, LANES, Mix};
 use super::oracle::Oracle;
-use super::scene::{MS, SECOND};
+use super::oracle_turns::Stop;
+use super::scene::{MS, SECOND, lane_key};
 use super::{DEAD_RETENTION, LEASE, Scene};
+use crate::error::ErrorKind;
 use crate::history::History;
 use crate::id::{Token, WorkerId};
 use crate::inspect::JobView;
+use crate::lane::LaneKey;
 use crate::lease::{Lease, LeaseRef, LeaseRequest, Next, Settlement};
+use crate::limits::{LimitScope, LimitSource, Limits};
+use crate::name::LimitName;
 use crate::progress::{Progress, Report};
 use crate::state::JobState;
 
@@ -23,28 +28,46 @@ const STEPS: usize = 400;
 
 /// Random operations, the same in every run.
 pub async fn random_operations_1(t: &Scene) {
-    Run::new(t, 1).play().await;
+    Run::new(t, 1, Mix::Plain).play().await;
 }
 
 /// Other random operations, the same in every run.
 pub async fn random_operations_2(t: &Scene) {
-    Run::new(t, 2).play().await;
+    Run::new(t, 2, Mix::Plain).play().await;
 }
 
-/// Other random operations, the same in every run.
-pub async fn random_operations_3(t: &Scene) {
-    Run::new(t, 3).play().await;
+/// Random operations with lanes, limits and all unique modes, the same in every run.
+pub async fn random_flow_1(t: &Scene) {
+    Run::new(t, 1, Mix::Flow).play().await;
 }
 
-/// Other random operations, the same in every run.
-pub async fn random_operations_4(t: &Scene) {
-    Run::new(t, 4).play().await;
+/// Other random operations of this sort, the same in every run.
+pub async fn random_flow_2(t: &Scene) {
+    Run::new(t, 2, Mix::Flow).play().await;
+}
+
+/// Other random operations of this sort, the same in every run.
+pub async fn random_flow_3(t: &Scene) {
+    Run::new(t, 3, Mix::Flow).play().await;
+}
+
+/// Other random operations of this sort, the same in every run.
+pub async fn random_flow_4(t: &Scene) {
+    Run::new(t, 4, Mix::Flow).play().await;
 }
 
 /// Random operations that are new in every run.
 pub async fn fresh_random_operations(t: &Scene) {
-    let seed = number_from("JOBQ_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
-    Run::new(t, seed).play().await;
+    Run::new(t, fresh_seed(), Mix::Plain).play().await;
+}
+
+/// Random operations with lanes, limits and all unique modes that are new in every run.
+pub async fn fresh_random_flow(t: &Scene) {
+    Run::new(t, fresh_seed(), Mix::Flow).play().await;
+}
+
+fn fresh_seed() -> u64 {
+    number_from("JOBQ_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32))
 }
 
 /// One run: the backend and the oracle, and what has been done to both.
@@ -57,11 +80,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(t: &'a Scene, seed: u64) -> Self {
+    fn new(t: &'a Scene, seed: u64, mix: Mix) -> Self {
         Self {
             t,
             oracle: Oracle::new(DEAD_RETENTION),
-            chance: Chance::new(seed),
+            chance: Chance::new(seed, mix),
             trace: Trace::new(seed),
             last_token: None,
         }
@@ -103,11 +126,23 @@ impl<'a> Run<'a> {
             96 => self.pause().await,
             _ => self.resume().await,
         }
+        if self.chance.mix == Mix::Flow {
+            match self.chance.below(12) {
+                0 => self.set_limits().await,
+                1 => self.throttle_lane().await,
+                2 => self.pause_lane().await,
+                3 => self.resume_lane().await,
+                _ => {}
+            }
+        }
     }
 
     /// Brings every job to its end: nothing may be left.
     async fn drain(&mut self) {
         self.resume().await;
+        if self.chance.mix == Mix::Flow {
+            self.lift_limits().await;
+        }
         while self.live() > 0 {
             self.t.advance(SECOND * 3_600);
             let leases = self.exchange(&[], Some(1_000)).await;
@@ -134,6 +169,11 @@ impl<'a> Run<'a> {
         let jobs: Vec<_> = (0..count).map(|_| self.chance.job(self.t)).collect();
         self.trace.note(("enqueue", &jobs));
         let now = self.t.now();
+        if self.oracle.would_refuse(&jobs, now) {
+            let refused = self.t.store().enqueue_batch(&jobs).await;
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Limited, "the size");
+            return;
+        }
         let expected: Vec<_> = jobs.iter().map(|j| self.oracle.enqueue(j, now)).collect();
         assert_eq!(self.t.add_all(&jobs).await, expected);
         self.chance.ids.extend(jobs.iter().map(|job| job.record.id));
@@ -157,20 +197,26 @@ impl<'a> Run<'a> {
         let held: Vec<_> = settlements.iter().map(settle).collect();
         self.oracle.promote(500, now);
         self.oracle.reclaim(100, now);
-        let expected = self.oracle.next_to_lease(limit.unwrap_or(0));
+        let limit = limit.filter(|_| !self.oracle.paused).unwrap_or(0);
+        let mut expected = Vec::new();
+        let mut stop = None;
+        while expected.len() < limit && stop.is_none() {
+            match self.oracle.lease_next(now + LEASE, now) {
+                Ok(view) => expected.push(view),
+                Err(reason) => stop = Some(reason),
+            }
+        }
         assert_eq!(answer.held, held, "settlements");
         let ids = |views: &[JobView]| views.iter().map(|v| v.record.id).collect::<Vec<_>>();
         let leased: Vec<_> = answer.leases.iter().map(|lease| lease.job.id).collect();
-        assert_eq!(leased, ids(&expected), "leased jobs, in their order");
+        assert_eq!(leased, ids(&expected), "I11, I12, I13: leased jobs, in their order");
         for (lease, view) in answer.leases.iter().zip(&expected) {
             self.assert_fits(lease, view, worker);
-            self.oracle.lease(lease.proof(), now + LEASE);
+            self.oracle.give(lease.proof());
+            self.assert_has_slot(lease);
         }
-        if !self.oracle.paused {
-            let knows = limit.is_some_and(|limit| answer.leases.len() < limit);
-            let next_in = self.oracle.next_at().filter(|_| knows);
-            assert_eq!(answer.next_in, next_in.map(|at| at.since(now)), "next in");
-        }
+        let next_in = stop.and_then(|Stop(at)| self.oracle.next_at().into_iter().chain(at).min());
+        assert_eq!(answer.next_in, next_in.map(|at| at.since(now)), "next in");
         self.chance.leases.extend_from_slice(&answer.leases);
         answer.leases
     }
@@ -184,6 +230,15 @@ impl<'a> Run<'a> {
         assert_eq!(lease.crashes, view.crashes);
         assert_eq!(lease.history, view.history);
         assert_eq!(lease.expires_at, self.t.now() + LEASE);
+    }
+
+    /// No lane has more leases than it may when it is given another one.
+    fn assert_has_slot(&self, lease: &Lease) {
+        if let Some(lane) = &lease.job.lane
+            && let Some(limit) = self.oracle.most_leased(lane)
+        {
+            assert!(self.oracle.leased(lane) <= limit.into(), "I3: slots of lane {lane}");
+        }
     }
 
     async fn extend(&mut self) {
@@ -265,7 +320,8 @@ impl<'a> Run<'a> {
         let dead = self.oracle.jobs(JobState::Dead);
         ids.extend(self.chance.one_of(&dead).map(|view| view.record.id));
         self.trace.note(("requeue", &ids));
-        let expected: Vec<_> = ids.iter().map(|id| self.oracle.requeue(*id)).collect();
+        let now = self.t.now();
+        let expected: Vec<_> = ids.iter().map(|id| self.oracle.requeue(*id, now)).collect();
         let answer = self.t.store().requeue(self.t.queue(), &ids).await;
         assert_eq!(answer.unwrap(), expected);
     }
@@ -273,7 +329,8 @@ impl<'a> Run<'a> {
     async fn delete(&mut self) {
         let ids = self.chance.known_ids();
         self.trace.note(("delete", &ids));
-        let expected: Vec<_> = ids.iter().map(|id| self.oracle.delete(*id)).collect();
+        let now = self.t.now();
+        let expected: Vec<_> = ids.iter().map(|id| self.oracle.delete(*id, now)).collect();
         let answer = self.t.store().delete(self.t.queue(), &ids).await;
         assert_eq!(answer.unwrap(), expected);
     }
@@ -290,8 +347,85 @@ impl<'a> Run<'a> {
         self.t.resume().await;
     }
 
+    async fn set_limits(&mut self) {
+        let (scope, source, limits) = self.chance.limits(self.t);
+        self.set(&scope, source, &limits).await;
+    }
+
+    async fn set(&mut self, scope: &LimitScope, source: LimitSource, limits: &Limits) {
+        self.trace.note(("limit", scope, source, limits));
+        self.oracle.told.set(scope, source, limits);
+        self.t.store().set_limits(scope, source, limits).await.unwrap();
+    }
+
+    async fn throttle_lane(&mut self) {
+        let (lane, rest) = (self.chance.lane(), self.chance.seconds_below(20));
+        self.trace.note(("throttle", &lane, rest));
+        self.oracle.told.throttle(&lane, self.t.now() + rest);
+        self.t.throttle(lane.as_str(), rest).await;
+    }
+
+    async fn pause_lane(&mut self) {
+        let lane = self.chance.lane();
+        self.trace.note(("pause", &lane));
+        self.oracle.told.pause(&lane);
+        self.t.pause_lane(lane.as_str()).await;
+    }
+
+    async fn resume_lane(&mut self) {
+        let lane = self.chance.lane();
+        self.resume_one(&lane).await;
+    }
+
+    async fn resume_one(&mut self, lane: &LaneKey) {
+        self.trace.note(("resume", lane));
+        self.oracle.told.resume(lane);
+        self.t.resume_lane(lane.as_str()).await;
+    }
+
+    /// Takes away all limits, so that every job can come to its end.
+    async fn lift_limits(&mut self) {
+        let queue = self.t.queue().clone();
+        let mut scopes = vec![
+            LimitScope::Queue(queue.clone()),
+            LimitScope::Lanes(queue.clone()),
+            LimitScope::Shared(LimitName::new(queue.as_str()).unwrap()),
+        ];
+        for lane in LANES.map(lane_key) {
+            self.resume_one(&lane).await;
+            scopes.push(LimitScope::Lane(queue.clone(), lane));
+        }
+        for scope in &scopes {
+            for source in [LimitSource::Code, LimitSource::Operator] {
+                self.set(scope, source, &Limits::new()).await;
+            }
+        }
+    }
+
+    /// All that people can see of lanes and keys is the same on both sides.
+    async fn compare_flow(&mut self) {
+        let (store, queue, now) = (self.t.store(), self.t.queue(), self.t.now());
+        let settings = store.limits(queue, 100).await.unwrap();
+        assert_eq!(settings, self.oracle.told.settings(), "limits");
+        let mut lanes: Vec<LaneKey> = LANES.map(lane_key).to_vec();
+        lanes.sort_unstable();
+        let listed = lanes.iter().filter(|lane| self.oracle.is_listed(lane));
+        let expected: Vec<_> = listed.map(|lane| self.oracle.lane_view(lane, now)).collect();
+        assert_eq!(store.lanes(queue, 0, 100).await.unwrap(), expected, "lanes");
+        let lane = self.chance.lane();
+        let view = store.lane(queue, &lane).await.unwrap();
+        assert_eq!(view, self.oracle.lane_view(&lane, now), "one lane");
+        let key = self.chance.key(self.t);
+        let holders = store.unique(queue, key).await.unwrap();
+        let holders: Vec<_> = holders.iter().map(|job| job.id).collect();
+        assert_eq!(holders, self.oracle.holders(key, now), "I4: who holds a key");
+    }
+
     /// All that people can see is the same on both sides, and adds up.
-    async fn compare(&self) {
+    async fn compare(&mut self) {
+        if self.chance.mix == Mix::Flow {
+            self.compare_flow().await;
+        }
         let stats = self.t.stats().await;
         assert_eq!(stats.paused, self.oracle.paused);
         assert_eq!(stats.oldest_ready_at, self.oracle.oldest_ready_at());
@@ -302,9 +436,12 @@ impl<'a> Run<'a> {
             let count = usize::try_from(stats.count(state)).unwrap();
             assert_eq!(jobs.len(), count, "the count of {state} jobs");
             assert!(jobs.is_sorted_by_key(|view| view.at), "{state} jobs by time");
-            if state != JobState::Ready {
-                jobs.sort_by_key(|view| (view.at, view.record.id));
-            }
+            // In which order those are listed that are held back is left to the backend.
+            let in_order = match state {
+                JobState::Ready => count.saturating_sub(self.oracle.held_back()),
+                _ => 0,
+            };
+            jobs[in_order..].sort_by_key(|view| (view.at, view.record.id));
             let expected = self.oracle.jobs(state);
             assert_eq!(jobs.len(), expected.len(), "the number of {state} jobs");
             for (job, expected) in jobs.iter().zip(expected) {

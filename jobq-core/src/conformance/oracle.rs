@@ -1,52 +1,93 @@
 //! A backend so naive that it can be checked by reading: one list of jobs, searched from end to end.
 //!
 //! The model test compares backends with it. It shares no code with any of them, and has no bounds, no
-//! indexes and no wake-ups.
+//! indexes, no wake-ups, and no lanes that are held up: who may be leased, and whose turn it is, is
+//! worked out anew from the list at each question.
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::oracle_keys::Keys;
+use super::oracle_limits::Told;
+use super::oracle_turns::Turns;
 use crate::clock::Timestamp;
 use crate::history::{Failure, FailureKind};
 use crate::id::{JobId, Token, WorkerId};
 use crate::inspect::{CancelOutcome, DeleteOutcome, JobView, RequeueOutcome};
+use crate::lane::LaneKey;
 use crate::lease::{Extended, Held, LeaseRef, Next};
 use crate::progress::Report;
 use crate::record::{Enqueued, NewJob, When};
 use crate::retention::DeadRetention;
 use crate::state::JobState;
+use crate::unique::UniqueMode;
 
 /// All jobs of one queue. The time is given to every call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Oracle {
-    jobs: Vec<Known>,
+    pub(super) jobs: Vec<Known>,
     dead_retention: DeadRetention,
     pub(super) paused: bool,
     /// The places of the jobs that were last put to the front and to the back of the ready ones.
     front: i64,
     back: i64,
+    pub(super) keys: Keys,
+    pub(super) turns: Turns,
+    pub(super) told: Told,
 }
 
-#[derive(Debug)]
-struct Known {
-    view: JobView,
-    /// Ready jobs of one priority are leased by this number.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) view: JobView,
+    /// Ready jobs of one lane and priority are leased by this number.
     place: i64,
+    /// The one held back first has the lowest.
+    pub(super) held_back: Option<i64>,
+}
+
+impl Known {
+    pub(super) fn lane(&self) -> Option<&LaneKey> {
+        self.view.record.lane.as_ref()
+    }
+
+    /// Whether it is ready, and not held back.
+    pub(super) fn is_in_line(&self) -> bool {
+        self.view.state == JobState::Ready && self.held_back.is_none()
+    }
 }
 
 impl Oracle {
-    pub(super) const fn new(dead_retention: DeadRetention) -> Self {
-        Self { jobs: Vec::new(), dead_retention, paused: false, front: 0, back: 0 }
+    pub(super) fn new(dead_retention: DeadRetention) -> Self {
+        Self {
+            jobs: Vec::new(),
+            dead_retention,
+            paused: false,
+            front: 0,
+            back: 0,
+            keys: Keys::default(),
+            turns: Turns::default(),
+            told: Told::default(),
+        }
     }
 
-    /// The jobs in a state: ready ones in the order of leasing, others by their time and then their id.
+    /// The jobs in a state: ready ones lane by lane in the order of leasing, then those held back;
+    /// others by their time and then their id.
     pub(super) fn jobs(&self, state: JobState) -> Vec<JobView> {
         let mut jobs: Vec<&Known> = self.jobs.iter().filter(|j| j.view.state == state).collect();
         jobs.sort_by_key(|job| (job.view.at, job.view.record.id));
         if state == JobState::Ready {
-            jobs.sort_by_key(|job| (Reverse(job.view.record.priority), job.place));
+            jobs.sort_by_key(|job| (job.lane().cloned(), Reverse(job.view.record.priority), job.place));
+            let held_back = jobs.extract_if(.., |job| job.held_back.is_some());
+            let mut held_back: Vec<&Known> = held_back.collect();
+            held_back.sort_by_key(|job| job.view.record.id);
+            jobs.extend(held_back);
         }
         jobs.into_iter().map(|job| job.view.clone()).collect()
+    }
+
+    /// How many jobs are held back.
+    pub(super) fn held_back(&self) -> usize {
+        self.jobs.iter().filter(|job| job.held_back.is_some()).count()
     }
 
     pub(super) fn is_due_for_pruning(&self, now: Timestamp) -> bool {
@@ -60,11 +101,32 @@ impl Oracle {
         jobs.filter_map(|job| job.view.at).min()
     }
 
-    /// When the oldest of those jobs was enqueued that are first of their priority.
+    /// When the oldest of those jobs was enqueued that are first of their lane and priority.
     pub(super) fn oldest_ready_at(&self) -> Option<Timestamp> {
         let mut heads = self.jobs(JobState::Ready);
-        heads.dedup_by_key(|view| view.record.priority);
+        heads.truncate(heads.len() - self.held_back());
+        heads.dedup_by_key(|view| (view.record.lane.clone(), view.record.priority));
         heads.into_iter().map(|view| view.record.enqueued_at).min()
+    }
+
+    /// Whether all that is new of a call would be too much for the queue or one of its lanes.
+    pub(super) fn would_refuse(&self, jobs: &[NewJob], now: Timestamp) -> bool {
+        let mut after = self.clone();
+        for job in jobs {
+            after.enqueue(job, now);
+        }
+        let is_too_much = |limit: Option<u64>, count: &dyn Fn(&Self) -> u64| {
+            limit.is_some_and(|limit| count(&after) > limit && count(&after) > count(self))
+        };
+        let waiting = [JobState::Waiting, JobState::Scheduled, JobState::Ready];
+        let all = |it: &Self| it.count(|job| waiting.contains(&job.view.state));
+        is_too_much(self.told.of_queue(|limits| limits.max_size), &all)
+            || jobs.iter().filter_map(|job| job.record.lane.as_ref()).any(|lane| {
+                let limit = self.told.of_lane(lane, |limits| limits.max_size);
+                is_too_much(limit, &|it| {
+                    it.count(|job| job.view.state == JobState::Ready && job.lane() == Some(lane))
+                })
+            })
     }
 
     pub(super) fn enqueue(&mut self, new: &NewJob, now: Timestamp) -> Enqueued {
@@ -72,50 +134,68 @@ impl Oracle {
         if self.find(id).is_some() {
             return Enqueued::Duplicate(id);
         }
-        if let Some(holder) = self.holder(new) {
-            return Enqueued::Duplicate(holder);
+        let holder = self.holder(new, now);
+        let mut since = now;
+        if let Some((holder, row)) = holder {
+            if !self.is_replaced_by(holder, new) {
+                return Enqueued::Duplicate(holder);
+            }
+            since = row;
+            self.end(holder, JobState::Cancelled, now);
         }
         let mut view = JobView::new(new.record.clone(), JobState::Scheduled);
         view.record.enqueued_at = now;
-        self.jobs.push(Known { view, place: 0 });
-        let due = match new.when {
-            When::Now => now,
-            When::At(instant) => instant,
-            When::After(delay) => now + delay,
+        let due = match (new.when, view.record.unique.map(|unique| unique.mode)) {
+            (_, Some(UniqueMode::Debounce { delay, at_most })) => {
+                at_most.map_or(now + delay, |most| (now + delay).min(since + most))
+            }
+            (When::Now, _) => now,
+            (When::At(instant), _) => instant,
+            (When::After(delay), _) => now + delay,
         };
+        self.jobs.push(Known { view, place: 0, held_back: None });
+        self.hold_key(id, since, now);
         if due <= now {
-            self.push_back(id);
+            self.push_back(id, now);
         } else {
-            self.put(id, JobState::Scheduled, Some(due));
+            self.put(id, JobState::Scheduled, Some(due), now);
         }
-        Enqueued::Created(id)
+        match holder {
+            Some((previous, _)) => Enqueued::Replaced { id, previous },
+            None => Enqueued::Created(id),
+        }
     }
 
     pub(super) fn settle(&mut self, lease: LeaseRef, next: &Next, now: Timestamp) -> Held {
-        let Some(job) = self.held(lease) else {
+        let Some(job) = self.held(lease).map(|job| job.clone()) else {
             return Held::Lost;
         };
+        self.note_end(job.record.lane.as_ref(), next, job.cancel_requested, now);
         let id = lease.id;
+        if let Next::Retry { failure, .. } | Next::Dead { failure } = next
+            && !job.cancel_requested
+            && let Some(job) = self.find(id)
+        {
+            job.failed_attempts += 1;
+            job.history.push(failure.clone());
+        }
         match next {
             Next::Complete { result } => {
-                job.result = job.record.retention.and(result.clone());
+                if let Some(job) = self.find(id) {
+                    job.result = job.record.retention.and(result.clone());
+                }
                 self.end(id, JobState::Completed, now);
             }
             _ if job.cancel_requested => self.end(id, JobState::Cancelled, now),
             Next::Cancel => self.end(id, JobState::Cancelled, now),
-            Next::Retry { after, failure } => {
-                job.failed_attempts += 1;
-                job.history.push(failure.clone());
-                self.put(id, JobState::Scheduled, Some(now + *after));
+            Next::Dead { .. } => self.bury(id, now),
+            _ if !self.waits_again(id, now) => self.end(id, JobState::Cancelled, now),
+            Next::Retry { after, .. } | Next::Snooze { after } => {
+                self.put(id, JobState::Scheduled, Some(now + *after), now);
             }
-            Next::Snooze { after } => self.put(id, JobState::Scheduled, Some(now + *after)),
-            Next::Release => self.push_front(id),
-            Next::Dead { failure } => {
-                job.failed_attempts += 1;
-                job.history.push(failure.clone());
-                self.put(id, JobState::Dead, Some(now));
-            }
+            Next::Release => self.push_front(id, now),
         }
+        self.free_running(&job.record, now);
         Held::Yes
     }
 
@@ -124,7 +204,7 @@ impl Oracle {
         due.sort_by_key(|view| (view.at, Reverse(view.record.priority), view.record.id));
         due.truncate(limit);
         for view in &due {
-            self.push_back(view.record.id);
+            self.push_back(view.record.id, now);
         }
         due.len()
     }
@@ -139,6 +219,7 @@ impl Oracle {
             let id = view.record.id;
             if view.cancel_requested {
                 self.end(id, JobState::Cancelled, now);
+                self.free_running(&view.record, now);
                 continue;
             }
             let job = self.find(id).expect("it was just found");
@@ -148,26 +229,21 @@ impl Oracle {
             let crash = Failure::new(kind, attempt, now, worker, "lease expired");
             job.history.push(crash);
             if job.crashes >= job.record.max_crashes {
-                self.put(id, JobState::Dead, Some(now));
+                self.bury(id, now);
                 dead += 1;
-            } else {
-                self.push_front(id);
+            } else if self.waits_again(id, now) {
+                self.push_front(id, now);
                 ready += 1;
+            } else {
+                self.end(id, JobState::Cancelled, now);
             }
+            self.free_running(&view.record, now);
         }
         (ready, dead)
     }
 
-    /// The jobs that a worker would be given.
-    pub(super) fn next_to_lease(&self, limit: usize) -> Vec<JobView> {
-        let mut ready = self.jobs(JobState::Ready);
-        ready.truncate(if self.paused { 0 } else { limit });
-        ready
-    }
-
-    /// Hands a job to the holder that the backend under test has given it to.
-    pub(super) fn lease(&mut self, lease: LeaseRef, until: Timestamp) {
-        self.put(lease.id, JobState::Leased, Some(until));
+    /// Says to whom the backend under test has given a job.
+    pub(super) fn give(&mut self, lease: LeaseRef) {
         let job = self.find(lease.id).expect("only known jobs are leased");
         job.held_by = Some((lease.worker, lease.token));
     }
@@ -234,7 +310,7 @@ impl Oracle {
         }
     }
 
-    pub(super) fn requeue(&mut self, id: JobId) -> RequeueOutcome {
+    pub(super) fn requeue(&mut self, id: JobId, now: Timestamp) -> RequeueOutcome {
         let Some(job) = self.find(id) else {
             return RequeueOutcome::NotFound;
         };
@@ -242,45 +318,49 @@ impl Oracle {
             return RequeueOutcome::NotDead;
         }
         let again = NewJob::new(job.record.clone(), When::Now);
-        if let Some(holder) = self.holder(&again) {
-            return RequeueOutcome::Conflict(holder);
+        let mode = job.record.unique.map(|unique| unique.mode);
+        if !matches!(mode, Some(UniqueMode::Throttle { .. })) {
+            if let Some((holder, _)) = self.holder(&again, now) {
+                return RequeueOutcome::Conflict(holder);
+            }
+            self.hold_key(id, now, now);
         }
         let job = self.find(id).expect("it was just found");
         job.failed_attempts = 0;
         job.crashes = 0;
-        self.push_back(id);
+        self.push_back(id, now);
         RequeueOutcome::Requeued
     }
 
-    pub(super) fn delete(&mut self, id: JobId) -> DeleteOutcome {
+    pub(super) fn delete(&mut self, id: JobId, now: Timestamp) -> DeleteOutcome {
         match self.find(id).map(|job| job.state) {
             None => DeleteOutcome::NotFound,
             Some(JobState::Leased) => DeleteOutcome::Running,
             Some(_) => {
+                self.leave_key(id, true, now);
                 self.jobs.retain(|job| job.view.record.id != id);
+                self.turn_lanes(now);
                 DeleteOutcome::Deleted
             }
         }
     }
 
-    fn find(&mut self, id: JobId) -> Option<&mut JobView> {
-        let mut views = self.jobs.iter_mut().map(|job| &mut job.view);
-        views.find(|view| view.record.id == id)
+    pub(super) fn count(&self, of: impl Fn(&Known) -> bool) -> u64 {
+        u64::try_from(self.jobs.iter().filter(|job| of(job)).count()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn known(&mut self, id: JobId) -> Option<&mut Known> {
+        self.jobs.iter_mut().find(|job| job.view.record.id == id)
+    }
+
+    pub(super) fn find(&mut self, id: JobId) -> Option<&mut JobView> {
+        self.known(id).map(|job| &mut job.view)
     }
 
     fn held(&mut self, lease: LeaseRef) -> Option<&mut JobView> {
         let holder: (WorkerId, Token) = (lease.worker, lease.token);
         self.find(lease.id)
             .filter(|view| view.state == JobState::Leased && view.held_by == Some(holder))
-    }
-
-    /// The live job that stands in the way of `new`.
-    fn holder(&self, new: &NewJob) -> Option<JobId> {
-        let key = new.record.unique?;
-        let mut views = self.jobs.iter().map(|job| &job.view);
-        views
-            .find(|view| view.state.is_live() && view.record.unique == Some(key))
-            .map(|view| view.record.id)
     }
 
     fn due(&self, state: JobState, now: Timestamp) -> Vec<JobView> {
@@ -301,36 +381,51 @@ impl Oracle {
         prunable.iter().map(|view| view.record.id).collect()
     }
 
-    fn push_back(&mut self, id: JobId) {
+    fn push_back(&mut self, id: JobId, now: Timestamp) {
         self.back += 1;
-        self.put(id, JobState::Ready, None);
         self.set_place(id, self.back);
+        self.put(id, JobState::Ready, None, now);
     }
 
-    fn push_front(&mut self, id: JobId) {
+    pub(super) fn push_front(&mut self, id: JobId, now: Timestamp) {
         self.front -= 1;
-        self.put(id, JobState::Ready, None);
         self.set_place(id, self.front);
+        self.put(id, JobState::Ready, None, now);
     }
 
     fn set_place(&mut self, id: JobId, place: i64) {
-        let mut jobs = self.jobs.iter_mut();
-        let job = jobs.find(|job| job.view.record.id == id);
-        job.expect("only known jobs move").place = place;
+        self.known(id).expect("only known jobs move").place = place;
     }
 
-    fn put(&mut self, id: JobId, state: JobState, at: Option<Timestamp>) {
-        let job = self.find(id).expect("only known jobs move");
-        job.state = state;
-        job.at = at;
-        job.held_by = None;
-        job.cancel_requested = false;
+    pub(super) fn put(
+        &mut self,
+        id: JobId,
+        state: JobState,
+        at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let job = self.known(id).expect("only known jobs move");
+        job.held_back = None;
+        job.view.state = state;
+        job.view.at = at;
+        job.view.held_by = None;
+        job.view.cancel_requested = false;
+        self.turn_lanes(now);
     }
 
-    fn end(&mut self, id: JobId, state: JobState, now: Timestamp) {
+    fn bury(&mut self, id: JobId, now: Timestamp) {
+        self.leave_key(id, false, now);
+        self.put(id, JobState::Dead, Some(now), now);
+    }
+
+    pub(super) fn end(&mut self, id: JobId, state: JobState, now: Timestamp) {
+        self.leave_key(id, state == JobState::Cancelled, now);
         match self.find(id).and_then(|job| job.record.retention) {
-            Some(retention) => self.put(id, state, Some(now + retention)),
-            None => self.jobs.retain(|job| job.view.record.id != id),
+            Some(retention) => self.put(id, state, Some(now + retention), now),
+            None => {
+                self.jobs.retain(|job| job.view.record.id != id);
+                self.turn_lanes(now);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why a job is not running, and whether that is what an exchange then decides.
 
 use super::Scene;
-use super::chance::Chance;
+use super::chance::{Chance, Mix};
 use super::model::number_from;
 use super::scene::{MS, SECOND, lane_key};
 use crate::clock::Timestamp;
@@ -334,7 +334,7 @@ pub async fn standing_agrees_with_what_is_leased(t: &Scene) {
     for round in 0..12 {
         let seed = seed + round;
         let _told = Seed(seed);
-        Agreement { t, chance: Chance::new(seed) }.check().await;
+        Agreement { t, chance: Chance::new(seed, Mix::Flow) }.check().await;
     }
 }
 

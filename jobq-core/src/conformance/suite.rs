@@ -637,6 +637,11 @@ macro_rules! __conformance_suite {
                 maintenance_forgets_nothing_that_counts
                 levels_are_served_from_the_top
             }
+            kills {
+                a_fixed_rate_holds_while_workers_are_killed
+                a_sliding_rate_holds_while_workers_are_killed
+                slots_are_neither_leaked_nor_doubled_by_kills
+            }
             rates {
                 a_fixed_rate_holds_for_each_window
                 windows_are_aligned_to_the_clock
@@ -887,9 +892,12 @@ macro_rules! __conformance_suite {
             model {
                 random_operations_1
                 random_operations_2
-                random_operations_3
-                random_operations_4
+                random_flow_1
+                random_flow_2
+                random_flow_3
+                random_flow_4
                 fresh_random_operations
+                fresh_random_flow
             }
             flow_model {
                 random_families_1

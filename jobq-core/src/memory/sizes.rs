@@ -16,6 +16,8 @@ use crate::unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
 #[derive(Default)]
 struct Draft<'a> {
     ids: HashSet<JobId>,
+    /// Jobs that are there now and will not be, as others have taken their place.
+    gone: HashSet<JobId>,
     /// The newest job of this call that holds a key.
     holders: HashMap<(UniqueScope, UniqueKey), &'a NewJob>,
     waiting: i64,
@@ -63,7 +65,8 @@ impl QueueState {
         let mut draft = Draft::default();
         for job in jobs {
             let id = job.record.id;
-            if self.jobs.contains_key(&id) || !draft.ids.insert(id) {
+            let is_known = self.jobs.contains_key(&id) && !draft.gone.contains(&id);
+            if is_known || !draft.ids.insert(id) {
                 continue;
             }
             if let Some(unique) = &job.record.unique
@@ -82,11 +85,14 @@ impl QueueState {
 
     /// Whether its key lets a job be added; takes the one off whose place it takes.
     fn draft_key(&mut self, draft: &mut Draft<'_>, unique: &Unique, now: Timestamp) -> bool {
-        if let Some(holder) = draft.holders.get(&(unique.scope, unique.key)) {
+        if let Some(holder) = draft.holders.get(&(unique.scope, unique.key)).copied() {
             let replaces = unique.mode.replaces();
             if replaces {
                 let is_ready = self.will_be_ready(holder, now);
                 draft.count(holder.record.lane.as_ref().filter(|_| is_ready), -1);
+                if holder.record.retention.is_none() {
+                    draft.ids.remove(&holder.record.id);
+                }
             }
             return replaces;
         }
@@ -99,6 +105,9 @@ impl QueueState {
                 {
                     let is_ready = matches!(job.place, Place::Ready { .. } | Place::HeldBack);
                     draft.count(job.record().lane.as_ref().filter(|_| is_ready), -1);
+                    if job.record().retention.is_none() {
+                        draft.gone.insert(previous.id);
+                    }
                 }
                 true
             }

@@ -1,0 +1,176 @@
+//! Batches through the typed producer, over the memory backend.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::time::Duration;
+
+use futures_util::stream;
+use jobq_core::{
+    BatchId, BatchRef, BatchState, ErrorKind, Inspect, Job, MemoryBackend, Queue, QueueName,
+};
+use serde::{Deserialize, Serialize};
+
+use self::worker::work_off;
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(queue = "rows")]
+struct ImportRow {
+    row: u64,
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(queue = "rows")]
+struct Report;
+
+fn row(row: u64) -> ImportRow {
+    ImportRow { row }
+}
+
+fn rows() -> QueueName {
+    QueueName::new("rows").unwrap()
+}
+
+/// What workers do. Apart, as [`Backend`](jobq_core::Backend) has a `batch` of its own.
+mod worker {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use jobq_core::{
+        Backend, Cancellation, JobContext, Lease, LeaseRequest, MemoryBackend, Next, Settlement,
+        WorkerId,
+    };
+
+    pub(crate) async fn lease(queue: &MemoryBackend, limit: usize) -> Vec<Arc<Lease>> {
+        let request = LeaseRequest::new(WorkerId::from_u64(1), limit, Duration::from_secs(60));
+        queue.exchange(&super::rows(), &[], Some(request)).await.unwrap().leases
+    }
+
+    pub(crate) async fn complete(queue: &MemoryBackend, lease: Arc<Lease>) {
+        let done = Settlement::new(lease, Next::Complete { result: None });
+        queue.exchange(&super::rows(), &[done], None).await.unwrap();
+    }
+
+    /// Leases jobs and completes them; says of which kinds they were.
+    pub(crate) async fn work_off(queue: &MemoryBackend, limit: usize) -> Vec<String> {
+        let mut kinds = Vec::new();
+        for lease in lease(queue, limit).await {
+            kinds.push(lease.job.kind.to_string());
+            complete(queue, lease).await;
+        }
+        kinds
+    }
+
+    pub(crate) fn context(queue: &MemoryBackend, lease: &Arc<Lease>) -> JobContext {
+        JobContext::new(Arc::clone(lease), None, Cancellation::new(), queue.detached())
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_opened_filled_closed_and_followed() {
+    let queue = MemoryBackend::new();
+    let batch = queue.batch("price list").on("rows").on_complete(Report).open().await.unwrap();
+    batch.enqueue(row(1)).priority(3).await.unwrap();
+    batch.enqueue_all((2..=5).map(row)).await.unwrap();
+
+    let closed = batch.close().await.unwrap();
+    assert_eq!((closed.name.as_str(), closed.total, closed.pending()), ("price list", 5, 5));
+    work_off(&queue, 4).await;
+    let elsewhere = queue.batch_of(batch.reference().clone());
+    assert_eq!(elsewhere.view().await.unwrap().done, 4);
+    work_off(&queue, 4).await;
+
+    assert_eq!(elsewhere.view().await.unwrap().state, BatchState::Succeeded);
+    assert_eq!(work_off(&queue, 4).await, ["report"]);
+}
+
+#[tokio::test]
+async fn batches_may_be_nested() {
+    let queue = MemoryBackend::new();
+    let outer = queue.batch("all stores").on("rows").open().await.unwrap();
+    let inner = outer.nested("store 7").on_failure(Report).open().await.unwrap();
+    inner.enqueue(row(1)).await.unwrap();
+    inner.close().await.unwrap();
+    outer.close().await.unwrap();
+
+    assert_eq!(inner.reference().queue, rows(), "at home with its parent");
+    work_off(&queue, 1).await;
+    assert_eq!(outer.view().await.unwrap().state, BatchState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_handler_adds_to_its_batch() {
+    let queue = MemoryBackend::new();
+    let batch = queue.batch("pages").on("rows").open().await.unwrap();
+    batch.enqueue(row(1)).await.unwrap();
+    batch.close().await.unwrap();
+    let lease = worker::lease(&queue, 1).await.remove(0);
+    let cx = worker::context(&queue, &lease);
+
+    cx.batch().unwrap().enqueue_all((2..=3).map(row)).await.unwrap();
+
+    worker::complete(&queue, lease).await;
+    let view = batch.view().await.unwrap();
+    assert_eq!((view.state, view.total, view.done), (BatchState::Closed, 3, 1));
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_in_words() {
+    let queue = MemoryBackend::new();
+
+    let error = queue.batch("x").on("no such queue").open().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let error = queue.batch("x".repeat(201)).open().await.unwrap_err();
+    assert!(error.to_string().contains("201 bytes, more than the 200 allowed"), "{error}");
+    let error = queue.batch("x").retention(Duration::ZERO).open().await.unwrap_err();
+    assert!(error.to_string().contains("1 s to 366 days"), "{error}");
+
+    let unknown = queue.batch_of(BatchRef::new(rows(), BatchId::from_key("never")));
+    let error = unknown.view().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = unknown.enqueue(row(1)).await.unwrap_err();
+    assert!(error.to_string().contains("was never opened, or its retention is over"), "{error}");
+
+    let batch = queue.batch("x").open().await.unwrap();
+    batch.close().await.unwrap();
+    let error = batch.close().await.unwrap_err();
+    assert!(error.to_string().ends_with("is closed already"), "{error}");
+    let error = batch.enqueue(row(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("has ended"), "{error}");
+}
+
+#[tokio::test]
+async fn a_batch_under_an_id_of_its_own_can_be_opened_again() {
+    let queue = MemoryBackend::new();
+    for _ in 0..2 {
+        let id = BatchId::from_key("import-4711");
+        let batch = queue.batch("import").on("rows").id(id).open().await.unwrap();
+        let ids = |row: &ImportRow| jobq_core::JobId::from_key(&format!("4711-{}", row.row));
+        batch.enqueue_all((0..10).map(row)).ids(ids).await.unwrap();
+    }
+
+    assert_eq!(queue.batches(&rows(), 0, 9).await.unwrap()[0].total, 10);
+}
+
+/// A producer that streams a batch holds no more of it than is under way, however many jobs there are.
+#[tokio::test]
+async fn a_streamed_batch_is_not_held_in_memory() {
+    const JOBS: u64 = 100_000;
+    let queue = MemoryBackend::new();
+    let batch = queue.batch("large").on("rows").open().await.unwrap();
+    let (of_queue, name) = (queue.clone(), rows());
+    let made = stream::unfold((0, 0), move |(n, most)| {
+        let (of_queue, name) = (of_queue.clone(), name.clone());
+        async move {
+            let stored = Inspect::queue(&of_queue, &name).await.unwrap().ready;
+            let under_way = n - stored;
+            assert!(under_way <= 2_000, "{under_way} jobs are held by the producer");
+            (n < JOBS).then_some((row(n), (n + 1, most.max(under_way))))
+        }
+    });
+
+    let sum = batch.enqueue_many(made).await.unwrap();
+
+    assert_eq!(sum.created, JOBS);
+    let view = batch.close().await.unwrap();
+    assert_eq!((view.total, view.pending()), (JOBS, JOBS));
+}
