@@ -196,7 +196,7 @@ impl FromStr for UniqueKey {
             .ok_or_else(|| {
                 let shown: String = text.chars().take(60).collect();
                 Error::invalid_input(format!(
-                    "unique key {shown:?} is not 32 hexadecimal digits, as `jobq jobs show` has it"
+                    "unique key {shown:?} is not 32 hexadecimal digits"
                 ))
             })
     }

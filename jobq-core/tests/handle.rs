@@ -126,31 +126,20 @@ async fn another_type_of_result_is_told_as_that() {
 async fn a_job_is_followed_to_its_end() {
     let queue = MemoryBackend::new();
     let handle = queue.enqueue(sum()).handle().await.unwrap();
-    let work = async {
-        tokio::task::yield_now().await;
-        let leased = lease(&queue).await;
-        tokio::task::yield_now().await;
-        let cx = JobContext::new(leased.clone(), None, Cancellation::new(), queue.detached());
-        cx.progress(1, 3, "adding").await.unwrap();
-        tokio::task::yield_now().await;
-        settle(&queue, leased, Next::Complete { result: None }).await;
-    };
-    let (seen, ()) = tokio::join!(handle.watch().try_collect::<Vec<_>>(), work);
+    let mut watch = Box::pin(handle.watch().map_ok(|sighting| {
+        let progress = sighting.report.progress.map(|progress| progress.done);
+        (sighting.state, progress)
+    }));
 
-    let seen: Vec<_> = seen
-        .unwrap()
-        .into_iter()
-        .map(|sighting| (sighting.state.unwrap(), sighting.report.progress.map(|p| p.done)))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (JobState::Ready, None),
-            (JobState::Leased, None),
-            (JobState::Leased, Some(1)),
-            (JobState::Completed, Some(1)),
-        ]
-    );
+    assert_eq!(watch.try_next().await.unwrap(), Some((Some(JobState::Ready), None)));
+    let leased = lease(&queue).await;
+    assert_eq!(watch.try_next().await.unwrap(), Some((Some(JobState::Leased), None)));
+    let cx = JobContext::new(leased.clone(), None, Cancellation::new(), queue.detached());
+    let (_, seen) = tokio::join!(cx.progress(1, 3, "adding"), watch.try_next());
+    assert_eq!(seen.unwrap(), Some((Some(JobState::Leased), Some(1))));
+    settle(&queue, leased, Next::Complete { result: None }).await;
+    assert_eq!(watch.try_next().await.unwrap(), Some((Some(JobState::Completed), Some(1))));
+    assert_eq!(watch.try_next().await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,8 +16,9 @@ impl Fixture for MemoryFixture {
         &self.0
     }
 
-    /// Nothing can be seen here that [`Inspect`](jobq_core::Inspect) does not show.
-    async fn assert_pristine(&self, _: &QueueName) {}
+    async fn assert_pristine(&self, queue: &QueueName) {
+        assert_eq!(self.0.leftovers(queue), []);
+    }
 }
 
 jobq_core::conformance::suite!(MemoryFixture);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use jobq_core::{Error, ErrorKind, QueueName, Result};
+use jobq_core::{Error, ErrorKind, LimitScope, QueueName, Result};
 
+use crate::flow::{self, GivenLimits};
 use crate::limits::Limits;
 use crate::registry::{Handlers, Registry};
 
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) unknown_delay: Duration,
     pub(crate) name: Option<String>,
     pub(crate) limits: Limits,
+    /// Limits of queues and lanes, for all workers.
+    pub(crate) flow: Vec<GivenLimits>,
     pub(crate) renewal_thread: bool,
 }
 
@@ -54,6 +57,7 @@ impl Default for Settings {
             unknown_delay: Duration::from_secs(5),
             name: None,
             limits: Limits::default(),
+            flow: Vec::new(),
             renewal_thread: true,
         }
     }
@@ -71,6 +75,7 @@ impl Settings {
         self.check_durations(&mut faults);
         self.limits.check(&mut faults);
         self.limits.max_time = self.limits.max_time.map(|time| time.min(LONGEST));
+        let flow = flow::check(std::mem::take(&mut self.flow), &mut faults);
         let handlers = registry.finish(&mut faults);
         if !faults.is_empty() {
             let message = format!("the worker cannot start: {}", faults.join("; "));
@@ -87,6 +92,7 @@ impl Settings {
             unknown_delay: self.unknown_delay.min(LONGEST),
             name: self.name.unwrap_or_else(default_name),
             limits: self.limits,
+            flow,
             renewal_thread: self.renewal_thread,
         };
         Ok((config, handlers))
@@ -156,6 +162,7 @@ pub(crate) struct Config {
     pub(crate) unknown_delay: Duration,
     pub(crate) name: String,
     pub(crate) limits: Limits,
+    pub(crate) flow: Vec<(LimitScope, jobq_core::Limits)>,
     pub(crate) renewal_thread: bool,
 }
 

@@ -10,6 +10,7 @@
 //! | info | `worker stopped` | `reason`, `processed`, `failed`, `lost`, `unsettled`, `elapsed_ms` |
 //! | warn | `backend unreachable` | `error`; once per outage |
 //! | info | `backend reachable again` | `after_ms` |
+//! | info | `limits set` | `scope`, `limits` |
 //! | warn | `maintenance failed` | `call`, `error` |
 //! | debug | `job done` | `job`, `kind`, `next` |
 //! | info | `job discarded` | `job`, `kind`, `reason` |
@@ -17,6 +18,7 @@
 //! | error | `job dead` | `job`, `kind`, `attempt`, `failure`, `error` |
 //! | warn | `no handler for the job: put off` | `kind`, `version`; once a minute and kind |
 //! | warn | `lease lost` | `job`, `token`, `how` |
+//! | error | `settlement refused` | `job`, `kind`, `error` |
 //! | error | `handler stuck` | `job`, `kind`, `reason` |
 //!
 //! The span `job` is around every attempt: `job`, `kind`, `queue`, `attempt`, and `traceparent` if the
@@ -25,9 +27,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use jobq_core::{Error, JobContext, JobId, Lease, Metadata, Next, StopReason, Token};
+use jobq_core::{
+    Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, StopReason, Token,
+};
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
+use crate::flow;
 use crate::runtime::Runtime;
 use crate::summary::{StopCause, Summary};
 
@@ -89,6 +94,10 @@ pub(crate) fn backend_reachable(after: Duration) {
     info!(target: TARGET, after_ms = millis(after), "backend reachable again");
 }
 
+pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {
+    info!(target: TARGET, %scope, limits = flow::shown(limits), "limits set");
+}
+
 pub(crate) fn maintenance_failed(call: &'static str, error: &Error) {
     warn!(target: TARGET, call, error = %Chain(error), "maintenance failed");
 }
@@ -129,6 +138,12 @@ pub(crate) fn discarded(lease: &Lease, reason: &str) {
 pub(crate) fn no_handler(lease: &Lease) {
     let (kind, version) = (lease.job.kind.as_str(), lease.job.version);
     warn!(target: TARGET, kind, version, "no handler for the job: put off");
+}
+
+/// The backend will never take this settlement: its job runs again once its lease has expired.
+pub(crate) fn settlement_refused(lease: &Lease, error: &Error) {
+    let kind = lease.job.kind.as_str();
+    error!(target: TARGET, job = %lease.job.id, kind, error = %Chain(error), "settlement refused");
 }
 
 /// How a lease was lost.

@@ -11,10 +11,38 @@
 //!    handlers whose leases cannot be extended before anybody else can take them.
 //! 3. The **maintenance** task starts: it promotes, reclaims and prunes, says that the worker lives, and
 //!    listens for a restart.
-//! 4. The **pump** starts: it leases jobs when there is room to run them, starts each as a task of its
+//! 4. The **pump** starts: it sets the limits of queues and lanes that the program gives, leases jobs when there is room to run them, starts each as a task of its
 //!    own, and settles many at a time, together with the next lease.
 //! 5. Told to stop, the pump leases no more and lets handlers finish; then it cancels them, gives back
 //!    what is left, delivers the last settlements, and ends. Maintenance and renewer end after it.
+//!
+//! # Limits
+//!
+//! How many jobs run in one worker is said by [`Worker::concurrency`]. How many of a queue, or of one of
+//! its lanes, may run in all workers together, at once and in a time, is said by
+//! [`Worker::limit_queue`], [`Worker::limit_lanes`] and their like; the store keeps to it, so work over a
+//! limit is never leased, and a worker sleeps until there is room:
+//!
+//! ```
+//! # use jobq_core::{Job, Limits, MemoryBackend, Rate};
+//! # use jobq_worker::Worker;
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Serialize, Deserialize, Job)]
+//! #[job(queue = "crm", lane = store)]
+//! struct SyncRecord { store: u32, record: u64 }
+//!
+//! async fn sync_record(_job: SyncRecord) {}
+//!
+//! # fn set_up(backend: MemoryBackend) -> jobq_core::Result<()> {
+//! let worker = Worker::new(backend)
+//!     .handle(sync_record)
+//!     .limit_queue("crm", Limits::new().concurrency(50))
+//!     .limit_lanes("crm", Limits::new().rate("100/min".parse()?));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The command line reads the same from `jobq.toml`, and changes it at run time by `jobq limits set`.
 //!
 //! # Architecture invariant
 //!
@@ -28,6 +56,7 @@ mod config;
 mod events;
 mod executor;
 mod extract;
+mod flow;
 mod handler;
 mod inbox;
 mod layer;

@@ -20,7 +20,7 @@ pub(crate) struct Running {
     runtime: Arc<Runtime>,
     renewer: Option<Renewer>,
     maintenance: JoinHandle<()>,
-    pump: JoinHandle<Summary>,
+    pump: JoinHandle<Result<Summary>>,
 }
 
 impl Running {
@@ -65,7 +65,7 @@ impl Running {
         self.runtime.readiness.send_replace(Readiness::Stopped);
         let defect =
             || Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it");
-        let summary = ended.map_err(|cause| defect().because(cause))?;
+        let summary = ended.map_err(|cause| defect().because(cause))??;
         renewed.map_err(|cause| defect().because(cause))?;
         events::stopped(&summary);
         Ok(summary)

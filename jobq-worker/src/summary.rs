@@ -20,6 +20,8 @@ pub enum StopCause {
     MaxMemory,
     /// Nothing was left to do.
     Empty,
+    /// The backend refused limits that the program sets, and nothing was leased.
+    Refused,
     /// It was told a second time while it was stopping, and did not wait for anything.
     Forced,
 }
@@ -35,6 +37,7 @@ impl StopCause {
             Self::MaxTime => "max-time",
             Self::MaxMemory => "max-memory",
             Self::Empty => "empty",
+            Self::Refused => "refused",
             Self::Forced => "forced",
         }
     }

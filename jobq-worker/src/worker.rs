@@ -1,9 +1,10 @@
 //! The worker: set up, run, and stopped, in this order.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Backend, Job, Result};
+use jobq_core::{Backend, Job, LaneKey, LimitName, LimitScope, Limits, QueueName, Result};
 use tokio::sync::watch;
 
 use crate::config::Settings;
@@ -130,6 +131,41 @@ impl Worker {
         self
     }
 
+    /// Limits a queue for all workers together: see [`Limits`]. Set as this worker starts, before it
+    /// leases anything, in place of what the program had set there before; what an operator has set at
+    /// run time wins. Limits stay when the program that set them is gone: to take some away, set empty
+    /// ones.
+    pub fn limit_queue(self, queue: impl Into<String>, limits: Limits) -> Self {
+        self.limit(QueueName::new(queue.into()).map(LimitScope::Queue), limits)
+    }
+
+    /// Limits each lane of a queue, as [`limit_queue`](Self::limit_queue) does a queue.
+    pub fn limit_lanes(self, queue: impl Into<String>, limits: Limits) -> Self {
+        self.limit(QueueName::new(queue.into()).map(LimitScope::Lanes), limits)
+    }
+
+    /// Limits one lane of a queue, over what holds for each lane.
+    pub fn limit_lane(
+        self,
+        queue: impl Into<String>,
+        lane: impl fmt::Display,
+        limits: Limits,
+    ) -> Self {
+        let scope = QueueName::new(queue.into())
+            .and_then(|queue| Ok(LimitScope::Lane(queue, LaneKey::new(lane)?)));
+        self.limit(scope, limits)
+    }
+
+    /// Limits all queues together that [take part](Limits::shared) under this name.
+    pub fn limit_shared(self, name: impl Into<String>, limits: Limits) -> Self {
+        self.limit(LimitName::new(name.into()).map(LimitScope::Shared), limits)
+    }
+
+    pub(crate) fn limit(mut self, scope: Result<LimitScope>, limits: Limits) -> Self {
+        self.settings.flow.push((scope.map_err(|fault| fault.to_string()), limits));
+        self
+    }
+
     /// How long a job is leased: 10 seconds by default, at least 100 milliseconds. Leases of running
     /// jobs are extended, so jobs may take longer; it is the time after which the jobs of a worker that
     /// died run elsewhere.
@@ -192,7 +228,8 @@ impl Worker {
     }
 
     /// Stops when all queues are empty and nothing runs. Scheduled jobs that are not due, jobs of paused
-    /// queues, and jobs held by other workers are not waited for.
+    /// queues and lanes, jobs over a limit, jobs that wait for others, and jobs held by other workers are
+    /// not waited for.
     pub const fn stop_when_empty(mut self) -> Self {
         self.settings.limits.stop_when_empty = true;
         self
@@ -230,8 +267,10 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](jobq_core::ErrorKind::Misconfigured), listing every mistake. A backend that cannot be
-    /// reached is not an error: the worker keeps trying, and its [readiness](Self::readiness) says so.
+    /// [`Misconfigured`](jobq_core::ErrorKind::Misconfigured), listing every mistake; what the backend says
+    /// when it refuses [limits](Self::limit_queue), such as
+    /// [`Refused`](jobq_core::ErrorKind::Refused). A backend that cannot be reached is not an error: the
+    /// worker keeps trying, and its [readiness](Self::readiness) says so.
     pub async fn run(self) -> Result<Summary> {
         let mut signals = StopSignals::listen()?;
         self.start()?.finish(async move || signals.next().await).await

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use jobq_core::{ErrorKind, Job};
+use jobq_core::{ErrorKind, Job, Limits};
 use jobq_worker::{Registry, State, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::Faulty;
@@ -148,6 +148,34 @@ async fn no_delay_of_unknown_jobs() {
 async fn no_jobs() {
     let why = refusal(sound().max_jobs(0)).await;
     assert_eq!(why, "max_jobs is 0: the worker would have nothing to do");
+}
+
+#[tokio::test]
+async fn limits_that_make_no_sense() {
+    for (worker, why) in [
+        (
+            sound().limit_queue("default", Limits::new().concurrency(0)),
+            "the limits of queue default: a concurrency of 0 is not possible: 1 to 1000000000",
+        ),
+        (
+            sound().limit_queue("default", Limits::new().weight(2)),
+            "the limits of queue default: a weight makes no sense as a limit of queue default",
+        ),
+        (
+            sound().limit_lane("default", "a b", Limits::new()),
+            "lane key \"a b\" may hold only printable ASCII without spaces",
+        ),
+        (
+            sound()
+                .limit_lanes("default", Limits::new())
+                .limit_lanes("default", Limits::new().weight(2)),
+            "the limits of each lane of queue default are given twice",
+        ),
+    ] {
+        assert_eq!(refusal(worker).await, why);
+    }
+    let why = refusal(sound().limit_shared("crm:api", Limits::new())).await;
+    assert!(why.starts_with("limit name \"crm:api\" may hold only"), "{why}");
 }
 
 #[tokio::test]

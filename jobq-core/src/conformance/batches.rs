@@ -12,7 +12,7 @@ use crate::job_ref::JobRef;
 use crate::lease::Next;
 use crate::record::Enqueued;
 use crate::state::JobState;
-use crate::unique::UniqueKey;
+use crate::unique::{Unique, UniqueKey, UniqueMode};
 
 /// How long batches are known after their end, unless they say otherwise.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -181,6 +181,30 @@ pub async fn duplicates_are_not_counted(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
     assert_eq!(t.close(&batch).await.state, BatchState::Succeeded);
+}
+
+/// A job whose place another one takes has been cancelled, and the batch does not end in between.
+pub async fn a_replaced_job_is_counted_as_cancelled(t: &Scene) {
+    let callback = t.job();
+    let batch = t.open_with(|new| new.on_complete = Some(callback.clone())).await;
+    let key = UniqueKey::from_bytes([1; 16]);
+    let newest = |t: &Scene| {
+        t.job_with(|record| {
+            record.batch = Some(batch.clone());
+            record.unique = Some(Unique::new(key, UniqueMode::LatestWins));
+        })
+    };
+    t.add(&newest(t)).await;
+    t.close(&batch).await;
+    let answer = t.add(&newest(t)).await;
+    assert!(matches!(answer, Enqueued::Replaced { .. }), "{answer:?}");
+
+    assert_eq!(counts(t, &batch).await, (2, 0, 0, 1));
+    assert_eq!(t.state(callback.record.id).await, None);
+    let lease = t.lease_one().await;
+    t.ack(&lease).await;
+    assert_eq!(counts(t, &batch).await, (2, 1, 0, 1));
+    assert_eq!(t.lease_ids(9).await, [callback.record.id]);
 }
 
 /// A job that another batch counts is not counted by the batch of a duplicate.

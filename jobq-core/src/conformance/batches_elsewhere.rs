@@ -7,9 +7,12 @@ use super::scene::{AT_ONCE, SECOND};
 use crate::batch::{BatchId, BatchRef, BatchState};
 use crate::error::ErrorKind;
 use crate::lease::Settlement;
-use crate::record::Enqueued;
+use crate::limits::{LimitScope, LimitSource, Limits};
+use crate::record::{Enqueued, When};
 use crate::state::JobState;
 use crate::unique::UniqueKey;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Jobs of other queues are counted before the call that adds them returns.
 pub async fn jobs_of_other_queues_are_counted_with_their_enqueue(t: &Scene) {
@@ -129,6 +132,27 @@ pub async fn duplicates_elsewhere_are_not_counted(t: &Scene) {
     let lease = u.lease_one().await;
     u.ack(&lease).await;
 
+    t.until(&[&u], "the batch has ended", async || {
+        t.batch(&batch).await.state == BatchState::Succeeded
+    })
+    .await;
+}
+
+/// Nor is what its queue has no room for.
+pub async fn refused_jobs_elsewhere_are_not_counted(t: &Scene) {
+    let u = t.elsewhere();
+    let batch = t.open().await;
+    let scope = LimitScope::Queue(u.queue().clone());
+    let limits = Limits::new().max_size(1);
+    t.store().set_limits(&scope, LimitSource::Code, &limits).await.unwrap();
+    u.enqueue_in(&batch).await;
+
+    let job = u.job_with(|record| record.batch = Some(batch.clone()));
+    assert_eq!(u.refusal(&[job]).await, ErrorKind::Limited);
+    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    t.close(&batch).await;
+    let lease = u.lease_one().await;
+    u.ack(&lease).await;
     t.until(&[&u], "the batch has ended", async || {
         t.batch(&batch).await.state == BatchState::Succeeded
     })
@@ -261,6 +285,34 @@ pub async fn jobs_elsewhere_are_called_off(t: &Scene) {
     assert_eq!(u.lease_ids(9).await, []);
 }
 
+/// However late they would be leased, and whatever else of the batch was there and has ended.
+pub async fn jobs_elsewhere_stay_called_off(t: &Scene) {
+    let u = t.elsewhere();
+    let batch = t.open().await;
+    let mut late = u.job_with(|record| record.batch = Some(batch.clone()));
+    late.when = When::After(DAY * 3);
+    u.add(&late).await;
+    let retried = u.enqueue_in(&batch).await;
+    let lease = u.lease_one().await;
+    u.bury(&lease).await;
+    t.store().cancel_batch(&batch).await.unwrap();
+    t.calm_down(&[&u]).await;
+    u.requeue(retried).await;
+    let lease = u.lease_one().await;
+    u.ack(&lease).await;
+    for _ in 0..3 {
+        t.advance(DAY);
+        t.calm_down(&[&u]).await;
+    }
+
+    assert_eq!(u.state(late.record.id).await, Some(JobState::Ready));
+    assert_eq!(u.lease_ids(9).await, []);
+    t.until(&[&u], "it is counted as cancelled", async || {
+        counts(t, &batch).await == (2, 1, 0, 1)
+    })
+    .await;
+}
+
 /// A failure in one queue may call off the rest in another.
 pub async fn a_failure_elsewhere_may_call_off_the_rest(t: &Scene) {
     let (u, v) = (t.elsewhere(), t.elsewhere());
@@ -309,7 +361,7 @@ pub async fn a_batch_leaves_nothing_behind_elsewhere(t: &Scene) {
     u.delete(dead).await;
     t.until(&[&u], "the batch has ended", async || t.batch(&batch).await.ended_at.is_some()).await;
     t.calm_down(&[&u]).await;
-    t.advance(t.new_batch().retention + Duration::from_secs(24 * 3_600));
+    t.advance(t.new_batch().retention + DAY);
     t.calm_down(&[&u]).await;
 
     assert_eq!(t.store().batch(&batch).await.unwrap(), None);

@@ -422,6 +422,7 @@ macro_rules! __conformance_suite {
                 jobs_that_are_kept_are_counted_once
                 what_does_not_end_a_job_is_not_counted
                 duplicates_are_not_counted
+                a_replaced_job_is_counted_as_cancelled
                 a_duplicate_stays_with_its_batch
                 batches_are_counted_apart
                 a_waiting_job_is_pending

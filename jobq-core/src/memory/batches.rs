@@ -75,6 +75,14 @@ struct Tally {
     nested: BTreeSet<BatchRef>,
 }
 
+impl Batches {
+    /// How many batches are known.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(super) fn len(&self) -> usize {
+        self.known.len().max(self.by_opening.len()).max(self.ended.len())
+    }
+}
+
 impl Tally {
     fn of(new: &NewBatch, now: Timestamp) -> Self {
         let mut view = BatchView::new(new.batch.clone(), new.name.clone(), now);

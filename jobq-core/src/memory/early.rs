@@ -40,6 +40,12 @@ impl EarlyNotes {
         notes.into_iter().map(|note| (note.parent, note.outcome))
     }
 
+    /// How many notes are kept.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(super) fn len(&self) -> usize {
+        self.by_child.len().max(self.until.len())
+    }
+
     /// Forgets what was kept in vain: at most `limit` notes. Says how many.
     pub(super) fn prune(&mut self, limit: usize, now: Timestamp) -> usize {
         let mut pruned = 0;

@@ -36,6 +36,14 @@ struct Party {
     called_off: Option<Timestamp>,
 }
 
+impl Guests {
+    /// How many batches are remembered.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(super) fn len(&self) -> usize {
+        self.parties.len().max(self.until.len())
+    }
+}
+
 impl Party {
     fn is_over(&self, now: Timestamp) -> bool {
         self.live == 0 && self.called_off.is_none_or(|until| until <= now)

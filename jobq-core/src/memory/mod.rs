@@ -122,6 +122,24 @@ impl MemoryBackend {
         self
     }
 
+    /// What is kept of a queue beside its jobs and cannot be seen otherwise, each with its number. For
+    /// tests: all of it is gone some time after the jobs are.
+    #[cfg(any(test, feature = "test-util"))]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn leftovers(&self, queue: &QueueName) -> Vec<(&'static str, usize)> {
+        let kept = self.queue_of(queue).step(|state| {
+            [
+                ("batches", state.batches.len()),
+                ("batches of other queues", state.guests.len()),
+                ("notes for other queues", state.notes.len()),
+                ("notes for jobs to come", state.early.len()),
+                ("watched jobs", state.watched.len()),
+            ]
+        });
+        kept.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     fn now(&self) -> Timestamp {
         self.store.clock.now()
     }

@@ -82,6 +82,12 @@ impl Notes {
         !self.outgoing.is_empty() || !self.inner.is_empty()
     }
 
+    /// How many are left to be read.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(super) fn len(&self) -> usize {
+        self.inner.len() + self.outgoing.len()
+    }
+
     fn write(&mut self, to: &QueueName, note: Note) {
         if *to == self.owner {
             self.inner.push_back(note);
@@ -191,5 +197,120 @@ impl Store {
         // Only now: had any of this failed, the notes would be there for the next one to come by.
         sender.step(|state| state.notes.strike_out_to(last));
         readers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::backend::Backend;
+    use crate::id::WorkerId;
+    use crate::inspect::Inspect;
+    use crate::lease::{LeaseRequest, Next, Settlement};
+    use crate::memory::MemoryBackend;
+    use crate::name::Kind;
+    use crate::parents::Parent;
+    use crate::payload::Payload;
+    use crate::record::{JobRecord, When};
+    use crate::state::JobState;
+
+    /// A parent in one queue, leased, and its child in another.
+    struct Family {
+        backend: MemoryBackend,
+        home: Arc<Queue>,
+        child: JobRef,
+        done: Settlement,
+    }
+
+    impl Family {
+        fn new() -> Self {
+            let backend = MemoryBackend::new();
+            let [mut parent, mut child] = ["home", "elsewhere"].map(job);
+            let found_at = |job: &NewJob| JobRef::new(job.record.queue.clone(), job.record.id);
+            parent.record.id = JobId::from_bytes([1; 16]);
+            child.parents.push(Parent::known(found_at(&parent)));
+            let child_ref = found_at(&child);
+            backend.enqueue_batch(&[parent.clone(), child]).now_or_never().unwrap().unwrap();
+            let request = LeaseRequest::new(WorkerId::from_u64(1), 1, Duration::from_secs(1));
+            let queue = &parent.record.queue;
+            let leased = backend.exchange(queue, &[], Some(request)).now_or_never().unwrap();
+            let lease = leased.unwrap().leases.remove(0);
+            Self {
+                home: backend.queue_of(queue),
+                done: Settlement::new(lease, Next::Complete { result: None }),
+                child: child_ref,
+                backend,
+            }
+        }
+
+        /// Settles the parent; that the child is told is left to others.
+        fn settle(&self, state: &mut QueueState) {
+            let now = self.backend.now();
+            state.exchange(std::slice::from_ref(&self.done), None, now);
+        }
+
+        fn state_of_child(&self) -> JobState {
+            let job = self.backend.job(&self.child.queue, self.child.id);
+            job.now_or_never().unwrap().unwrap().unwrap().state
+        }
+    }
+
+    fn job(queue: &str) -> NewJob {
+        let payload = Payload::encode("x").unwrap();
+        let (queue, kind) = (QueueName::new(queue).unwrap(), Kind::new("test").unwrap());
+        let record = JobRecord::new(JobId::from_bytes([2; 16]), queue, kind, payload);
+        NewJob::new(record, When::Now)
+    }
+
+    #[test]
+    fn a_note_that_was_not_delivered_is_there_for_the_next_to_come_by() {
+        let family = Family::new();
+
+        family.home.step(|state| family.settle(state));
+        assert_eq!(family.state_of_child(), JobState::Waiting);
+        family.home.visit(|_| ());
+
+        assert_eq!(family.state_of_child(), JobState::Ready);
+        assert!(family.home.step(|state| !state.notes.is_owing()));
+    }
+
+    #[test]
+    fn a_panic_loses_no_note() {
+        let family = Family::new();
+        let visit = || {
+            family.home.visit(|state| {
+                family.settle(state);
+                panic!("a bug");
+            })
+        };
+        assert!(catch_unwind(AssertUnwindSafe(visit)).is_err());
+
+        family.home.visit(|_| ());
+
+        assert_eq!(family.state_of_child(), JobState::Ready);
+    }
+
+    #[test]
+    fn a_note_that_is_delivered_twice_is_read_once() {
+        let family = Family::new();
+        family.home.step(|state| family.settle(state));
+        let notes = family.home.step(|state| state.notes.next_outgoing());
+        let store = &family.backend.store;
+        store.hand_over(&family.home, notes.clone());
+        let elsewhere = store.queue_of(&family.child.queue);
+        let now = family.backend.now();
+        elsewhere.step(|state| state.remove(family.child.id, now));
+
+        store.hand_over(&family.home, notes);
+
+        // Read again, it would be kept for a child that is not there.
+        let kept = elsewhere.step(|state| state.early.take(family.child.id).count());
+        assert_eq!(kept, 0);
     }
 }

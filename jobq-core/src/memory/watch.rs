@@ -24,6 +24,12 @@ impl Watched {
         }
     }
 
+    /// How many jobs are watched.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn join(&mut self, id: JobId) -> Receiver<()> {
         self.0.entry(id).or_insert_with(|| watch::channel(()).0).subscribe()
     }

@@ -42,7 +42,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    fn of<B: Backend + Inspect + Clone>(store: B) -> Self {
+    pub(super) fn of<B: Backend + Inspect + Clone>(store: B) -> Self {
         Self { backend: Arc::new(store.clone()), inspect: Arc::new(store) }
     }
 }

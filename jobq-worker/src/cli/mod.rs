@@ -13,20 +13,53 @@
 //! }
 //! ```
 //!
-//! Exit codes: 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
+//! # `jobq.toml`
+//!
+//! The limits that hold whenever a worker starts, read from the file that `--config` or `JOBQ_CONFIG`
+//! names, or from `jobq.toml` where the command is run, if it is there:
+//!
+//! ```toml
+//! [queues.crm]
+//! concurrency = 50
+//!
+//! [queues.crm.lanes]          # each lane of the queue
+//! rate = "100/min"
+//! concurrency = 5
+//!
+//! [queues.crm.lane."7"]       # one of them
+//! rate = "200/min"
+//!
+//! [limits.crm-api]            # for all queues that say `shared = "crm-api"`
+//! rate = "1000/h sliding"
+//! ```
+//!
+//! A queue that the file names has just the limits that the file says, but for those that an operator has
+//! set by `jobq limits set`, which win.
+//!
+//! # Exit codes
+//!
+//! 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
 
 mod allowed;
+mod batch;
+mod batches;
 mod cancel;
 mod command;
+mod config;
 mod connect;
 mod enqueue;
 mod exit;
+mod explain;
 mod failed;
+mod lanes;
+mod limits;
+mod nearest;
 mod output;
 mod pause;
 mod queues;
 mod restart;
 mod retry;
+mod unique;
 mod units;
 mod work;
 
@@ -36,6 +69,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 pub use self::command::Command;
+use self::config::ConfigFile;
 use self::connect::Address;
 use self::exit::Failure;
 use crate::registry::Registry;
@@ -46,6 +80,8 @@ use crate::registry::Registry;
 struct Cli {
     #[command(flatten)]
     address: Address,
+    #[command(flatten)]
+    config: ConfigFile,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -64,12 +100,24 @@ enum Verb {
     Retry(retry::Args),
     /// Ask all workers to finish what they run and end, after a deploy.
     Restart,
-    /// Lease no more jobs of a queue. What runs goes on.
+    /// Say why a job is not running and when it may, or how it ended.
+    Explain(explain::Args),
+    /// Lease no more jobs of a queue, or of one of its lanes. What runs goes on.
     Pause(pause::Args),
-    /// Lease jobs of a paused queue again.
+    /// Lease jobs of a paused queue or lane again.
     Resume(pause::Args),
     /// Call jobs off, whether they wait or run.
     Cancel(cancel::Args),
+    /// Show the lanes of a queue, and what holds them up.
+    Lanes(lanes::Args),
+    /// Show, set and clear what limits queues and lanes.
+    Limits(limits::Args),
+    /// Show who holds a unique key.
+    Unique(unique::Args),
+    /// Show the batches that are at home in a queue.
+    Batches(batches::Args),
+    /// Show a batch, call it off, retry what failed of it, or close it.
+    Batch(batch::Args),
 }
 
 /// Runs the command line of this process, with the handlers of `registry` for `work` and its job types
@@ -98,8 +146,10 @@ pub fn main(registry: Registry) -> ExitCode {
 
 async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
     let address = &cli.address;
+    // Whatever the command: a mistake in it is best told at once.
+    let config = cli.config.read()?;
     match cli.verb {
-        Verb::Work(args) => work::run(address, args, registry).await,
+        Verb::Work(args) => work::run(address, &config, args, registry).await,
         Verb::Enqueue(args) => enqueue::run(address, args, registry).await,
         Verb::Queues(args) => queues::run(address, &args).await,
         Verb::Failed(args) => failed::run(address, &args).await,
@@ -108,6 +158,12 @@ async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
         Verb::Pause(args) => pause::pause(address, &args).await,
         Verb::Resume(args) => pause::resume(address, &args).await,
         Verb::Cancel(args) => cancel::run(address, &args).await,
+        Verb::Explain(args) => explain::run(address, &args).await,
+        Verb::Lanes(args) => lanes::run(address, &args).await,
+        Verb::Limits(args) => limits::run(address, &config, &args).await,
+        Verb::Unique(args) => unique::run(address, &args, &registry).await,
+        Verb::Batches(args) => batches::run(address, &args).await,
+        Verb::Batch(args) => batch::run(address, &args).await,
     }
 }
 
@@ -138,6 +194,29 @@ mod tests {
             "jobq retry 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
             "jobq enqueue command --json {} --queue a",
             "jobq restart --prefix shop",
+            "jobq enqueue sync --after 90s --cost 5 --lane 7 --retention 1h",
+            "jobq enqueue sync --after 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e,90s --on-parent-failure skip",
+            "jobq enqueue sync --unique [7] --unique-mode debounce(30s..5m) --unique-everywhere",
+            "jobq enqueue sync --batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq explain 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --json",
+            "jobq lanes crm --limit 5 --offset 10",
+            "jobq pause crm --lane 7",
+            "jobq resume crm --lane 7",
+            "jobq limits",
+            "jobq limits crm --lane 7 --json",
+            "jobq limits set crm --rate 100/min --concurrency 50 --max-size 1000 --shared crm-api",
+            "jobq limits set crm --each-lane --rate 100/min --breaker 5/30s --weight 2",
+            "jobq limits set crm --lane 7 --concurrency 5",
+            "jobq limits set --shared-limit crm-api --concurrency 9",
+            "jobq limits clear crm --lane 7 --rate",
+            "jobq limits clear --shared-limit crm-api --code",
+            "jobq limits apply --config etc/jobq.toml",
+            "jobq unique crm 0192f3c17b1e7c3a9d2e5b6f7a8c9d0e",
+            "jobq unique crm --kind crm.sync --json [7,12]",
+            "jobq unique crm --kind crm.sync --job {} --as-json",
+            "jobq batches import --limit 5",
+            "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue import",
+            "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e retry",
             "jobq pause mail",
             "jobq resume mail",
             "jobq cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
@@ -158,6 +237,30 @@ mod tests {
             ("jobq retry 4711", "is not a UUID"),
             ("jobq retry", "required"),
             ("jobq pause", "required"),
+            ("jobq pause mail --lane é", "may hold only printable ASCII"),
+            ("jobq explain 4711", "is not a UUID"),
+            ("jobq limits set", "required"),
+            ("jobq limits set crm --rate often", "is not a rate, such as"),
+            ("jobq limits set crm --rate 0/min", "1 to 1000000000"),
+            ("jobq limits set crm --breaker 5", "is not a breaker, such as"),
+            ("jobq limits set crm --lane 7 --each-lane", "cannot be used with"),
+            ("jobq limits set crm --shared-limit api", "cannot be used with"),
+            ("jobq limits --lane 7", "required"),
+            ("jobq unique crm", "required"),
+            ("jobq unique crm 4711", "not a unique key of 32 hexadecimal digits"),
+            ("jobq unique crm --json 7", "required"),
+            ("jobq batch 4711", "is not a UUID"),
+            (
+                "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e stop",
+                "[possible values: cancel, retry, close]",
+            ),
+            ("jobq enqueue sync --after soon", "neither a duration"),
+            ("jobq enqueue sync --unique-mode forever", "is not a unique mode"),
+            (
+                "jobq enqueue sync --after 1s --on-parent-failure stop",
+                "is no policy: there are fail, skip, continue",
+            ),
+            ("jobq enqueue sync --lane é", "may hold only printable ASCII"),
         ] {
             let error = parse(line).unwrap_err().to_string();
             assert!(error.contains(reason), "{line}: {error}");

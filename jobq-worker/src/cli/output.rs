@@ -1,8 +1,10 @@
 //! Everything the command line prints: results to standard output, complaints to standard error.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use jobq_core::Timestamp;
 use serde_json::Value;
 
 /// Prints one line.
@@ -64,6 +66,12 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut cut: String = flat.chars().take(most.saturating_sub(1)).collect();
     cut.push('…');
     cut
+}
+
+/// How long it is from one instant to a later one, in whole seconds.
+pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
+    let seconds = Duration::from_secs(to.since(from).as_secs());
+    humantime::format_duration(seconds).to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! `jobq pause` and `jobq resume`: whether jobs of a queue are leased.
+//! `jobq pause` and `jobq resume`: whether jobs of a queue, or of one of its lanes, are leased.
 
-use jobq_core::QueueName;
+use jobq_core::{LaneKey, QueueName};
 
 use super::connect::Address;
 use super::exit::Failure;
@@ -13,21 +13,44 @@ pub(super) struct Args {
     /// The queue.
     #[arg(value_name = "QUEUE", value_parser = queue_name)]
     queue: QueueName,
+    /// Only this lane of it.
+    #[arg(long, value_name = "KEY")]
+    lane: Option<LaneKey>,
 }
 
 pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    store.inspect.pause(&args.queue).await?;
-    let stats = store.inspect.queue(&args.queue).await?;
-    let (queue, running, waiting) = (&args.queue, stats.leased, stats.ready);
-    output::line(&format!("queue {queue} is paused: {running} running, {waiting} waiting"))?;
+    let queue = &args.queue;
+    let (what, running, waiting) = match &args.lane {
+        None => {
+            store.inspect.pause(queue).await?;
+            let stats = store.inspect.queue(queue).await?;
+            (format!("queue {queue}"), stats.leased, stats.ready)
+        }
+        Some(lane) => {
+            store.inspect.pause_lane(queue, lane).await?;
+            let view = store.inspect.lane(queue, lane).await?;
+            (format!("lane {lane} of queue {queue}"), view.leased, view.ready)
+        }
+    };
+    output::line(&format!("{what} is paused: {running} running, {waiting} waiting"))?;
     Ok(())
 }
 
 pub(super) async fn resume(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    store.inspect.resume(&args.queue).await?;
-    let waiting = store.inspect.queue(&args.queue).await?.ready;
-    output::line(&format!("queue {} is resumed: {waiting} waiting", args.queue))?;
+    let queue = &args.queue;
+    let (what, waiting) = match &args.lane {
+        None => {
+            store.inspect.resume(queue).await?;
+            (format!("queue {queue}"), store.inspect.queue(queue).await?.ready)
+        }
+        Some(lane) => {
+            store.inspect.resume_lane(queue, lane).await?;
+            let view = store.inspect.lane(queue, lane).await?;
+            (format!("lane {lane} of queue {queue}"), view.ready)
+        }
+    };
+    output::line(&format!("{what} is resumed: {waiting} waiting"))?;
     Ok(())
 }

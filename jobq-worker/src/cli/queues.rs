@@ -30,8 +30,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column::Text("queue"),
+    Column::Number("waiting"),
     Column::Number("ready"),
     Column::Number("scheduled"),
     Column::Number("leased"),
@@ -41,12 +42,10 @@ const COLUMNS: [Column; 7] = [
 ];
 
 fn as_row(queue: &QueueStats, now: Timestamp) -> Vec<String> {
-    let oldest = queue.oldest_ready_at.map(|at| {
-        let seconds = std::time::Duration::from_secs(now.since(at).as_secs());
-        humantime::format_duration(seconds).to_string()
-    });
+    let oldest = queue.oldest_ready_at.map(|at| output::span(at, now));
     vec![
         queue.queue.to_string(),
+        queue.waiting.to_string(),
         queue.ready.to_string(),
         queue.scheduled.to_string(),
         queue.leased.to_string(),
@@ -60,6 +59,7 @@ fn as_json(queue: &QueueStats) -> Value {
     json!({
         "queue": queue.queue.as_str(),
         "paused": queue.paused,
+        "waiting": queue.waiting,
         "ready": queue.ready,
         "scheduled": queue.scheduled,
         "leased": queue.leased,
@@ -85,6 +85,6 @@ mod tests {
 
         let row = as_row(&queue, Timestamp::from_millis(75_500));
 
-        assert_eq!(row, ["mail", "3", "0", "0", "0", "1m 5s", "paused"]);
+        assert_eq!(row, ["mail", "0", "3", "0", "0", "0", "1m 5s", "paused"]);
     }
 }

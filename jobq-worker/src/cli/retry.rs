@@ -96,7 +96,7 @@ async fn retry_all(store: &Store, only: Option<&QueueName>) -> Result<(), Failur
     if kept == 0 { Ok(()) } else { Err(Failure::Told) }
 }
 
-fn sentence(outcome: RequeueOutcome) -> String {
+pub(super) fn sentence(outcome: RequeueOutcome) -> String {
     match outcome {
         RequeueOutcome::Requeued => "put back".to_owned(),
         RequeueOutcome::Conflict(other) => format!("left: job {other} holds its unique key"),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jobq_core::QueueName;
+use jobq_core::{Breaker, JobId, OnParentFailure, QueueName, UniqueKey, UniqueMode};
+
+use super::nearest;
 
 /// A queue, perhaps with its weight or its limit: `import` or `import=3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,86 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|fault| format!("{text:?} is not a duration such as 90s or 2h: {fault}"))
 }
 
+/// Failures in a row, and the rest after them: `5/30s`.
+pub(super) fn breaker(text: &str) -> Result<Breaker, String> {
+    let wrong = || {
+        let rule = "failures in a row, and the rest after them";
+        format!("{text:?} is not a breaker, such as \"5/30s\": {rule}")
+    };
+    let (failures, rest) = text.split_once('/').ok_or_else(wrong)?;
+    let failures = failures.trim().parse().map_err(|_| wrong())?;
+    let rest = humantime::parse_duration(rest.trim()).map_err(|_| wrong())?;
+    Ok(Breaker::new(failures, rest))
+}
+
+pub(super) fn unique_key(text: &str) -> Result<UniqueKey, String> {
+    text.parse().map_err(|_| {
+        let hint = "to have it computed say --kind and --json";
+        format!("{text:?} is not a unique key of 32 hexadecimal digits: {hint}")
+    })
+}
+
+const MODES: [&str; 6] =
+    ["until_finished", "until_started", "while_running", "throttle", "debounce", "latest_wins"];
+
+/// As in `#[job(unique_mode = "…")]`: `until_started`, `throttle(10m)`, `debounce(30s..5m)`.
+pub(super) fn unique_mode(text: &str) -> Result<UniqueMode, String> {
+    let (word, times) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+        None => (text, None),
+        Some((word, times)) => (word, Some(times)),
+    };
+    Ok(match (word, times) {
+        ("until_finished", None) => UniqueMode::UntilFinished,
+        ("until_started", None) => UniqueMode::UntilStarted,
+        ("while_running", None) => UniqueMode::WhileRunning,
+        ("latest_wins", None) => UniqueMode::LatestWins,
+        ("throttle", Some(per)) => UniqueMode::Throttle { per: duration(per)? },
+        ("debounce", Some(times)) => match times.split_once("..") {
+            None => UniqueMode::Debounce { delay: duration(times)?, at_most: None },
+            Some((delay, at_most)) => {
+                UniqueMode::Debounce { delay: duration(delay)?, at_most: Some(duration(at_most)?) }
+            }
+        },
+        ("throttle" | "debounce", None) => {
+            return Err(format!("{text:?} takes a time, such as {text}(30s)"));
+        }
+        (word, Some(_)) if MODES.contains(&word) => {
+            return Err(format!("{word:?} takes no time"));
+        }
+        (word, _) => {
+            return Err(format!("{word:?} is not a unique mode: {}", nearest::hint(word, &MODES)));
+        }
+    })
+}
+
+const POLICIES: [&str; 3] = ["fail", "skip", "continue"];
+
+pub(super) fn on_parent_failure(text: &str) -> Result<OnParentFailure, String> {
+    match text {
+        "fail" => Ok(OnParentFailure::Fail),
+        "skip" => Ok(OnParentFailure::Skip),
+        "continue" => Ok(OnParentFailure::Continue),
+        other => Err(format!("{other:?} is no policy: {}", nearest::hint(other, &POLICIES))),
+    }
+}
+
+/// What a job comes after: a time, or the end of another job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    Delay(Duration),
+    Job(JobId),
+}
+
+pub(super) fn after(text: &str) -> Result<After, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(After::Job(id));
+    }
+    let delay = humantime::parse_duration(text).map(After::Delay);
+    delay.map_err(|_| {
+        format!("{text:?} is neither a duration, such as 90s or 2h, nor the id of a job")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +159,50 @@ mod tests {
         for text in ["", "M", "-1", "1T", "99999999999G"] {
             assert!(bytes(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_breaker_has_a_number_and_a_rest() {
+        assert_eq!(breaker("5/30s"), Ok(Breaker::new(5, Duration::from_secs(30))));
+        for text in ["", "5", "/30s", "5/", "-1/30s", "5/30", "30s/5"] {
+            let refusal = breaker(text).unwrap_err();
+            assert!(refusal.contains("is not a breaker"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn unique_modes_are_written_as_in_the_derive() {
+        let secs = Duration::from_secs;
+        let debounce = |at_most| UniqueMode::Debounce { delay: secs(30), at_most };
+        for (text, mode) in [
+            ("until_finished", UniqueMode::UntilFinished),
+            ("until_started", UniqueMode::UntilStarted),
+            ("while_running", UniqueMode::WhileRunning),
+            ("latest_wins", UniqueMode::LatestWins),
+            ("throttle(10m)", UniqueMode::Throttle { per: secs(600) }),
+            ("debounce(30s)", debounce(None)),
+            ("debounce(30s..5m)", debounce(Some(secs(300)))),
+        ] {
+            assert_eq!(unique_mode(text), Ok(mode));
+        }
+        for (text, why) in [
+            ("until_start", "did you mean \"until_started\"?"),
+            ("forever", "there are until_finished, "),
+            ("throttle", "takes a time"),
+            ("throttle(soon)", "is not a duration"),
+            ("latest_wins(1s)", "takes no time"),
+        ] {
+            let refusal = unique_mode(text).unwrap_err();
+            assert!(refusal.contains(why), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_job_comes_after_a_time_or_another_job() {
+        let id = JobId::from_key("x");
+        assert_eq!(after("90s"), Ok(After::Delay(Duration::from_secs(90))));
+        assert_eq!(after(&id.to_string()), Ok(After::Job(id)));
+        assert!(after("soon").unwrap_err().contains("neither a duration"));
     }
 
     #[test]

@@ -8,10 +8,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::allowed::AllowedPrograms;
 use super::command;
+use super::config::Config;
 use super::connect::Address;
 use super::exit::Failure;
-use super::output;
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
+use super::{limits, output};
 use crate::registry::Registry;
 use crate::worker::Worker;
 
@@ -69,6 +70,7 @@ enum LogFormat {
 
 pub(super) async fn run(
     address: &Address,
+    config: &Config,
     args: Args,
     mut registry: Registry,
 ) -> Result<(), Failure> {
@@ -84,7 +86,12 @@ pub(super) async fn run(
         registry = command::register(registry, allowed);
     }
     let store = address.connect().await?;
-    let summary = set_up(Worker::with_registry(store.backend, registry), args).run().await?;
+    let limits = limits::with_stale(&store, config).await?;
+    let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
+    for (scope, limits) in limits {
+        worker = worker.limit(Ok(scope), limits);
+    }
+    let summary = worker.run().await?;
     output::line(&summary.to_string())?;
     Ok(())
 }

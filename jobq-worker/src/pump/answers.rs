@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jobq_core::{Error, Exchanged, Held, Lease, Next, Result};
+use jobq_core::{Error, ErrorKind, Exchanged, Held, Lease, Next, Result};
 use tokio::time::Instant;
 
 use super::Pump;
@@ -21,6 +21,12 @@ const REPORT_UNKNOWN_EVERY: Duration = Duration::from_secs(60);
 
 /// How many such kinds are remembered: the reports must not become a leak.
 const UNKNOWN_REMEMBERED: usize = 100;
+
+/// Whether a call fails in the same way whenever it is made. No backend should answer an exchange so.
+const fn is_final(kind: ErrorKind) -> bool {
+    use ErrorKind::{Conflict, InvalidInput, Limited, NotFound};
+    matches!(kind, InvalidInput | Limited | NotFound | Conflict)
+}
 
 impl Pump {
     pub(super) fn read_answers(&mut self, now: Instant) {
@@ -44,6 +50,7 @@ impl Pump {
                     self.note_link(result.map(|_| ()), now);
                 }
                 Answer::Pinged(result) => self.note_link(result, now),
+                Answer::LimitsSet(result) => self.limits_answered(result, now),
             }
         }
         self.answers = answers;
@@ -60,7 +67,7 @@ impl Pump {
         }
     }
 
-    fn note_link(&mut self, result: Result<()>, now: Instant) {
+    pub(super) fn note_link(&mut self, result: Result<()>, now: Instant) {
         let draining = self.phase.is_draining();
         match result {
             Ok(()) => self.link.succeeded(now, &self.runtime, draining),
@@ -86,12 +93,33 @@ impl Pump {
     ) {
         let feed = &mut self.feeds[queue];
         feed.must_forfeit |= asked > 0;
+        if is_final(error.kind()) && !batch.is_empty() {
+            self.refused_settlements(queue, batch, now, error);
+            return;
+        }
         if !batch.is_empty() {
             feed.pending_since.get_or_insert(now);
             feed.pending.put_back(batch);
         }
         let copy = Error::new(error.kind(), events::Chain(error).to_string());
         self.note_link(Err(copy), now);
+    }
+
+    /// Finds the settlement that the backend will never take, and gives it up: its job runs again when
+    /// its lease has expired.
+    fn refused_settlements(&mut self, queue: usize, batch: Batch, now: Instant, error: &Error) {
+        self.note_link(Ok(()), now);
+        if let ([settlement], [tag]) = (&*batch.settlements, &*batch.tags) {
+            let lease = &settlement.lease;
+            self.runtime.leases.remove([tag.key]);
+            events::settlement_refused(lease, error);
+            self.runtime.report_lost(lease.job.id, lease.token, events::HowLost::Settlement);
+            return;
+        }
+        let feed = &mut self.feeds[queue];
+        feed.one_by_one = batch.len();
+        feed.pending_since.get_or_insert(now);
+        feed.pending.put_back(batch);
     }
 
     fn exchanged(

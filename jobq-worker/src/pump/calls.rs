@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use jobq_core::{
-    Backend, Cancellation, Error, ErrorKind, Exchanged, LeaseRef, LeaseRequest, QueueName, Result,
-    WorkerId,
+    Backend, Cancellation, Error, ErrorKind, Exchanged, LeaseRef, LeaseRequest, LimitScope,
+    LimitSource, Limits, QueueName, Result, WorkerId,
 };
 use tokio::time::{Instant, sleep};
 
@@ -32,6 +32,7 @@ pub(crate) enum Answer {
         result: Result<usize>,
     },
     Pinged(Result<()>),
+    LimitsSet(Result<()>),
 }
 
 type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -117,6 +118,14 @@ impl Caller {
             let call = self.backend.forfeit(&name, worker, &keep);
             let result = self.within_patience(call).await;
             Answer::Forfeited { queue, result }
+        })
+    }
+
+    /// Sets the limits of a scope.
+    pub(crate) fn set_limits(self, scope: LimitScope, limits: Limits) -> Call {
+        Box::pin(async move {
+            let call = self.backend.set_limits(&scope, LimitSource::Code, &limits);
+            Answer::LimitsSet(self.within_patience(call).await)
         })
     }
 

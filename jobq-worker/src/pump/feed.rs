@@ -38,6 +38,8 @@ pub(crate) struct Feed {
     /// What is to be settled, and since when the oldest waits.
     pub(crate) pending: Batch,
     pub(crate) pending_since: Option<Instant>,
+    /// How many settlements are sent each by itself, to find the one that the backend does not take.
+    pub(crate) one_by_one: usize,
     pub(crate) supply: Supply,
     /// Whether somebody said there is a job since the newest call was sent.
     woken: bool,
@@ -61,6 +63,7 @@ impl Feed {
             leasing: 0,
             pending: Batch::default(),
             pending_since: None,
+            one_by_one: 0,
             supply: Supply::Perhaps,
             woken: false,
             asked_at: None,

@@ -9,6 +9,7 @@ mod calls;
 mod drain;
 mod feed;
 mod grouping;
+mod limits;
 mod outage;
 mod plan;
 mod queue_order;
@@ -22,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use jobq_core::{Cancellation, Kind, QueueName, Result};
+use jobq_core::{Cancellation, Error, Kind, QueueName, Result};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calls::{Answer, Calls};
@@ -46,6 +47,10 @@ pub(crate) struct Pump {
     waiting: Waiting,
     link: Link,
     phase: Phase,
+    /// How many of the limits that the program gives are set.
+    limits_set: usize,
+    /// Why the backend did not take one of them.
+    refused: Option<Error>,
     /// Requested when calls are no longer waited for as long.
     hurry: Cancellation,
     started_at: Instant,
@@ -81,6 +86,8 @@ impl Pump {
             waiting: Waiting::default(),
             link: Link::default(),
             phase: Phase::Running,
+            limits_set: 0,
+            refused: None,
             hurry: Cancellation::new(),
             started_at: now,
             running: 0,
@@ -97,7 +104,11 @@ impl Pump {
     }
 
     /// Works until the worker has stopped.
-    pub(crate) async fn run(mut self) -> Summary {
+    ///
+    /// # Errors
+    ///
+    /// When the backend refuses the limits that the program gives.
+    pub(crate) async fn run(mut self) -> Result<Summary> {
         loop {
             let now = Instant::now();
             self.read_inbox(now);
@@ -110,7 +121,10 @@ impl Pump {
             self.arrange_waiting(now);
             self.next_event().await;
         }
-        self.finish()
+        match self.refused.take() {
+            None => Ok(self.finish()),
+            Some(error) => Err(error),
+        }
     }
 
     fn read_inbox(&mut self, now: Instant) {

@@ -25,6 +25,9 @@ impl Pump {
     /// Makes calls while there is something to say and a slot to say it in.
     pub(super) fn make_calls(&mut self, now: Instant) {
         while self.may_call(now) {
+            if self.must_set_limits() {
+                return;
+            }
             if self.begin_forfeit() {
                 continue;
             }
@@ -47,7 +50,7 @@ impl Pump {
         has_slot && self.link.may_try(now)
     }
 
-    fn caller(&self) -> Caller {
+    pub(super) fn caller(&self) -> Caller {
         Caller {
             backend: Arc::clone(&self.runtime.backend),
             // Leases of an answer that takes longer would have expired.
@@ -61,7 +64,9 @@ impl Pump {
         let request = (plan.lease > 0)
             .then(|| LeaseRequest::new(self.runtime.worker, plan.lease, self.runtime.config.lease));
         let feed = &mut self.feeds[plan.queue];
-        let batch = feed.pending.take(MAX_GROUP);
+        // One that the backend does not take must not keep the others from being settled.
+        let batch = feed.pending.take(if feed.one_by_one > 0 { 1 } else { MAX_GROUP });
+        feed.one_by_one = feed.one_by_one.saturating_sub(1);
         if feed.pending.is_empty() {
             feed.pending_since = None;
         }

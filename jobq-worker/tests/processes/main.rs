@@ -1,131 +1,17 @@
 //! The program `jobq` itself, on a real Redis, with real signals and kills.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod config;
+mod flow;
+mod stage;
+
 use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use jobq_core::inspect::{JobView, QueueStats};
-use jobq_core::{FailureKind, Inspect, JobId, JobState, QueueName};
-use jobq_redis::{RedisBackend, TestServer};
+use jobq_core::{FailureKind, JobState};
 
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// A server, a folder for what jobs write, and the program.
-struct Stage {
-    server: TestServer,
-    folder: tempfile::TempDir,
-    backend: RedisBackend,
-}
-
-/// A worker process that ends with this value.
-struct WorkerProcess(Child);
-
-impl Stage {
-    async fn set() -> Self {
-        let server = TestServer::start().unwrap();
-        let backend = RedisBackend::connect(&server.url()).await.unwrap();
-        Self { server, folder: tempfile::tempdir().unwrap(), backend }
-    }
-
-    fn jobq(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
-        command.env("REDIS_URL", self.server.url()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.jobq().args(arguments).output().unwrap()
-    }
-
-    /// Enqueues a shell script as a job, and gives its id.
-    fn enqueue(&self, script: &str, options: &[&str]) -> JobId {
-        let json = serde_json::json!({ "program": "sh", "args": ["-c", script] }).to_string();
-        let mut arguments = vec!["enqueue", "command", "--json", &json];
-        arguments.extend(options);
-        let output = self.run(&arguments);
-        assert!(output.status.success(), "{output:?}");
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let id = printed.split_whitespace().find_map(|word| word.parse().ok());
-        id.unwrap_or_else(|| panic!("no id in {printed:?}"))
-    }
-
-    fn work(&self, options: &[&str]) -> WorkerProcess {
-        let mut command = self.jobq();
-        command.args(["work", "--allow-command", "sh"]).args(options);
-        WorkerProcess(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    async fn stats(&self) -> QueueStats {
-        self.backend.queue(&QueueName::new("default").unwrap()).await.unwrap()
-    }
-
-    async fn job(&self, id: JobId) -> Option<JobView> {
-        self.backend.job(&QueueName::new("default").unwrap(), id).await.unwrap()
-    }
-}
-
-impl WorkerProcess {
-    fn signal(&self, signal: &str) {
-        let status =
-            Command::new("kill").arg(signal).arg(self.0.id().to_string()).status().unwrap();
-        assert!(status.success());
-    }
-
-    fn is_alive(&self) -> bool {
-        // A process that has ended and was not waited for yet is a zombie: state Z.
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
-        stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z') && !rest.is_empty())
-    }
-
-    fn signal_quietly(&self, signal: &str) {
-        let mut kill = Command::new("kill");
-        let _ = kill.arg(signal).arg(self.0.id().to_string()).stderr(Stdio::null()).status();
-    }
-
-    /// Waits for the end of the process; gives its exit code and what it wrote.
-    fn end(mut self) -> (Option<i32>, String) {
-        let started = Instant::now();
-        while self.0.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < PATIENCE, "the worker does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let mut log = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        self.0.stdout.take().unwrap().read_to_string(&mut log).unwrap();
-        (self.0.wait().unwrap().code(), log)
-    }
-}
-
-impl Drop for WorkerProcess {
-    fn drop(&mut self) {
-        // One that has ended is as good as killed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "{what} does not happen");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn lines(path: &Path) -> usize {
-    fs::read_to_string(path).unwrap_or_default().lines().count()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use self::stage::{PATIENCE, Stage, WorkerProcess, lines, text, until};
 
 #[tokio::test]
 async fn a_worker_runs_what_is_there_and_ends() {
@@ -417,6 +303,26 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["retry", "4711"],
         &["cancel", "4711"],
         &["pause", "a b"],
+        &["pause", "a", "--lane", "é"],
+        &["explain", "4711"],
+        &["lanes", "a b"],
+        &["limits", "set", "crm"],
+        &["limits", "set", "crm", "--rate", "100"],
+        &["limits", "set", "crm", "--concurrency", "0"],
+        &["limits", "set", "crm", "--weight", "2"],
+        &["limits", "set", "crm", "--lane", "7", "--weight", "200"],
+        &["limits", "set", "--shared-limit", "api", "--max-size", "5"],
+        &["limits", "apply"],
+        &["unique", "crm", "4711"],
+        &["unique", "crm", "--kind", "sync", "--json", "[7"],
+        &["unique", "crm", "--kind", "sync", "--job", "{}"],
+        &["batch", "4711"],
+        &["enqueue", "sync", "--cost", "0"],
+        &["enqueue", "sync", "--unique", "[7"],
+        &["enqueue", "sync", "--unique-mode", "until_started"],
+        &["enqueue", "sync", "--unique", "7", "--unique-mode", "throttle(0s)"],
+        &["enqueue", "sync", "--after", "1s", "--after", "2s"],
+        &["enqueue", "sync", "--after", "1s", "--on-parent-failure", "skip"],
     ] {
         let output = stage.run(arguments);
         let told = text(&output.stderr);

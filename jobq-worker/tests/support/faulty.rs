@@ -25,6 +25,8 @@ pub enum Fault {
     Hang,
     /// The store does it, and the answer takes this long.
     LateMs(u64),
+    /// Nothing reaches the store, and this is what it says.
+    Answer(ErrorKind),
     /// The client has a defect.
     Panic,
 }
@@ -39,6 +41,9 @@ pub struct Faulty {
 pub struct Shared {
     exchange: Mutex<Fault>,
     extend: Mutex<Fault>,
+    set_limits: Mutex<Fault>,
+    /// Settlements of this job are never taken.
+    poison: Mutex<Option<(JobId, ErrorKind)>>,
     /// Every call, by name.
     calls: Mutex<Vec<&'static str>>,
     /// The limits of all lease requests.
@@ -53,6 +58,8 @@ impl Faulty {
         let shared = Shared {
             exchange: Mutex::new(Fault::None),
             extend: Mutex::new(Fault::None),
+            set_limits: Mutex::new(Fault::None),
+            poison: Mutex::default(),
             calls: Mutex::default(),
             asked: Mutex::default(),
             forfeited: AtomicUsize::new(0),
@@ -67,6 +74,15 @@ impl Faulty {
 
     pub fn fail_extend(&self, fault: Fault) {
         *self.shared.extend.lock().unwrap() = fault;
+    }
+
+    pub fn fail_set_limits(&self, fault: Fault) {
+        *self.shared.set_limits.lock().unwrap() = fault;
+    }
+
+    /// Answers so when this job is to be settled, and does nothing.
+    pub fn never_settle_with(&self, job: JobId, kind: ErrorKind) {
+        *self.shared.poison.lock().unwrap() = Some((job, kind));
     }
 
     pub fn tell_restart(&self, count: u64) {
@@ -121,6 +137,7 @@ async fn spoil<T>(fault: Fault, call: impl Future<Output = Result<T>>) -> Result
             tokio::time::sleep(Duration::from_millis(time)).await;
             answer
         }
+        Fault::Answer(kind) => Err(Error::new(kind, format!("the store says {kind}"))),
         Fault::Panic => panic!("a defect of the client"),
     }
 }
@@ -139,6 +156,12 @@ impl Backend for Faulty {
     ) -> Result<Exchanged> {
         self.note("exchange");
         self.shared.asked.lock().unwrap().extend(request.map(|request| request.limit));
+        let poison = *self.shared.poison.lock().unwrap();
+        if let Some((job, kind)) = poison
+            && settlements.iter().any(|settlement| settlement.lease.job.id == job)
+        {
+            return spoil(Fault::Answer(kind), std::future::pending()).await;
+        }
         let fault = *self.shared.exchange.lock().unwrap();
         spoil(fault, self.inner.exchange(queue, settlements, request)).await
     }
@@ -186,7 +209,9 @@ impl Backend for Faulty {
         source: LimitSource,
         limits: &Limits,
     ) -> Result<()> {
-        self.inner.set_limits(scope, source, limits).await
+        self.note("set_limits");
+        let fault = *self.shared.set_limits.lock().unwrap();
+        spoil(fault, self.inner.set_limits(scope, source, limits)).await
     }
 
     async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held> {

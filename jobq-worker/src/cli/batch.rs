@@ -1,0 +1,318 @@
+//! `jobq batch`: one batch is shown, called off, retried or closed.
+
+use clap::ValueEnum;
+use jobq_core::inspect::RequeueOutcome;
+use jobq_core::{BatchId, BatchRef, BatchView, JobRef, QueueName};
+use serde_json::{Value, json};
+
+use super::batches::{as_json, counts};
+use super::connect::{Address, Store};
+use super::exit::Failure;
+use super::output::{self, Column};
+use super::retry;
+use super::units::queue_name;
+
+/// The queue that batches are at home in unless they say otherwise: it may hold no job.
+const DEFAULT_HOME: &str = "default";
+
+/// How many failed jobs one step looks at.
+const STEP: usize = 100;
+
+/// How much of an error is shown.
+const ERROR_WIDTH: usize = 80;
+
+/// What `batch` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The batch.
+    #[arg(value_name = "ID")]
+    batch: BatchId,
+    /// What to do with it; by default it is shown.
+    #[arg(value_name = "ACTION")]
+    action: Option<Action>,
+    /// Its home; found by looking into each queue if not given.
+    #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
+    queue: Option<QueueName>,
+    /// How many of its failed jobs are shown.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// One JSON object, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Action {
+    /// Call off the jobs that have not started.
+    Cancel,
+    /// Put its dead jobs back into their queues.
+    Retry,
+    /// Let it end with the jobs that it has.
+    Close,
+}
+
+pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    let store = address.connect().await?;
+    let view = find(&store, args.batch, args.queue.as_ref()).await?;
+    match args.action {
+        None => show(&store, args, view).await,
+        Some(Action::Cancel) => cancel(&store, &view.batch).await,
+        Some(Action::Retry) => retry_failed(&store, view).await,
+        Some(Action::Close) => {
+            let view = store.backend.close_batch(&view.batch).await?;
+            output::line(&format!("batch {} is closed: {}", view.batch.id, counts(&view)))?;
+            Ok(())
+        }
+    }
+}
+
+/// A batch by its id: at home in this queue, or in whichever knows it.
+pub(super) async fn find(
+    store: &Store,
+    id: BatchId,
+    queue: Option<&QueueName>,
+) -> Result<BatchView, Failure> {
+    let homes = match queue {
+        Some(queue) => vec![queue.clone()],
+        None => {
+            let known = store.inspect.queues().await?.into_iter().map(|stats| stats.queue);
+            let mut homes: Vec<QueueName> = known.collect();
+            let default = QueueName::new(DEFAULT_HOME)?;
+            if !homes.contains(&default) {
+                homes.push(default);
+            }
+            homes
+        }
+    };
+    for home in homes {
+        if let Some(view) = store.backend.batch(&BatchRef::new(home, id)).await? {
+            return Ok(view);
+        }
+    }
+    let place = match queue {
+        Some(queue) => format!("in queue {queue}"),
+        None => "in any queue that has held a job (or say its home by --queue)".to_owned(),
+    };
+    let why = "it was never opened, or its retention is over";
+    Err(Failure::failed(format!("batch {id} is not known {place}: {why}")))
+}
+
+async fn show(store: &Store, args: &Args, view: BatchView) -> Result<(), Failure> {
+    let failed = failed_jobs(store, &view.batch, args.limit).await?;
+    if args.json {
+        let mut value = as_json(&view);
+        value["failed_jobs"] = failed.iter().map(Failed::as_json).collect();
+        output::json(&value)?;
+        return Ok(());
+    }
+    for line in lines(&view) {
+        output::line(&line)?;
+    }
+    if !failed.is_empty() {
+        output::table(&FAILED_COLUMNS, failed.iter().map(Failed::cells).collect())?;
+        let more = view.failed.saturating_sub(failed.len() as u64);
+        if more > 0 {
+            output::line(&format!("and {more} more: raise --limit to see them"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn cancel(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
+    if !store.inspect.cancel_batch(batch).await? {
+        return Err(Failure::failed(format!("batch {batch} is not known any more")));
+    }
+    let id = batch.id;
+    output::line(&format!("batch {id} is called off: jobs that have not started are cancelled"))?;
+    Ok(())
+}
+
+/// Puts back as many jobs as have failed by now: those that fail again meanwhile are left alone.
+async fn retry_failed(store: &Store, view: BatchView) -> Result<(), Failure> {
+    let (mut left, mut moved, mut kept) = (view.failed, 0_u64, 0);
+    while left > 0 {
+        let step = usize::try_from(left).unwrap_or(STEP).min(STEP);
+        let jobs = store.inspect.failed_of_batch(&view.batch, kept, step).await?;
+        if jobs.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(jobs.len() as u64);
+        for jobs in jobs.chunk_by(|one, next| one.queue == next.queue) {
+            let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+            let outcomes = store.inspect.requeue(&jobs[0].queue, &ids).await?;
+            for (job, outcome) in jobs.iter().zip(outcomes) {
+                if outcome == RequeueOutcome::Requeued {
+                    moved += 1;
+                } else {
+                    kept += 1;
+                    output::line(&format!("{job}  {}", retry::sentence(outcome)))?;
+                }
+            }
+        }
+    }
+    output::line(&format!("{moved} jobs put back, {kept} left"))?;
+    if kept == 0 { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// A job of a batch that is dead.
+struct Failed {
+    job: JobRef,
+    kind: String,
+    error: String,
+}
+
+async fn failed_jobs(
+    store: &Store,
+    batch: &BatchRef,
+    limit: usize,
+) -> Result<Vec<Failed>, Failure> {
+    let mut failed = Vec::new();
+    for job in store.inspect.failed_of_batch(batch, 0, limit).await? {
+        // One that was requeued or deleted meanwhile is dead no more.
+        let Some(view) = store.inspect.job(&job.queue, job.id).await? else { continue };
+        let last = view.history.last();
+        let error = last.map(|failure| format!("{}: {}", failure.kind, failure.message));
+        failed.push(Failed {
+            job,
+            kind: view.record.kind.to_string(),
+            error: error.unwrap_or_default(),
+        });
+    }
+    Ok(failed)
+}
+
+const FAILED_COLUMNS: [Column; 4] = [
+    Column::Text("failed job"),
+    Column::Text("queue"),
+    Column::Text("kind"),
+    Column::Text("error"),
+];
+
+impl Failed {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.job.id.to_string(),
+            self.job.queue.to_string(),
+            self.kind.clone(),
+            output::one_line(&self.error, ERROR_WIDTH),
+        ]
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "id": self.job.id.to_string(),
+            "queue": self.job.queue.as_str(),
+            "kind": self.kind,
+            "error": self.error,
+        })
+    }
+}
+
+/// How far a batch has come, for people.
+fn lines(view: &BatchView) -> Vec<String> {
+    let name = if view.name.is_empty() { String::new() } else { format!(" {:?}", view.name) };
+    let off = if view.is_called_off { ", called off" } else { "" };
+    let mut lines = vec![
+        format!("batch{name} {}: {}{off}", view.batch, view.state),
+        format!("  {}", counts(view)),
+        format!("  opened at {}", view.opened_at),
+    ];
+    if let Some(at) = view.ended_at {
+        lines.push(format!("  ended at {at}"));
+    }
+    if let Some(parent) = &view.parent {
+        lines.push(format!("  counts as one job of batch {parent}"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jobq_core::{BatchState, Job, JobError, JobResult, MemoryBackend, Queue, Timestamp};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::state::State;
+    use crate::worker::Worker;
+
+    fn view() -> BatchView {
+        let batch = BatchRef::new(QueueName::new("import").unwrap(), BatchId::from_key("x"));
+        let mut view = BatchView::new(batch, "price list".into(), Timestamp::EPOCH);
+        (view.total, view.done, view.failed, view.cancelled) = (10, 5, 2, 1);
+        view.state = BatchState::Closed;
+        view.is_called_off = true;
+        view
+    }
+
+    #[derive(Serialize, Deserialize, Job)]
+    #[job(queue = "import", max_attempts = 1)]
+    struct Row;
+
+    #[tokio::test]
+    async fn a_batch_is_found_wherever_it_is_at_home() {
+        let memory = MemoryBackend::new();
+        let store = Store::of(memory.clone());
+        let at_home = memory.batch("a").open().await.unwrap().reference().clone();
+        let elsewhere = memory.batch("b").on("import").open().await.unwrap();
+        elsewhere.enqueue(Row).await.unwrap();
+        let elsewhere = elsewhere.reference().clone();
+
+        for batch in [at_home, elsewhere] {
+            let found = find(&store, batch.id, None).await.unwrap();
+            assert_eq!(found.batch, batch);
+            let found = find(&store, batch.id, Some(&batch.queue)).await.unwrap();
+            assert_eq!(found.batch, batch);
+        }
+        let unknown = find(&store, BatchId::from_key("x"), None).await.unwrap_err();
+        let Failure::Failed(told) = unknown else { panic!("{unknown:?}") };
+        assert!(told.contains("is not known in any queue"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn only_what_failed_is_put_back() {
+        let memory = MemoryBackend::new();
+        let store = Store::of(memory.clone());
+        let batch = memory.batch("rows").on("import").open().await.unwrap();
+        batch.enqueue_all((0..250).map(|_| Row)).await.unwrap();
+        batch.close().await.unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let often = async |_: Row, State(count): State<Arc<AtomicUsize>>| -> JobResult {
+            match count.fetch_add(1, Ordering::SeqCst) {
+                0..240 => Err(JobError::retry("no luck")),
+                _ => Ok(()),
+            }
+        };
+        let work = async || {
+            let worker = Worker::new(memory.clone()).state(Arc::clone(&count)).handle(often);
+            worker.stop_when_empty().run_until(std::future::pending()).await.unwrap();
+        };
+
+        work().await;
+        let view = batch.view().await.unwrap();
+        assert_eq!((view.done, view.failed, view.pending()), (10, 240, 0));
+        assert_eq!(failed_jobs(&store, &view.batch, 7).await.unwrap().len(), 7);
+        retry_failed(&store, view).await.unwrap();
+        assert_eq!(batch.view().await.unwrap().pending(), 240);
+        work().await;
+
+        let view = batch.view().await.unwrap();
+        assert_eq!((view.state, view.done), (BatchState::Succeeded, 250));
+        assert_eq!(count.load(Ordering::SeqCst), 490);
+    }
+
+    #[test]
+    fn a_batch_is_shown_with_its_counts() {
+        let id = BatchId::from_key("x");
+        assert_eq!(
+            lines(&view()),
+            [
+                format!("batch \"price list\" {id} of queue import: closed, called off"),
+                "  5 of 10 done, 2 failed, 1 cancelled, 2 pending".to_owned(),
+                "  opened at 1970-01-01T00:00:00.000Z".to_owned(),
+            ]
+        );
+    }
+}

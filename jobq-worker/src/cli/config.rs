@@ -1,0 +1,326 @@
+//! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jobq_core::{Breaker, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
+use serde::{Deserialize, Deserializer};
+
+use super::exit::Failure;
+use super::{nearest, units};
+use crate::flow::{self, GivenLimits};
+
+/// The file that is read if it is there and no other is named.
+const DEFAULT: &str = "jobq.toml";
+
+/// Where the file is, as every command takes it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ConfigFile {
+    /// The file that says what is set for all commands; by default `jobq.toml`, if it is there.
+    #[arg(long, global = true, value_name = "FILE", env = "JOBQ_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    /// Limits that hold whenever a worker starts.
+    pub(super) limits: Vec<(LimitScope, Limits)>,
+}
+
+impl ConfigFile {
+    /// Reads it, and refuses whatever it says that makes no sense.
+    pub(super) fn read(&self) -> Result<Config, Failure> {
+        let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Config::parse(&path.display().to_string(), &text).map_err(Failure::Usage),
+            Err(error) if self.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                Ok(Config::default())
+            }
+            Err(error) => Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
+        }
+    }
+}
+
+impl Config {
+    fn parse(path: &str, text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
+        let mut faults = Vec::new();
+        let limits = flow::check(file.limits(), &mut faults);
+        if faults.is_empty() {
+            Ok(Self { limits })
+        } else {
+            Err(format!("{path}: {}", faults.join("; ")))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    queues: BTreeMap<String, QueueTable>,
+    #[serde(default)]
+    limits: BTreeMap<String, SharedTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueueTable {
+    concurrency: Option<u32>,
+    rate: Option<RateText>,
+    max_size: Option<u64>,
+    shared: Option<String>,
+    lanes: Option<LaneTable>,
+    #[serde(default)]
+    lane: BTreeMap<String, LaneTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LaneTable {
+    concurrency: Option<u32>,
+    rate: Option<RateText>,
+    max_size: Option<u64>,
+    weight: Option<u16>,
+    breaker: Option<BreakerText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharedTable {
+    concurrency: Option<u32>,
+    rate: Option<RateText>,
+}
+
+/// A rate as text: `100/min`.
+struct RateText(Rate);
+
+/// A breaker as text: `5/30s`.
+struct BreakerText(Breaker);
+
+impl<'de> Deserialize<'de> for RateText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for BreakerText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        units::breaker(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl File {
+    fn limits(self) -> Vec<GivenLimits> {
+        let mut given = Vec::new();
+        for (name, queue) in self.queues {
+            match QueueName::new(name) {
+                Ok(name) => queue.limits(&name, &mut given),
+                Err(fault) => given.push((Err(fault.to_string()), Limits::new())),
+            }
+        }
+        for (name, shared) in self.limits {
+            let scope = LimitName::new(name).map(LimitScope::Shared);
+            given.push((scope.map_err(|fault| fault.to_string()), shared.limits()));
+        }
+        given
+    }
+}
+
+impl QueueTable {
+    /// A queue that the file names has just the limits that the file says, so what it does not say is
+    /// set to none.
+    fn limits(self, queue: &QueueName, given: &mut Vec<GivenLimits>) {
+        let mut limits = Limits::new();
+        limits.concurrency = self.concurrency;
+        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.max_size = self.max_size;
+        match self.shared.map(LimitName::new).transpose() {
+            Ok(name) => limits.shared = name,
+            Err(fault) => given.push((Err(fault.to_string()), Limits::new())),
+        }
+        given.push((Ok(LimitScope::Queue(queue.clone())), limits));
+        let lanes = self.lanes.map_or_else(Limits::new, LaneTable::limits);
+        given.push((Ok(LimitScope::Lanes(queue.clone())), lanes));
+        for (key, lane) in self.lane {
+            let scope = LaneKey::new(key).map(|key| LimitScope::Lane(queue.clone(), key));
+            given.push((scope.map_err(|fault| fault.to_string()), lane.limits()));
+        }
+    }
+}
+
+impl LaneTable {
+    fn limits(self) -> Limits {
+        let mut limits = Limits::new();
+        limits.concurrency = self.concurrency;
+        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.max_size = self.max_size;
+        limits.weight = self.weight;
+        limits.breaker = self.breaker.map(|BreakerText(breaker)| breaker);
+        limits
+    }
+}
+
+impl SharedTable {
+    fn limits(self) -> Limits {
+        let mut limits = Limits::new();
+        limits.concurrency = self.concurrency;
+        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits
+    }
+}
+
+/// What is wrong, and in which line, in one line.
+fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    let what = unknown_key(message).unwrap_or_else(|| message.replace('\n', "; "));
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or(text);
+            format!("{path}, line {}: {what}", before.matches('\n').count() + 1)
+        }
+        None => format!("{path}: {what}"),
+    }
+}
+
+/// What serde says of an unknown key, with the one that was probably meant.
+fn unknown_key(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let key = quoted.next()?;
+    let known: Vec<&str> = quoted.collect();
+    Some(format!("unknown key {key:?}: {}", nearest::hint(key, &known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn scope_and_limits(text: &str) -> Vec<(String, Limits)> {
+        let config = Config::parse("jobq.toml", text).unwrap();
+        config.limits.into_iter().map(|(scope, limits)| (scope.to_string(), limits)).collect()
+    }
+
+    #[test]
+    fn every_limit_has_its_place() {
+        let minute = Duration::from_secs(60);
+        let text = r#"
+            [queues.crm]
+            concurrency = 50
+            rate = "10/s"
+            max_size = 100_000
+            shared = "crm-api"
+            [queues.crm.lanes]
+            rate = "100/min"
+            concurrency = 5
+            max_size = 1000
+            breaker = "5/30s"
+            [queues.crm.lane."7"]
+            rate = "200/min burst 20"
+            weight = 3
+            [limits.crm-api]
+            rate = "1000/h sliding"
+            concurrency = 9
+        "#;
+
+        assert_eq!(
+            scope_and_limits(text),
+            [
+                (
+                    "queue crm".to_owned(),
+                    Limits::new()
+                        .concurrency(50)
+                        .rate(Rate::fixed(10, Duration::from_secs(1)))
+                        .max_size(100_000)
+                        .shared(LimitName::new("crm-api").unwrap())
+                ),
+                (
+                    "each lane of queue crm".to_owned(),
+                    Limits::new()
+                        .concurrency(5)
+                        .rate(Rate::fixed(100, minute))
+                        .max_size(1_000)
+                        .breaker(Breaker::new(5, Duration::from_secs(30)))
+                ),
+                (
+                    "lane 7 of queue crm".to_owned(),
+                    Limits::new().rate(Rate::bucket(200, minute, 20)).weight(3)
+                ),
+                (
+                    "shared limit crm-api".to_owned(),
+                    Limits::new().rate(Rate::sliding(1_000, minute * 60)).concurrency(9)
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_named_queue_does_not_say_is_no_limit() {
+        assert_eq!(scope_and_limits(""), []);
+        assert_eq!(
+            scope_and_limits("[queues.crm.lanes]\nweight = 2"),
+            [
+                ("queue crm".to_owned(), Limits::new()),
+                ("each lane of queue crm".to_owned(), Limits::new().weight(2))
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told_in_one_line_with_their_place() {
+        for (text, complaint) in [
+            (
+                "[queues.crm]\nconcurency = 5",
+                "jobq.toml, line 2: unknown key \"concurency\": did you mean \"concurrency\"?",
+            ),
+            (
+                "[queues.crm]\n\nweight = 5",
+                "jobq.toml, line 3: unknown key \"weight\": there are concurrency, rate, max_size, \
+                 shared, lanes, lane",
+            ),
+            ("[queue.crm]", "jobq.toml, line 1: unknown key \"queue\": did you mean \"queues\"?"),
+            (
+                "[queues.crm]\nrate = \"100 per minute\"",
+                "jobq.toml, line 2: \"100 per minute\" is not a rate, such as \"100/min\", \
+                 \"10/s sliding\" or \"100/min burst 20\"",
+            ),
+            (
+                "[queues.crm.lanes]\nbreaker = \"5\"",
+                "jobq.toml, line 2: \"5\" is not a breaker, such as \"5/30s\": failures in a row, and \
+                 the rest after them",
+            ),
+            (
+                "[queues.crm]\nconcurrency = -1",
+                "jobq.toml, line 2: invalid value: integer `-1`, expected u32",
+            ),
+            (
+                "[queues.crm]\nconcurrency = \"many\"",
+                "jobq.toml, line 2: invalid type: string \"many\", expected u32",
+            ),
+            (
+                "[queues.crm]\nconcurrency = 0",
+                "jobq.toml: the limits of queue crm: a concurrency of 0 is not possible: 1 to \
+                 1000000000",
+            ),
+            (
+                "[queues.\"c m\"]",
+                "jobq.toml: queue name \"c m\" may hold only ASCII letters, digits, '.', '_' and '-'",
+            ),
+            (
+                "[queues.crm]\nshared = \"a b\"",
+                "jobq.toml: limit name \"a b\" may hold only ASCII letters, digits, '.', '_' and '-'",
+            ),
+            ("[queues.crm", "jobq.toml, line 1: "),
+            ("[queues.crm]\n[queues.crm]", "jobq.toml, line 2: "),
+        ] {
+            let told = Config::parse("jobq.toml", text).unwrap_err();
+            assert!(told.starts_with(complaint), "{text:?}: {told}");
+            assert!(!told.contains('\n'), "{told:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `jobq lanes`: the lanes of a queue, and what holds them up.
+
+use std::num::NonZeroUsize;
+
+use jobq_core::inspect::LaneView;
+use jobq_core::{QueueName, Timestamp};
+use serde_json::{Value, json};
+
+use super::connect::Address;
+use super::exit::Failure;
+use super::limits;
+use super::output::{self, Column};
+use super::units::queue_name;
+
+/// What `lanes` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The queue.
+    #[arg(value_name = "QUEUE", value_parser = queue_name)]
+    queue: QueueName,
+    /// How many lanes are shown, by key.
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: NonZeroUsize,
+    /// How many are passed over.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: usize,
+    /// One JSON array, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    let store = address.connect().await?;
+    let lanes = store.inspect.lanes(&args.queue, args.offset, args.limit.get()).await?;
+    if args.json {
+        output::json(&lanes.iter().map(as_json).collect())?;
+    } else if lanes.is_empty() {
+        output::line(&match args.offset {
+            0 => format!("no lanes in queue {}: they appear with jobs that name one", args.queue),
+            offset => format!("queue {} has no more than {offset} lanes", args.queue),
+        })?;
+    } else {
+        let now = store.backend.clock().now();
+        output::table(&COLUMNS, lanes.iter().map(|lane| as_row(lane, now)).collect())?;
+        if lanes.len() == args.limit.get() {
+            let next = args.offset.saturating_add(lanes.len());
+            output::line(&format!("perhaps more: --offset {next}"))?;
+        }
+    }
+    Ok(())
+}
+
+const COLUMNS: [Column; 7] = [
+    Column::Text("lane"),
+    Column::Number("ready"),
+    Column::Number("leased"),
+    Column::Number("failures"),
+    Column::Text("limits"),
+    Column::Number("held up for"),
+    Column::Text(""),
+];
+
+fn as_row(lane: &LaneView, now: Timestamp) -> Vec<String> {
+    let held_up = lane.until.filter(|until| *until > now).map(|until| output::span(now, until));
+    vec![
+        lane.lane.to_string(),
+        lane.ready.to_string(),
+        lane.leased.to_string(),
+        lane.failures.to_string(),
+        limits::text(&lane.limits),
+        held_up.unwrap_or_else(|| "-".to_owned()),
+        if lane.paused { "paused" } else { "" }.to_owned(),
+    ]
+}
+
+fn as_json(lane: &LaneView) -> Value {
+    json!({
+        "lane": lane.lane.as_str(),
+        "paused": lane.paused,
+        "ready": lane.ready,
+        "leased": lane.leased,
+        "failures": lane.failures,
+        "limits": limits::as_json(&lane.limits),
+        "until": lane.until.map(|until| until.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jobq_core::{LaneKey, Limits};
+
+    use super::*;
+
+    #[test]
+    fn a_lane_is_one_row() {
+        let limits = Limits::new().concurrency(5).rate("100/min".parse().unwrap());
+        let mut lane = LaneView::new(LaneKey::new(7).unwrap(), limits);
+        (lane.ready, lane.leased, lane.paused) = (3, 1, true);
+        lane.until = Some(Timestamp::from_millis(75_000));
+
+        assert_eq!(
+            as_row(&lane, Timestamp::from_millis(10_000)),
+            ["7", "3", "1", "0", "rate 100/min, concurrency 5", "1m 5s", "paused"]
+        );
+        // What is over is no news.
+        assert_eq!(as_row(&lane, Timestamp::from_millis(80_000))[5], "-");
+        assert_eq!(as_json(&lane)["limits"]["rate"], "100/min");
+    }
+}

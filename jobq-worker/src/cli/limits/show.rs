@@ -1,0 +1,222 @@
+//! The limits that are set, and which of them count.
+
+use jobq_core::{LaneKey, LimitScope, LimitSetting, LimitSource, QueueName};
+use serde_json::{Value, json};
+
+use super::super::connect::Store;
+use super::super::exit::Failure;
+use super::super::output::{self, Column};
+use super::{MOST_LANES, each};
+
+pub(super) async fn run(
+    store: &Store,
+    queue: Option<&QueueName>,
+    lane: Option<&LaneKey>,
+    json: bool,
+) -> Result<(), Failure> {
+    let settings = match queue {
+        Some(queue) => of_queue(store, queue, lane).await?,
+        None => all(store).await?,
+    };
+    let rows = rows(&settings, lane.is_some());
+    if json {
+        output::json(&rows.iter().map(Row::as_json).collect())?;
+    } else if rows.is_empty() {
+        output::line("no limits are set: see `jobq limits set --help`")?;
+    } else {
+        output::table(&COLUMNS, rows.iter().map(Row::cells).collect())?;
+    }
+    Ok(())
+}
+
+/// All that is set for a queue, with the shared limit that it takes part in; or only what may hold for
+/// one of its lanes.
+async fn of_queue(
+    store: &Store,
+    queue: &QueueName,
+    lane: Option<&LaneKey>,
+) -> Result<Vec<LimitSetting>, Failure> {
+    let mut settings = store.inspect.limits(queue, MOST_LANES).await?;
+    if let Some(lane) = lane {
+        settings.retain(|setting| match &setting.scope {
+            LimitScope::Lanes(_) => true,
+            LimitScope::Lane(_, key) => key == lane,
+            _ => false,
+        });
+        return Ok(settings);
+    }
+    let parts: Vec<_> = settings.iter().filter_map(|set| set.limits.shared.clone()).collect();
+    let shared = store.inspect.shared_limits().await?.into_iter();
+    settings.extend(shared.filter(
+        |setting| matches!(&setting.scope, LimitScope::Shared(name) if parts.contains(name)),
+    ));
+    Ok(settings)
+}
+
+async fn all(store: &Store) -> Result<Vec<LimitSetting>, Failure> {
+    let mut settings = Vec::new();
+    for queue in store.inspect.queues().await? {
+        settings.extend(store.inspect.limits(&queue.queue, MOST_LANES).await?);
+    }
+    settings.extend(store.inspect.shared_limits().await?);
+    Ok(settings)
+}
+
+/// One single limit.
+#[derive(Debug, PartialEq, Eq)]
+struct Row<'a> {
+    scope: &'a LimitScope,
+    limit: &'static str,
+    value: String,
+    source: LimitSource,
+    /// Whether no other setting wins over it.
+    counts: bool,
+}
+
+const COLUMNS: [Column; 5] = [
+    Column::Text("of"),
+    Column::Text("limit"),
+    Column::Text("value"),
+    Column::Text("set by"),
+    Column::Text(""),
+];
+
+fn rows(settings: &[LimitSetting], of_one_lane: bool) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = settings
+        .iter()
+        .flat_map(|setting| {
+            each(&setting.limits).into_iter().map(move |(limit, value)| Row {
+                scope: &setting.scope,
+                limit,
+                value,
+                source: setting.source,
+                counts: true,
+            })
+        })
+        .collect();
+    for i in 0..rows.len() {
+        let wins = |other: &Row<'_>| other.wins_over(&rows[i], of_one_lane);
+        rows[i].counts = !rows.iter().any(wins);
+    }
+    rows
+}
+
+impl Row<'_> {
+    /// Whether the other one does not count because of this one. For one lane, what is said of it wins
+    /// over what is said of each.
+    fn wins_over(&self, other: &Row<'_>, of_one_lane: bool) -> bool {
+        let is_narrower = of_one_lane
+            && matches!(self.scope, LimitScope::Lane(..))
+            && matches!(other.scope, LimitScope::Lanes(_));
+        let is_operators = self.scope == other.scope
+            && (self.source, other.source) == (LimitSource::Operator, LimitSource::Code);
+        self.limit == other.limit && (is_narrower || is_operators)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.scope.to_string(),
+            self.limit.to_owned(),
+            self.value.clone(),
+            word(self.source).to_owned(),
+            if self.counts { "" } else { "overridden" }.to_owned(),
+        ]
+    }
+
+    fn as_json(&self) -> Value {
+        let (queue, lane, shared) = match self.scope {
+            LimitScope::Queue(queue) | LimitScope::Lanes(queue) => (Some(queue), None, None),
+            LimitScope::Lane(queue, lane) => (Some(queue), Some(lane), None),
+            LimitScope::Shared(name) => (None, None, Some(name)),
+            _ => (None, None, None),
+        };
+        json!({
+            "of": self.scope.to_string(),
+            "queue": queue.map(QueueName::as_str),
+            "each_lane": matches!(self.scope, LimitScope::Lanes(_)),
+            "lane": lane.map(LaneKey::as_str),
+            "shared_limit": shared.map(jobq_core::LimitName::as_str),
+            "limit": self.limit,
+            "value": self.value,
+            "set_by": word(self.source),
+            "counts": self.counts,
+        })
+    }
+}
+
+const fn word(source: LimitSource) -> &'static str {
+    match source {
+        LimitSource::Code => "code",
+        LimitSource::Operator => "operator",
+        _ => "somebody",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobq_core::Limits;
+
+    use super::*;
+
+    fn settings() -> Vec<LimitSetting> {
+        let queue = QueueName::new("crm").unwrap();
+        let each = LimitScope::Lanes(queue.clone());
+        let seven = LimitScope::Lane(queue.clone(), LaneKey::new(7).unwrap());
+        let rate = |text: &str| Limits::new().rate(text.parse().unwrap());
+        let (code, operator) = (LimitSource::Code, LimitSource::Operator);
+        vec![
+            LimitSetting::new(LimitScope::Queue(queue), code, Limits::new().concurrency(50)),
+            LimitSetting::new(each.clone(), code, rate("100/min").concurrency(5)),
+            LimitSetting::new(each, operator, rate("60/min")),
+            LimitSetting::new(seven, code, rate("200/min")),
+        ]
+    }
+
+    fn shown(of_one_lane: bool) -> Vec<String> {
+        let settings = settings();
+        let row = |row: &Row<'_>| row.cells().join(" ").trim_end().to_owned();
+        rows(&settings, of_one_lane).iter().map(row).collect()
+    }
+
+    #[test]
+    fn what_an_operator_has_set_overrides_the_code() {
+        assert_eq!(
+            shown(false),
+            [
+                "queue crm concurrency 50 code",
+                "each lane of queue crm rate 100/min code overridden",
+                "each lane of queue crm concurrency 5 code",
+                "each lane of queue crm rate 60/min operator",
+                "lane 7 of queue crm rate 200/min code",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_one_lane_overrides_what_is_said_of_each() {
+        assert_eq!(
+            shown(true)[1..],
+            [
+                "each lane of queue crm rate 100/min code overridden",
+                "each lane of queue crm concurrency 5 code",
+                "each lane of queue crm rate 60/min operator overridden",
+                "lane 7 of queue crm rate 200/min code",
+            ]
+        );
+    }
+
+    #[test]
+    fn programs_are_told_the_parts_of_a_scope() {
+        let settings = settings();
+        let row = rows(&settings, false).pop().unwrap().as_json();
+
+        assert_eq!(
+            row,
+            json!({
+                "of": "lane 7 of queue crm", "queue": "crm", "each_lane": false, "lane": "7",
+                "shared_limit": null, "limit": "rate", "value": "200/min", "set_by": "code",
+                "counts": true,
+            })
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! `jobq unique`: who holds a unique key.
+
+use jobq_core::{ErrorKind, JobId, JobRef, JobState, Kind, Payload, QueueName, UniqueKey};
+use serde_json::{Value, json};
+
+use super::connect::{Address, Store};
+use super::exit::Failure;
+use super::output;
+use super::units::{queue_name, unique_key};
+use crate::registry::Registry;
+
+/// What `unique` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The queue.
+    #[arg(value_name = "QUEUE", value_parser = queue_name)]
+    queue: QueueName,
+    /// The key: 32 hexadecimal digits.
+    #[arg(value_name = "KEY", value_parser = unique_key, required_unless_present = "kind")]
+    key: Option<UniqueKey>,
+    /// Compute the key, of a job of this kind.
+    #[arg(long, conflicts_with = "key")]
+    kind: Option<Kind>,
+    /// What makes it unique: of a type that lists fields, the array of their values.
+    #[arg(long, value_name = "VALUE", requires = "kind", conflicts_with = "job")]
+    json: Option<String>,
+    /// The whole job, if this program knows its kind.
+    #[arg(long, value_name = "JSON", requires = "kind", conflicts_with = "key")]
+    job: Option<String>,
+    /// Answer by one JSON object, for programs.
+    #[arg(long)]
+    as_json: bool,
+}
+
+pub(super) async fn run(
+    address: &Address,
+    args: &Args,
+    registry: &Registry,
+) -> Result<(), Failure> {
+    let key = args.key(registry)?;
+    let store = address.connect().await?;
+    let holders = holders(&store, &args.queue, key).await?;
+    if args.as_json {
+        let holders: Vec<Value> = holders.iter().map(as_json).collect();
+        output::json(&json!({ "key": key.to_string(), "holders": holders }))?;
+    } else if holders.is_empty() {
+        output::line(&format!("nobody holds unique key {key} in queue {}", args.queue))?;
+    } else {
+        for (job, state) in holders {
+            output::line(&format!("{job}  {}", sentence(state)))?;
+        }
+    }
+    Ok(())
+}
+
+impl Args {
+    fn key(&self, registry: &Registry) -> Result<UniqueKey, Failure> {
+        match (self.key, &self.kind, &self.json, &self.job) {
+            (Some(key), ..) => Ok(key),
+            (None, Some(kind), Some(value), None) => key_of_value(kind, value),
+            (None, Some(kind), None, Some(job)) => key_of_job(kind, job, registry),
+            _ => Err(Failure::Usage(
+                "give the key, or --kind and with it --json or --job".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The key of jobs of a kind for which this value is equal.
+pub(super) fn key_of_value(kind: &Kind, json: &str) -> Result<UniqueKey, Failure> {
+    let value: Value = serde_json::from_str(json).map_err(|fault| {
+        Failure::Usage(format!("what makes a job unique is not valid JSON: {fault}"))
+    })?;
+    Ok(UniqueKey::new(kind.as_str(), &value)?)
+}
+
+fn key_of_job(kind: &Kind, json: &str, registry: &Registry) -> Result<UniqueKey, Failure> {
+    let unknown = || {
+        let hint = "give what makes it unique by --json";
+        Failure::Usage(format!("this program does not know kind {kind}: {hint}"))
+    };
+    let payload = Payload::from_json(json)?;
+    let record = registry.record(kind.as_str(), JobId::from_key(""), &payload);
+    let record = record.ok_or_else(unknown)?.map_err(|fault| match fault.kind() {
+        ErrorKind::Corrupt => Failure::Usage(fault.to_string()),
+        _ => Failure::from(fault),
+    })?;
+    let unique = record.unique.ok_or_else(|| {
+        Failure::Usage(format!("jobs of kind {kind} are not unique: there is no key to hold"))
+    })?;
+    Ok(unique.key)
+}
+
+/// Those who hold a key, each with its state if its queue still knows it.
+async fn holders(
+    store: &Store,
+    queue: &QueueName,
+    key: UniqueKey,
+) -> Result<Vec<(JobRef, Option<JobState>)>, Failure> {
+    let mut holders = Vec::new();
+    for job in store.inspect.unique(queue, key).await? {
+        let state = store.inspect.job(&job.queue, job.id).await?.map(|view| view.state);
+        holders.push((job, state));
+    }
+    Ok(holders)
+}
+
+fn sentence(state: Option<JobState>) -> String {
+    match state {
+        Some(state) if state.is_live() => format!("holds it, and is {state}"),
+        Some(state) => format!("holds it for its time, and is {state}"),
+        None => "holds it for its time, and has ended".to_owned(),
+    }
+}
+
+fn as_json((job, state): &(JobRef, Option<JobState>)) -> Value {
+    json!({
+        "id": job.id.to_string(),
+        "queue": job.queue.as_str(),
+        "state": state.map(JobState::as_str),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jobq_core::{Job, MemoryBackend, Queue};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, Job)]
+    #[job(kind = "sync", queue = "crm", unique(store, record))]
+    struct Sync {
+        store: u32,
+        record: u64,
+        urgent: bool,
+    }
+
+    async fn sync(_: Sync) {}
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn key(line: &[&str]) -> Result<UniqueKey, Failure> {
+        let line = [&["unique", "crm"], line].concat();
+        let registry = Registry::new().handle(sync);
+        Line::try_parse_from(line).unwrap().args.key(&registry)
+    }
+
+    #[tokio::test]
+    async fn the_key_of_a_job_is_computed_as_its_type_does() {
+        let store = MemoryBackend::new();
+        let job = Sync { store: 7, record: 4711, urgent: true };
+        let id = store.enqueue(job).await.unwrap().id();
+
+        let by_value = key(&["--kind", "sync", "--json", "[7, 4711]"]).unwrap();
+        let by_job =
+            key(&["--kind", "sync", "--job", r#"{"store":7,"record":4711,"urgent":false}"#]);
+        assert_eq!(by_value, by_job.unwrap());
+        assert_eq!(by_value, key(&[&by_value.to_string()]).unwrap());
+
+        let crm = QueueName::new("crm").unwrap();
+        let found = holders(&Store::of(store.clone()), &crm, by_value).await.unwrap();
+        assert_eq!(found, [(JobRef::new(crm.clone(), id), Some(JobState::Ready))]);
+        let other = key(&["--kind", "sync", "--json", "[7, 4712]"]).unwrap();
+        assert!(holders(&Store::of(store), &crm, other).await.unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_gives_no_key_is_a_wrong_command() {
+        for (line, why) in [
+            (&["--kind", "sync"] as &[&str], "give the key, or --kind"),
+            (&["--kind", "sync", "--json", "[7"], "what makes a job unique is not valid JSON"),
+            (&["--kind", "mail", "--job", "{}"], "this program does not know kind mail"),
+            (&["--kind", "sync", "--job", "{}"], "the payload does not fit Sync: missing field"),
+        ] {
+            let Err(Failure::Usage(told)) = key(line) else { panic!("{line:?}") };
+            assert!(told.starts_with(why), "{line:?}: {told}");
+        }
+    }
+}
