@@ -76,8 +76,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when a job fails [its check]; nothing is
     /// written then. [`Limited`](crate::ErrorKind::Limited) when a queue or lane would have more jobs
     /// than its limit, [`NotFound`](crate::ErrorKind::NotFound) when a parent or a batch is not known,
-    /// and [`Conflict`](crate::ErrorKind::Conflict) when a batch has ended: nothing is written for jobs
-    /// of that queue then. [`Full`](crate::ErrorKind::Full) and [`Unavailable`](crate::ErrorKind::Unavailable)
+    /// and [`Conflict`](crate::ErrorKind::Conflict) when a batch has ended or a parent has as many children
+    /// as it may: nothing is written for jobs of that queue then. [`Full`](crate::ErrorKind::Full) and [`Unavailable`](crate::ErrorKind::Unavailable)
     /// after none, some or all of the jobs were added.
     ///
     /// [its check]: NewJob::check
@@ -193,7 +193,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held>;
 
     /// How the parents of a job ended, in the order in which it named them; none of those that have
-    /// not. Known as long as the job is.
+    /// not. Known as long as the job is, also of parents that left nothing behind.
     ///
     /// # Errors
     ///

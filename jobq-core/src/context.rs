@@ -20,6 +20,9 @@ use crate::name::{Kind, QueueName};
 use crate::parents::ParentOutcome;
 use crate::progress::{Progress, Report};
 
+/// The longest that a handler can let its lane rest.
+const LONGEST_REST: Duration = Duration::from_secs(24 * 3_600);
+
 /// One attempt of a job, as its handler sees it. Clones are the same attempt.
 #[derive(Clone)]
 pub struct JobContext {
@@ -215,15 +218,18 @@ impl JobContext {
     }
 
     /// Lets no further job of this job's lane be leased for so long: what to do about a `429` with a
-    /// `Retry-After`. Usually followed by `Err(JobError::snooze(rest))`. A job without a lane changes
-    /// nothing.
+    /// `Retry-After`. Usually followed by `Err(JobError::snooze(rest))`. More than a day counts as a day,
+    /// as `rest` often comes from elsewhere. A job without a lane changes nothing.
     ///
     /// # Errors
     ///
     /// As [`Backend::throttle_lane`].
     pub async fn throttle_lane(&self, rest: Duration) -> Result<()> {
         match self.lane() {
-            Some(lane) => self.inner.backend.throttle_lane(self.queue_name(), lane, rest).await,
+            Some(lane) => {
+                let rest = rest.min(LONGEST_REST);
+                self.inner.backend.throttle_lane(self.queue_name(), lane, rest).await
+            }
             None => Ok(()),
         }
     }

@@ -65,7 +65,7 @@ mod retention;
 mod sighting;
 mod state;
 mod unique;
-mod workflow;
+pub mod workflow;
 
 // The derive's absolute paths must hold in this crate's own tests and examples too.
 extern crate self as jobq_core;
@@ -154,4 +154,4 @@ pub use retention::DeadRetention;
 pub use sighting::Sighting;
 pub use state::JobState;
 pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
-pub use workflow::{Before, Step, Steps, Workflow};
+pub use workflow::{Steps, Workflow};

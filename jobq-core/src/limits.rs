@@ -161,10 +161,13 @@ impl Limits {
 }
 
 fn check_period(what: &str, period: Duration) -> Result<()> {
-    if (MIN_PERIOD..=MAX_PERIOD).contains(&period) {
+    let is_whole = period.subsec_nanos().is_multiple_of(1_000_000);
+    if is_whole && (MIN_PERIOD..=MAX_PERIOD).contains(&period) {
         Ok(())
     } else {
-        Err(Error::invalid_input(format!("{what} of {period:?} is not possible: 1 ms to 366 days")))
+        Err(Error::invalid_input(format!(
+            "{what} of {period:?} is not possible: 1 ms to 366 days, in whole ms"
+        )))
     }
 }
 

@@ -169,7 +169,7 @@ macro_rules! option_setters {
 macro_rules! after_setter {
     () => {
         /// Makes it ready after this delay, by the backend's clock, or after these jobs have ended:
-        /// `after(Duration::from_secs(60))`, `after([&extract, &transform])`. With both, the delay starts
+        /// `after(Duration::from_secs(60))`, `after(&extract)` with a handle, or an array of references. With both, the delay starts
         /// when the last of the jobs has ended. A job that is not known is an error when this is awaited.
         pub fn after(mut self, what: impl Into<$crate::After>) -> Self {
             match what.into() {

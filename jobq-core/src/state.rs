@@ -7,8 +7,11 @@
 //!      │ enqueue              │  │ nack    │  └───▶ Cancelled ◀─┘ │ │
 //!      └──────────────────────┼──┼─────────┘                      │ │
 //!                             │  └── retry after backoff ─────────┘ │
-//!                             │                  dead-letter ──────▶ Dead ── requeue ──▶ Ready
+//!                       Waiting (for parents)    dead-letter ──────▶ Dead ── requeue ──▶ Ready
 //! ```
+//!
+//! A waiting job becomes ready, or scheduled, with the end of its last parent; it may be cancelled before,
+//! and it dies if a parent fails and it is not to go on without.
 
 use std::fmt;
 use std::str::FromStr;

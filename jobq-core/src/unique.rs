@@ -39,7 +39,7 @@ impl Unique {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming the time and its limit.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming the time and its limit, or the scope.
     pub fn check(&self) -> Result<()> {
         let possible = |what: &str, time: Duration| {
             if (MIN_TIME..=MAX_TIME).contains(&time) {
@@ -51,15 +51,33 @@ impl Unique {
             }
         };
         match self.mode {
-            UniqueMode::Throttle { per } => possible("a throttle", per),
+            UniqueMode::Throttle { per } => possible("a throttle", per)?,
             UniqueMode::Debounce { delay, at_most } => {
                 possible("a debounce", delay)?;
-                at_most.map_or(Ok(()), |at_most| {
-                    possible("the most a debounce may add up to,", at_most)
-                })
+                let at_most = at_most.unwrap_or(delay);
+                possible("the most a debounce may add up to,", at_most)?;
+                if at_most < delay {
+                    return Err(Error::invalid_input(format!(
+                        "a debounce of {delay:?} cannot add up to at most {at_most:?}"
+                    )));
+                }
             }
+            _ => {}
+        }
+        match self.scope {
+            UniqueScope::Everywhere if !self.mode.refuses() => Err(Error::invalid_input(
+                "a unique key counts among all queues only in the modes until_finished, until_started \
+                 and throttle: the others change a job that waits, which may be in another queue",
+            )),
             _ => Ok(()),
         }
+    }
+}
+
+impl UniqueMode {
+    /// Whether a second job is refused, and no other touched.
+    const fn refuses(self) -> bool {
+        matches!(self, Self::UntilFinished | Self::UntilStarted | Self::Throttle { .. })
     }
 }
 
@@ -126,7 +144,8 @@ pub enum UniqueScope {
     /// Those of the queue.
     #[default]
     Queue,
-    /// Those of all queues. On Redis this needs a server that is no cluster.
+    /// Those of all queues. Only for the modes that refuse a second job: until finished, until started,
+    /// throttle. On Redis this needs a server that is no cluster.
     Everywhere,
 }
 
@@ -195,9 +214,7 @@ impl FromStr for UniqueKey {
             .map(|key| Self(key.to_be_bytes()))
             .ok_or_else(|| {
                 let shown: String = text.chars().take(60).collect();
-                Error::invalid_input(format!(
-                    "unique key {shown:?} is not 32 hexadecimal digits"
-                ))
+                Error::invalid_input(format!("unique key {shown:?} is not 32 hexadecimal digits"))
             })
     }
 }
@@ -205,6 +222,29 @@ impl FromStr for UniqueKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_backend_could_keep_is_refused() {
+        let key = UniqueKey::from_bytes([1; 16]);
+        let second = Duration::from_secs(1);
+        let debounce = |at_most| UniqueMode::Debounce { delay: second, at_most };
+        for unique in [
+            Unique::new(key, UniqueMode::Throttle { per: Duration::ZERO }),
+            Unique::new(key, debounce(Some(second / 2))),
+            Unique::new(key, debounce(None)).everywhere(),
+            Unique::new(key, UniqueMode::LatestWins).everywhere(),
+            Unique::new(key, UniqueMode::WhileRunning).everywhere(),
+        ] {
+            assert!(unique.check().is_err(), "{unique:?}");
+        }
+        for unique in [
+            Unique::new(key, debounce(None)),
+            Unique::new(key, UniqueMode::UntilStarted).everywhere(),
+            Unique::new(key, UniqueMode::Throttle { per: second }).everywhere(),
+        ] {
+            assert!(unique.check().is_ok(), "{unique:?}");
+        }
+    }
 
     #[test]
     fn equal_values_of_one_kind_have_one_key() {

@@ -1,6 +1,8 @@
 //! Batches through the typed producer, over the memory backend.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream;
@@ -35,18 +37,27 @@ mod worker {
     use std::time::Duration;
 
     use jobq_core::{
-        Backend, Cancellation, JobContext, Lease, LeaseRequest, MemoryBackend, Next, Settlement,
-        WorkerId,
+        Backend, Cancellation, JobContext, Lease, LeaseRequest, MemoryBackend, Next, QueueName,
+        Settlement, WorkerId,
     };
 
     pub(crate) async fn lease(queue: &MemoryBackend, limit: usize) -> Vec<Arc<Lease>> {
+        lease_from(queue, &super::rows(), limit).await
+    }
+
+    pub(crate) async fn lease_from(
+        queue: &MemoryBackend,
+        name: &QueueName,
+        limit: usize,
+    ) -> Vec<Arc<Lease>> {
         let request = LeaseRequest::new(WorkerId::from_u64(1), limit, Duration::from_secs(60));
-        queue.exchange(&super::rows(), &[], Some(request)).await.unwrap().leases
+        queue.exchange(name, &[], Some(request)).await.unwrap().leases
     }
 
     pub(crate) async fn complete(queue: &MemoryBackend, lease: Arc<Lease>) {
+        let name = lease.job.queue.clone();
         let done = Settlement::new(lease, Next::Complete { result: None });
-        queue.exchange(&super::rows(), &[done], None).await.unwrap();
+        queue.exchange(&name, &[done], None).await.unwrap();
     }
 
     /// Leases jobs and completes them; says of which kinds they were.
@@ -149,6 +160,57 @@ async fn a_batch_under_an_id_of_its_own_can_be_opened_again() {
     }
 
     assert_eq!(queue.batches(&rows(), 0, 9).await.unwrap()[0].total, 10);
+}
+
+/// Many threads end jobs of one batch in four queues, and add some: nothing is counted twice or lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_batch_over_several_queues_is_counted_exactly_by_many_threads() {
+    const QUEUES: [&str; 4] = ["rows", "north", "south", "east"];
+    let queue = MemoryBackend::new();
+    let batch = queue.batch("busy").on("rows").on_success(Report).open().await.unwrap();
+    let reference = batch.reference().clone();
+    let reports = Arc::new(AtomicUsize::new(0));
+    let producers = QUEUES.map(|name| {
+        let (queue, reference) = (queue.clone(), reference.clone());
+        tokio::spawn(async move {
+            let batch = queue.batch_of(reference);
+            for n in 0..500 {
+                batch.enqueue(row(n)).on(name).await.unwrap();
+            }
+        })
+    });
+    let workers = [QUEUES, QUEUES].concat().into_iter().map(|name| {
+        let (queue, reference) = (queue.clone(), reference.clone());
+        let (name, reports) = (QueueName::new(name).unwrap(), Arc::clone(&reports));
+        tokio::spawn(async move {
+            let batch = queue.batch_of(reference);
+            while !batch.view().await.unwrap().state.has_ended() {
+                for lease in worker::lease_from(&queue, &name, 7).await {
+                    if lease.job.kind.as_str() == "report" {
+                        reports.fetch_add(1, Ordering::Relaxed);
+                    } else if lease.job.payload.decode::<ImportRow>().unwrap().row % 5 == 0 {
+                        // Follow-ups have numbers of their own, and no follow-ups.
+                        batch.enqueue(row(10_001)).on("south").await.unwrap();
+                    }
+                    worker::complete(&queue, lease).await;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let workers: Vec<_> = workers.collect();
+    for producer in producers {
+        producer.await.unwrap();
+    }
+    batch.close().await.unwrap();
+    for worker in workers {
+        tokio::time::timeout(Duration::from_secs(60), worker).await.unwrap().unwrap();
+    }
+
+    let view = batch.view().await.unwrap();
+    assert_eq!((view.total, view.done), (2_400, 2_400));
+    let left = work_off(&queue, 9).await.len();
+    assert_eq!(reports.load(Ordering::Relaxed) + left, 1, "one report, run or not");
 }
 
 /// A producer that streams a batch holds no more of it than is under way, however many jobs there are.

@@ -162,6 +162,23 @@ async fn a_failed_step_takes_along_what_comes_after_it_unless_that_continues() {
 }
 
 #[tokio::test]
+async fn a_long_chain_may_fail() {
+    let queue = MemoryBackend::new();
+    let mut chain = Workflow::new("chain");
+    for n in 0..20_000 {
+        chain.then(format!("{n}"), Report);
+    }
+    let steps = queue.enqueue_workflow(&chain).await.unwrap();
+    let first = steps.handle::<Report>("0").unwrap();
+    queue.cancel(&first.reference().queue, &[first.id()]).await.unwrap();
+
+    let last = steps.handle::<Report>("19999").unwrap();
+    let error = last.result::<()>(Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert!(error.to_string().contains("is dead: parent"), "{error}");
+}
+
+#[tokio::test]
 async fn a_step_may_come_after_a_job_outside_and_after_a_delay() {
     let queue = MemoryBackend::new();
     let outside = queue.enqueue(fetch()).metadata("step", "outside").handle().await.unwrap();

@@ -6,4 +6,6 @@
 -- Returns  1 if the batch is known, else 0
 local now = clock(ARGV[1])
 begin()
-return home.call_off(ARGV[2], now) and 1 or 0
+local is_known = home.call_off(ARGV[2], now)
+keep_states()
+return is_known and 1 or 0

@@ -7,6 +7,7 @@
 local now = clock(ARGV[1])
 begin()
 local is_closed = home.close(ARGV[2], now)
+keep_states()
 if is_closed == nil then
   return "unknown"
 end

@@ -1,4 +1,5 @@
--- come_back: let lanes that were held up show whether they still are: a limit for all was changed.
+-- come_back: let lanes that were held up show whether they still are, and wake an idle worker: a limit for
+-- all was changed.
 --
 -- ARGV[1]  the most lanes: 1000 at most
 --
@@ -9,7 +10,5 @@ for _, lane in ipairs(found) do
   come_back(lane)
 end
 keep_states()
-if #found > 0 then
-  wake_one()
-end
+wake_one()
 return #found

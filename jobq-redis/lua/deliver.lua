@@ -1,12 +1,14 @@
 -- deliver: read notes of a queue, those that were read before left out.
 --
--- ARGV[1]   the queue that wrote them
--- ARGV[2+]  for each note: its number, and what it says from its kind on; see `lib/flow/outbox`
+-- ARGV[1]   now in ms, or "" for the server's clock
+-- ARGV[2]   the queue that wrote them
+-- ARGV[3+]  for each note: its number, and what it says from its kind on; see `lib/flow/outbox`
 --
 -- Returns   "1" if there are notes to deliver from here now, else "0"
 --
 -- Callbacks are read by `enqueue_flow`.
-local sender = ARGV[1]
+clock(ARGV[1])
+local sender = ARGV[2]
 local read_before = tonumber(redis.call("HGET", KEYS[53], sender) or "0")
 
 local read = {}
@@ -40,7 +42,7 @@ function read.f(what)
 end
 
 begin()
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local number, note = ARGV[i], ARGV[i + 1]
   if tonumber(number) > read_before then
     read[string.sub(note, 1, 1)](string.sub(note, 8), (struct.unpack(">I6", note, 2)))

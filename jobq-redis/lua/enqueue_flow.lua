@@ -84,11 +84,9 @@ local function plan(id, record, when, family)
         return { other = holder }
       end
       previous = holder
-      if word == "d" and mode == DEBOUNCE then
-        first_at = instant
-      end
+      first_at = word == "d" and instant or enqueued_at(held_by)
     end
-    new_keys[set .. digest] = { id = id, word = mode == DEBOUNCE and "d" or "", first_at = first_at }
+    new_keys[set .. digest] = { id = id, word = (mode == DEBOUNCE or mode == LATEST_WINS) and "d" or "", first_at = first_at }
   end
   new_ids[id] = record
   local due = due_at(when, record, first_at)

@@ -112,16 +112,27 @@ end
 
 -- Takes a ready job out of the way if it may not be leased though its lane may: its key is held by a
 -- running one, or its batch was called off.
+local called_off_jobs = {}
 local function is_set_aside(id, record)
   if is_held_back(record) then
     hold_back(id, record)
     return true
   end
   if is_called_off(id, record) then
-    finish(id, record, cancelled, now)
+    table.insert(called_off_jobs, { id, record })
     return true
   end
   return false
+end
+
+-- Ends the jobs that were called off, once they are out of where they waited: that may make others ready,
+-- in the very same place.
+local function end_called_off()
+  for _, job in ipairs(called_off_jobs) do
+    finish(job[1], job[2], cancelled, now)
+    free_place(job[1], job[2])
+  end
+  called_off_jobs = {}
 end
 
 local first_token, tokens_left = 0, 0
@@ -221,6 +232,7 @@ local function lease_unlaned()
       if done > 0 then
         redis.call("LTRIM", list, done, -1)
         looks_left = looks_left - done
+        end_called_off()
       end
       if queue_room_at then
         return true
@@ -229,6 +241,9 @@ local function lease_unlaned()
         return redis.call("LLEN", list) > 0 or (highest_unlaned() ~= nil)
       end
     until is_last
+    if redis.call("LLEN", list) > 0 then
+      return true
+    end
     redis.call("ZREM", levels, level)
   end
   return false
@@ -260,6 +275,7 @@ local function serve_unlaned(level, tag)
       is_served = true
     end
     redis.call("LPOP", list)
+    end_called_off()
   end
   local highest = highest_unlaned()
   if not highest then
@@ -305,6 +321,10 @@ local function serve_lane(lane, level, tag)
     is_served = true
   end
   redis.call("ZREM", laned, member)
+  if called_off_jobs[1] then
+    end_called_off()
+    following = lane_members(lane, 1)[1]
+  end
   if not following then
     stop_waiting(lane)
     return

@@ -56,14 +56,16 @@ local wanted = ARGV[2] == "" and { unpack(ARGV, 4) } or lanes_in_use(tonumber(AR
 local views = {}
 for i, lane in ipairs(wanted) do
   local state, first = state_of(lane), lane_members(lane, 1)[1]
-  local at = hold_up_of(lane, first and cost_in_member(lane, first) or 1, nil, now)
+  local rate, at = lane_limits(lane).rate, state.rests_until > now and state.rests_until or 0
+  local cost = first and cost_in_member(lane, first) or 1
+  at = math.max(at, rate and room_at(rate, state, lane, cost, now) or 0)
   local found = redis.call("HMGET", limits, "on" .. lane, "cn" .. lane, "oe", "ce")
   views[i] = {
     lane,
     lane_limits(lane).paused and "1" or "",
     ready_in(lane),
     count_slots(lane),
-    at and at < math.huge and int(at) or "",
+    at > 0 and int(at) or "",
     state.failures,
     found[1] or "",
     found[2] or "",

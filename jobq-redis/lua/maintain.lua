@@ -112,7 +112,7 @@ for _, count in ipairs(counts) do
   pruned = pruned + count
   more = more or count == limit
 end
-if redis.call("EXISTS", lanes, order, held_up, laned, slots, limits, held_back, running, idle) == 0 and not has_families() then
+if redis.call("EXISTS", jobs, lanes, order, held_up, laned, slots, limits, held_back, running, idle) == 0 and not has_families() then
   redis.call("DEL", flow)
 end
 keep_states()

@@ -28,4 +28,5 @@ home.open(id, flags, info, callbacks, now)
 if parent ~= "" then
   home.tell(parent, parents_home, "N", 1, now, this_queue .. "\0" .. id)
 end
+keep_states()
 return "opened"

@@ -75,6 +75,10 @@ for i = 2, #ARGV, 4 do
         word = "cancel"
       end
       if COMES_BACK[word] and not waits_again(id, record) then
+        -- Its place is taken, but it has failed all the same.
+        if word == "retry" then
+          lane_failed(lane_of(record), now)
+        end
         word = "cancel"
       end
       settle[word](id, record, number, value)

@@ -30,11 +30,11 @@ for level = 0, 15 do
   end
 end
 local running = redis.call("ZCOUNT", leased, "-inf", "(+inf")
--- The heads of lanes: of so many, the first by name.
-local LANES = 100
+-- The heads of each priority of lanes: of so many, the first by name.
+local HEADS = 500
 local after
-for _ = 1, LANES do
-  local from = after and "(" .. after .. "\1" or "-"
+for _ = 1, HEADS do
+  local from = after and "(" .. after .. "\255" or "-"
   local member = redis.call("ZRANGEBYLEX", laned, from, "+", "LIMIT", 0, 1)[1]
   if not member then
     break
@@ -43,7 +43,7 @@ for _ = 1, LANES do
   if record then
     heads[#heads + 1] = string.sub(record, 1, 14)
   end
-  after = string.sub(member, 1, string.find(member, "\0", 1, true) - 1)
+  after = string.sub(member, 1, string.find(member, "\0", 1, true) + 1)
 end
 ready = ready + redis.call("ZCARD", laned) + redis.call("ZLEXCOUNT", held_back, "[d", "(e")
 return {

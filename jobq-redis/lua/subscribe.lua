@@ -11,7 +11,7 @@ local FIRST = 2
 
 for i = FIRST, #ARGV, 2 do
   if redis.call("HEXISTS", jobs, ARGV[i]) == 0 then
-    return "unknown " .. i / 2
+    return "unknown " .. int(i / 2)
   end
 end
 redis.call("SET", flow, "1")
@@ -19,7 +19,7 @@ local answers = {}
 for i = FIRST, #ARGV, 2 do
   local letter, result = kin.await_end(ARGV[i], ARGV[i + 1], queue)
   if letter == "many" then
-    return "many " .. i / 2
+    return "many " .. int(i / 2)
   end
   answers[#answers + 1] = letter .. (result or "")
 end

@@ -34,6 +34,8 @@ impl Store {
             && parent.queue != *home
         {
             if self.batch(&new.batch).await?.is_some() {
+                // Who opened it before may not have come to telling its parent.
+                self.relay(home).await?;
                 return Ok(false);
             }
             flags |= if self.may_be_added_to(parent).await? { CALLED_OFF } else { 0 };
@@ -50,7 +52,11 @@ impl Store {
         };
         let answer = reply::bytes(self.link.run(&OPEN_BATCH, &call).await?)?;
         match (answer.as_slice(), &new.parent) {
-            (b"known", _) => return Ok(false),
+            (b"known", None) => return Ok(false),
+            (b"known", Some(_)) => {
+                self.relay(home).await?;
+                return Ok(false);
+            }
             (b"unknown", Some(parent)) => return Err(unknown_batch(parent)),
             (b"ended", Some(parent)) => return Err(ended_batch(parent)),
             (b"opened", None) => {}

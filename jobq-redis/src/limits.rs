@@ -142,7 +142,6 @@ impl Store {
                 let source = source.to_string();
                 for queue in self.share("set", name.as_str(), &source, &packed).await? {
                     self.all_come_back(&queue).await?;
-                    self.wake(&queue).await?;
                 }
                 Ok(())
             }
@@ -206,21 +205,16 @@ impl Store {
     async fn all_come_back(&self, queue: &QueueName) -> Result<()> {
         let count = redis::cmd("ZCARD").arg(self.keys.of(queue).held_up()).take();
         let mut left = reply::count(self.link.send(&count).await?)?;
-        while left > 0 {
+        loop {
             let mut call = self.call(&COME_BACK, queue);
             call.arg(STEP);
             let moved = reply::count(self.link.run(&COME_BACK, &call).await?)?;
-            if moved == 0 {
+            left = left.saturating_sub(moved);
+            if moved == 0 || left == 0 {
                 break;
             }
-            left = left.saturating_sub(moved);
         }
         Ok(())
-    }
-
-    async fn wake(&self, queue: &QueueName) -> Result<()> {
-        let push = redis::cmd("RPUSH").arg(self.keys.of(queue).wake()).arg("1").take();
-        self.link.send(&push).await.map(drop)
     }
 
     /// Changes a shared limit; says who takes part.

@@ -131,7 +131,7 @@ impl Store {
                 }
                 _ => {
                     let mut call = self.call(&DELIVER, reader);
-                    call.arg(sender.as_str());
+                    call.arg(self.now()).arg(sender.as_str());
                     for note in run {
                         call.arg(note.number).arg(note.says.as_slice());
                     }

@@ -51,12 +51,13 @@ macro_rules! body {
     // What moves jobs about in any queue.
     ([moves $($part:literal)+]) => {
         body!([
-            "lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/watchers.lua" "lib/ready.lua"
+            "lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/flow/enter.lua"
+            "lib/watchers.lua" "lib/ready.lua"
             "lib/forget.lua" "lib/flow/record.lua" "lib/flow/limits.lua" "lib/flow/rates.lua" "lib/flow/shared.lua"
             "lib/flow/lanes.lua" "lib/flow/unique.lua" "lib/flow/outbox.lua" "lib/flow/parents.lua"
             "lib/flow/forget.lua" "lib/flow/batches.lua" "lib/flow/family.lua" "lib/flow/moves.lua"
             "lib/flow/children.lua"
-            $($part)+
+            $($part)+ "lib/flow/leave.lua"
         ])
     };
     ([$($part:literal)+]) => {

@@ -14,9 +14,6 @@ use crate::record::Enqueued;
 use crate::state::JobState;
 use crate::unique::{Unique, UniqueKey, UniqueMode};
 
-/// How long batches are known after their end, unless they say otherwise.
-const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
-
 /// A batch is known as soon as it is open, and has no jobs yet.
 pub async fn an_open_batch_is_known(t: &Scene) {
     let batch = t.open_with(|new| new.name = "price list".into()).await;
@@ -86,11 +83,11 @@ pub async fn impossible_batches_are_refused(t: &Scene) {
 pub async fn jobs_are_counted_from_their_enqueue(t: &Scene) {
     let batch = t.open().await;
     t.enqueue_in(&batch).await;
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
     let jobs: Vec<_> = (0..3).map(|_| t.job_with(|r| r.batch = Some(batch.clone()))).collect();
     t.add_all(&jobs).await;
 
-    assert_eq!(counts(t, &batch).await, (4, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (4, 0, 0, 0));
     assert_eq!(t.batch(&batch).await.pending(), 4);
 }
 
@@ -104,7 +101,7 @@ pub async fn every_end_is_counted(t: &Scene) {
     t.ack(&leases[0]).await;
     t.bury(&leases[1]).await;
     t.settle(&leases[2], Next::Cancel).await;
-    assert_eq!(counts(t, &batch).await, (3, 1, 1, 1));
+    assert_eq!(t.counts(&batch).await, (3, 1, 1, 1));
 
     let called_off = t.enqueue_in(&batch).await;
     t.cancel(called_off).await;
@@ -121,7 +118,7 @@ pub async fn every_end_is_counted(t: &Scene) {
     .await;
     t.lease_one().await;
     t.crash().await;
-    assert_eq!(counts(t, &batch).await, (7, 1, 2, 4));
+    assert_eq!(t.counts(&batch).await, (7, 1, 2, 4));
 }
 
 /// So it is for jobs that are kept.
@@ -135,12 +132,12 @@ pub async fn jobs_that_are_kept_are_counted_once(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
     t.cancel(cancelled).await;
-    assert_eq!(counts(t, &batch).await, (2, 1, 0, 1));
+    assert_eq!(t.counts(&batch).await, (2, 1, 0, 1));
 
     t.advance(SECOND);
     t.maintain().await;
     assert_eq!(t.state(done).await, None);
-    assert_eq!(counts(t, &batch).await, (2, 1, 0, 1));
+    assert_eq!(t.counts(&batch).await, (2, 1, 0, 1));
 }
 
 /// A job that goes on has not ended.
@@ -157,7 +154,7 @@ pub async fn what_does_not_end_a_job_is_not_counted(t: &Scene) {
     t.crash().await;
     t.ack(&lost).await;
 
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
 }
 
 /// A job that is there already is not counted again.
@@ -177,7 +174,7 @@ pub async fn duplicates_are_not_counted(t: &Scene) {
     assert_eq!(answers[1..], [Enqueued::Duplicate(id), Enqueued::Duplicate(id)]);
     t.add(&job).await;
 
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
     let lease = t.lease_one().await;
     t.ack(&lease).await;
     assert_eq!(t.close(&batch).await.state, BatchState::Succeeded);
@@ -199,11 +196,11 @@ pub async fn a_replaced_job_is_counted_as_cancelled(t: &Scene) {
     let answer = t.add(&newest(t)).await;
     assert!(matches!(answer, Enqueued::Replaced { .. }), "{answer:?}");
 
-    assert_eq!(counts(t, &batch).await, (2, 0, 0, 1));
+    assert_eq!(t.counts(&batch).await, (2, 0, 0, 1));
     assert_eq!(t.state(callback.record.id).await, None);
     let lease = t.lease_one().await;
     t.ack(&lease).await;
-    assert_eq!(counts(t, &batch).await, (2, 1, 0, 1));
+    assert_eq!(t.counts(&batch).await, (2, 1, 0, 1));
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
 }
 
@@ -217,8 +214,8 @@ pub async fn a_duplicate_stays_with_its_batch(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(counts(t, &first).await, (1, 1, 0, 0));
-    assert_eq!(counts(t, &second).await, (0, 0, 0, 0));
+    assert_eq!(t.counts(&first).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&second).await, (0, 0, 0, 0));
 }
 
 /// Batches do not count each other's jobs, nor those of none.
@@ -230,8 +227,8 @@ pub async fn batches_are_counted_apart(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(counts(t, &first).await, (1, 1, 0, 0));
-    assert_eq!(counts(t, &second).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&first).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&second).await, (1, 0, 0, 0));
 }
 
 /// A job that waits for others is pending, and counted as failed when its parent takes it along.
@@ -249,7 +246,7 @@ pub async fn a_waiting_job_is_pending(t: &Scene) {
     t.bury(&lease).await;
 
     t.until(&[], "all are counted", async || t.batch(&batch).await.pending() == 0).await;
-    assert_eq!(counts(t, &batch).await, (3, 0, 3, 0));
+    assert_eq!(t.counts(&batch).await, (3, 0, 3, 0));
 }
 
 /// A child that fails with its enqueue is counted too.
@@ -260,7 +257,7 @@ pub async fn a_job_that_ends_with_its_enqueue_is_counted(t: &Scene) {
     child.record.batch = Some(batch.clone());
     t.add(&child).await;
 
-    assert_eq!(counts(t, &batch).await, (1, 0, 1, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 1, 0));
 }
 
 // Dead jobs
@@ -278,10 +275,10 @@ pub async fn a_requeued_job_is_pending_again(t: &Scene) {
 
     let again = t.batch(&batch).await;
     assert_eq!((again.state, again.ended_at), (BatchState::Closed, None));
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
     let lease = t.lease_one().await;
     t.ack(&lease).await;
-    assert_eq!(counts(t, &batch).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 1, 0, 0));
     assert_eq!(t.batch(&batch).await.state, BatchState::Succeeded);
 }
 
@@ -298,7 +295,7 @@ pub async fn a_refused_requeue_is_not_counted(t: &Scene) {
     let holder = t.enqueue_with(|record| record.unique = Some(key.into())).await;
 
     assert_eq!(t.requeue(dead).await, RequeueOutcome::Conflict(holder));
-    assert_eq!(counts(t, &batch).await, (1, 0, 1, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 1, 0));
 }
 
 /// People find the dead jobs of a batch, to retry just these.
@@ -328,7 +325,7 @@ pub async fn a_deleted_dead_job_stays_counted(t: &Scene) {
     let dead = t.dead_with(|record| record.batch = Some(batch.clone())).await;
     assert_eq!(t.delete(dead).await, DeleteOutcome::Deleted);
 
-    assert_eq!(counts(t, &batch).await, (1, 0, 1, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 1, 0));
     assert_eq!(failed(t, &batch).await, []);
 }
 
@@ -339,383 +336,12 @@ pub async fn a_pruned_dead_job_stays_counted(t: &Scene) {
     t.advance(super::DEAD_RETENTION.max_age);
     assert_eq!(t.maintain().await.pruned, 1);
 
-    assert_eq!(counts(t, &batch).await, (1, 0, 1, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 1, 0));
     assert_eq!(failed(t, &batch).await, []);
 }
 
-// The end
-
-/// An open batch does not end, whatever its jobs do.
-pub async fn an_open_batch_does_not_end(t: &Scene) {
-    let batch = t.open().await;
-    t.enqueue_in(&batch).await;
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-
-    assert_eq!(t.batch(&batch).await.state, BatchState::Open);
-}
-
-/// A closed batch ends with its last job.
-pub async fn a_closed_batch_ends_with_its_last_job(t: &Scene) {
-    let batch = t.open().await;
-    t.enqueue_in(&batch).await;
-    t.enqueue_in(&batch).await;
-    let closed = t.close(&batch).await;
-    assert_eq!((closed.state, closed.total, closed.pending()), (BatchState::Closed, 2, 2));
-    let leases = t.lease(2).await;
-    t.ack(&leases[0]).await;
-    assert_eq!(t.batch(&batch).await.state, BatchState::Closed);
-    t.advance(SECOND);
-    t.ack(&leases[1]).await;
-
-    let ended = t.batch(&batch).await;
-    assert_eq!((ended.state, ended.ended_at), (BatchState::Succeeded, Some(t.now())));
-}
-
-/// A batch whose jobs have ended before ends when it is closed.
-pub async fn a_batch_may_end_with_its_closing(t: &Scene) {
-    let batch = t.open().await;
-    t.enqueue_in(&batch).await;
-    let cancelled = t.enqueue_in(&batch).await;
-    t.cancel(cancelled).await;
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-
-    let ended = t.close(&batch).await;
-    assert_eq!((ended.state, ended.ended_at), (BatchState::Failed, Some(t.now())));
-    assert_eq!(t.batch(&batch).await, ended);
-}
-
-/// A batch without jobs has succeeded when it is closed.
-pub async fn an_empty_batch_ends_when_it_is_closed(t: &Scene) {
-    let batch = t.open().await;
-
-    assert_eq!(t.close(&batch).await.state, BatchState::Succeeded);
-}
-
-/// A batch is closed once.
-pub async fn a_batch_is_closed_once(t: &Scene) {
-    let batch = t.open().await;
-    t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    let closed = t.store().close_batch(&batch).await;
-    assert_eq!(closed.unwrap_err().kind(), ErrorKind::Conflict);
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-
-    let ended = t.store().close_batch(&batch).await;
-    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Conflict);
-    assert_eq!(t.batch(&batch).await.state, BatchState::Succeeded);
-}
-
-/// As long as it has not ended, a closed batch can be added to.
-pub async fn a_closed_batch_can_be_added_to(t: &Scene) {
-    let batch = t.open().await;
-    t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    let lease = t.lease_one().await;
-    t.enqueue_in(&batch).await;
-    t.ack(&lease).await;
-
-    assert_eq!(counts(t, &batch).await, (2, 1, 0, 0));
-    assert_eq!(t.batch(&batch).await.state, BatchState::Closed);
-}
-
-/// One that has ended cannot, and nothing of the call is written.
-pub async fn a_batch_that_has_ended_cannot_be_added_to(t: &Scene) {
-    let batch = t.open().await;
-    t.close(&batch).await;
-    let job = t.job_with(|record| record.batch = Some(batch.clone()));
-
-    assert_eq!(t.refusal(&[t.job(), job]).await, ErrorKind::Conflict);
-    assert_eq!(counts(t, &batch).await, (0, 0, 0, 0));
-    assert_eq!(t.stats().await.ready, 0);
-}
-
-/// A job that is known is a duplicate, whatever has become of its batch.
-pub async fn a_known_job_may_be_enqueued_again_after_the_end(t: &Scene) {
-    let batch = t.open().await;
-    let job = t.job_with(|record| {
-        record.batch = Some(batch.clone());
-        record.retention = Some(SECOND * 60);
-    });
-    t.add(&job).await;
-    t.close(&batch).await;
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
-    assert_eq!(counts(t, &batch).await, (1, 1, 0, 0));
-}
-
-/// A batch with a dead job that was brought back can be added to again.
-pub async fn a_retried_batch_can_be_added_to(t: &Scene) {
-    let batch = t.open().await;
-    let id = t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    let lease = t.lease_one().await;
-    t.bury(&lease).await;
-    t.requeue(id).await;
-    t.enqueue_in(&batch).await;
-
-    assert_eq!(counts(t, &batch).await, (2, 0, 0, 0));
-}
-
-// Listing and forgetting
-
-/// People see the batches of a queue, newest first.
-pub async fn batches_are_listed_newest_first(t: &Scene) {
-    let mut batches = Vec::new();
-    for _ in 0..3 {
-        batches.push(t.open().await);
-        t.advance(MS);
-    }
-    t.elsewhere().open().await;
-    let store = t.store();
-    let listed = store.batches(t.queue(), 0, 9).await.unwrap();
-    let listed: Vec<_> = listed.into_iter().map(|view| view.batch).collect();
-    assert_eq!(listed, [&batches[2], &batches[1], &batches[0]].map(Clone::clone));
-
-    let middle = store.batches(t.queue(), 1, 1).await.unwrap();
-    assert_eq!(middle, [t.batch(&batches[1]).await]);
-    assert_eq!(store.batches(&fresh_queue(), 0, 9).await.unwrap(), []);
-}
-
-/// A batch is forgotten when its retention is over, and nothing of it is left.
-pub async fn a_batch_is_forgotten_after_its_retention(t: &Scene) {
-    let batch = t.open_with(|new| new.retention = SECOND * 60).await;
-    t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    t.advance(SECOND * 3_600);
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-    t.advance(SECOND * 60 - MS);
-    t.maintain().await;
-    assert_eq!(t.batch(&batch).await.state, BatchState::Succeeded);
-
-    t.advance(MS);
-    t.maintain().await;
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
-    assert_eq!(t.store().batches(t.queue(), 0, 9).await.unwrap(), []);
-    t.assert_pristine().await;
-}
-
-/// So is one with all there can be to it.
-pub async fn a_forgotten_batch_leaves_nothing_behind(t: &Scene) {
-    let batch = t
-        .open_with(|new| {
-            new.on_success = Some(t.job());
-            new.cancel_on_failure = true;
-        })
-        .await;
-    for _ in 0..3 {
-        t.enqueue_in(&batch).await;
-    }
-    t.close(&batch).await;
-    let lease = t.lease_one().await;
-    t.bury(&lease).await;
-    assert_eq!(t.lease_ids(9).await, [], "the others were called off");
-    t.advance(super::DEAD_RETENTION.max_age.max(RETENTION));
-    t.maintain().await;
-
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
-    t.assert_pristine().await;
-}
-
-/// A batch that has not ended is not forgotten, however old it is.
-pub async fn a_batch_that_goes_on_is_not_forgotten(t: &Scene) {
-    let (open, closed) = (t.open().await, t.open().await);
-    t.enqueue_in(&closed).await;
-    t.close(&closed).await;
-    t.advance(RETENTION * 10);
-    t.maintain().await;
-
-    assert_eq!(t.batch(&open).await.state, BatchState::Open);
-    assert_eq!(t.batch(&closed).await.state, BatchState::Closed);
-}
-
-/// The retention is counted from the last end.
-pub async fn a_retried_batch_is_kept_from_its_new_end(t: &Scene) {
-    let batch = t.open().await;
-    let id = t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    let lease = t.lease_one().await;
-    t.bury(&lease).await;
-    t.advance(RETENTION - SECOND);
-    t.requeue(id).await;
-    t.advance(RETENTION);
-    t.maintain().await;
-    assert_eq!(t.batch(&batch).await.state, BatchState::Closed);
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-    t.advance(RETENTION - MS);
-    t.maintain().await;
-    assert_eq!(t.batch(&batch).await.state, BatchState::Succeeded);
-
-    t.advance(MS);
-    t.maintain().await;
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
-}
-
-/// Jobs of a batch that is forgotten run and end like any other.
-pub async fn a_job_may_outlive_its_batch(t: &Scene) {
-    let batch = t.open_with(|new| new.retention = SECOND).await;
-    let id = t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    let lease = t.lease_one().await;
-    t.bury(&lease).await;
-    t.advance(SECOND);
-    t.maintain().await;
-    assert_eq!(t.requeue(id).await, RequeueOutcome::Requeued);
-    let lease = t.lease_one().await;
-    t.ack(&lease).await;
-
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
-    t.assert_pristine().await;
-}
-
-// Calling off
-
-/// Jobs of a batch that was called off end instead of being leased.
-pub async fn jobs_of_a_batch_called_off_are_not_leased(t: &Scene) {
-    let batch = t.open().await;
-    for _ in 0..3 {
-        t.enqueue_in(&batch).await;
-    }
-    let other = t.enqueue().await;
-    t.close(&batch).await;
-    assert!(t.store().cancel_batch(&batch).await.unwrap());
-    assert!(t.batch(&batch).await.is_called_off);
-
-    assert_eq!(t.lease_ids(1).await, [other], "the others are in nobody's way");
-    assert_eq!(counts(t, &batch).await, (3, 0, 0, 3));
-    assert_eq!(t.batch(&batch).await.state, BatchState::Failed);
-}
-
-/// What runs goes on.
-pub async fn a_running_job_is_not_called_off(t: &Scene) {
-    let batch = t.open().await;
-    t.enqueue_in(&batch).await;
-    let lease = t.lease_one().await;
-    t.store().cancel_batch(&batch).await.unwrap();
-    assert_eq!(t.extend(&lease, SECOND).await, crate::lease::Extended::Yes);
-    t.ack(&lease).await;
-
-    assert_eq!(counts(t, &batch).await, (1, 1, 0, 0));
-}
-
-/// So does what has run, and failed or crashed.
-pub async fn a_job_that_has_started_is_not_called_off(t: &Scene) {
-    let batch = t.open().await;
-    let (failed, crashed) = (t.enqueue_in(&batch).await, t.enqueue_in(&batch).await);
-    let leases = t.lease(2).await;
-    t.retry(&leases[0], LEASE_AND_MORE).await;
-    t.crash().await;
-    t.store().cancel_batch(&batch).await.unwrap();
-    t.advance(LEASE_AND_MORE);
-
-    let mut leased = t.lease_ids(9).await;
-    leased.sort_unstable();
-    let mut started = [failed, crashed];
-    started.sort_unstable();
-    assert_eq!(leased, started);
-}
-
-/// What comes later is called off too.
-pub async fn a_job_added_to_a_batch_called_off_is_not_leased(t: &Scene) {
-    let batch = t.open().await;
-    t.store().cancel_batch(&batch).await.unwrap();
-    let id = t.enqueue_in(&batch).await;
-    assert_eq!(t.state(id).await, Some(JobState::Ready));
-
-    assert_eq!(t.lease_ids(1).await, []);
-    assert_eq!(t.state(id).await, None);
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 1));
-}
-
-/// Jobs that are kept are kept as cancelled.
-pub async fn a_job_called_off_may_be_kept(t: &Scene) {
-    let batch = t.open().await;
-    let id = t
-        .enqueue_with(|record| {
-            record.batch = Some(batch.clone());
-            record.retention = Some(SECOND);
-        })
-        .await;
-    t.store().cancel_batch(&batch).await.unwrap();
-    t.lease_ids(1).await;
-
-    assert_eq!(t.state(id).await, Some(JobState::Cancelled));
-}
-
-/// A batch that has ended cannot be called off any more.
-pub async fn a_batch_that_has_ended_is_not_called_off(t: &Scene) {
-    let batch = t.open().await;
-    t.close(&batch).await;
-    let ended = t.batch(&batch).await;
-
-    assert!(t.store().cancel_batch(&batch).await.unwrap(), "it is known");
-    assert_eq!(t.batch(&batch).await, ended);
-}
-
-/// A batch may call itself off with its first failure.
-pub async fn the_first_failure_may_call_off_the_rest(t: &Scene) {
-    let batch = t.open_with(|new| new.cancel_on_failure = true).await;
-    let cancelled = t.enqueue_in(&batch).await;
-    let failed = t.enqueue_in(&batch).await;
-    t.enqueue_in(&batch).await;
-    t.close(&batch).await;
-    t.cancel(cancelled).await;
-    assert!(!t.batch(&batch).await.is_called_off, "a cancelled job has not failed");
-    let lease = t.lease_one().await;
-    t.bury(&lease).await;
-    assert!(t.batch(&batch).await.is_called_off);
-    assert_eq!(t.lease_ids(9).await, []);
-    assert_eq!(counts(t, &batch).await, (3, 0, 1, 2));
-
-    t.requeue(failed).await;
-    let lease = t.lease_one().await;
-    assert_eq!(lease.job.id, failed, "who is brought back has started");
-    t.ack(&lease).await;
-    assert_eq!(counts(t, &batch).await, (3, 1, 0, 2));
-    assert_eq!(t.batch(&batch).await.state, BatchState::Failed);
-}
-
-/// A large batch that was called off is gone after some calls, none of which does all of it.
-pub async fn a_large_batch_is_called_off(t: &Scene) {
-    let batch = t.open().await;
-    let jobs: Vec<_> = (0..3_000).map(|_| t.job_with(|r| r.batch = Some(batch.clone()))).collect();
-    for jobs in jobs.chunks(500) {
-        t.add_all(jobs).await;
-    }
-    let other = t.enqueue().await;
-    t.close(&batch).await;
-    t.store().cancel_batch(&batch).await.unwrap();
-    let mut leased = Vec::new();
-    for _ in 0..100 {
-        let exchanged = t.exchange(&[], 1).await;
-        leased.extend(exchanged.leases.iter().map(|lease| lease.job.id));
-        if leased.is_empty() {
-            assert_eq!(exchanged.next_in, Some(AT_ONCE), "there is more to do");
-        } else {
-            break;
-        }
-    }
-
-    assert_eq!(leased, [other]);
-    assert_eq!(counts(t, &batch).await, (3_000, 0, 0, 3_000));
-}
-
-const LEASE_AND_MORE: Duration = Duration::from_secs(60);
-
 fn unknown(t: &Scene) -> BatchRef {
     BatchRef::new(t.queue().clone(), BatchId::from_bytes([7; 16]))
-}
-
-/// Total, done, failed, cancelled.
-async fn counts(t: &Scene, batch: &BatchRef) -> (u64, u64, u64, u64) {
-    let view = t.batch(batch).await;
-    (view.total, view.done, view.failed, view.cancelled)
 }
 
 /// The dead jobs of a batch, in an order to compare.

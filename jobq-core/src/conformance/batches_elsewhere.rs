@@ -19,12 +19,12 @@ pub async fn jobs_of_other_queues_are_counted_with_their_enqueue(t: &Scene) {
     let u = t.elsewhere();
     let batch = t.open().await;
     u.enqueue_in(&batch).await;
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
 
     let here = t.job_with(|record| record.batch = Some(batch.clone()));
     let there = u.job_with(|record| record.batch = Some(batch.clone()));
     t.add_all(&[here, there]).await;
-    assert_eq!(counts(t, &batch).await, (3, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (3, 0, 0, 0));
 }
 
 /// Every end in another queue is counted.
@@ -43,9 +43,9 @@ pub async fn every_end_in_another_queue_is_counted(t: &Scene) {
     let deleted = u.schedule_in(&batch).await;
     u.delete(deleted).await;
 
-    t.until(&[&u], "all ends are counted", async || counts(t, &batch).await == (5, 1, 1, 2)).await;
+    t.until(&[&u], "all ends are counted", async || t.counts(&batch).await == (5, 1, 1, 2)).await;
     t.calm_down(&[&u]).await;
-    assert_eq!(counts(t, &batch).await, (5, 1, 1, 2));
+    assert_eq!(t.counts(&batch).await, (5, 1, 1, 2));
 }
 
 /// A batch without jobs at home ends with its last job elsewhere, and tells so once.
@@ -70,7 +70,7 @@ pub async fn a_batch_ends_with_its_last_job_elsewhere(t: &Scene) {
     .await;
 
     t.calm_down(&[&u, &v]).await;
-    assert_eq!(counts(t, &batch).await, (4, 4, 0, 0));
+    assert_eq!(t.counts(&batch).await, (4, 4, 0, 0));
     let lease = t.lease_one().await;
     assert_eq!(lease.job.id, callback.record.id);
     t.ack(&lease).await;
@@ -127,7 +127,7 @@ pub async fn duplicates_elsewhere_are_not_counted(t: &Scene) {
     });
     u.add_all(&[job.clone(), job.clone(), rival.clone()]).await;
     u.add_all(&[rival, job]).await;
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
     t.close(&batch).await;
     let lease = u.lease_one().await;
     u.ack(&lease).await;
@@ -149,7 +149,7 @@ pub async fn refused_jobs_elsewhere_are_not_counted(t: &Scene) {
 
     let job = u.job_with(|record| record.batch = Some(batch.clone()));
     assert_eq!(u.refusal(&[job]).await, ErrorKind::Limited);
-    assert_eq!(counts(t, &batch).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));
     t.close(&batch).await;
     let lease = u.lease_one().await;
     u.ack(&lease).await;
@@ -191,7 +191,7 @@ pub async fn an_impossible_batch_elsewhere_is_refused(t: &Scene) {
         let refused = u.job_with(|record| record.batch = Some(batch));
         assert_eq!(u.refusal(&[u.job(), counted, refused]).await, kind);
     }
-    assert_eq!(counts(t, &open).await, (0, 0, 0, 0), "counted, and taken back");
+    assert_eq!(t.counts(&open).await, (0, 0, 0, 0), "counted, and taken back");
     u.assert_pristine().await;
 }
 
@@ -213,7 +213,7 @@ pub async fn a_known_job_elsewhere_may_be_enqueued_again(t: &Scene) {
     .await;
 
     assert_eq!(u.add(&job).await, Enqueued::Duplicate(job.record.id));
-    assert_eq!(counts(t, &batch).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&batch).await, (1, 1, 0, 0));
 }
 
 /// A batch does not end under a job that adds another one before it ends, whatever queue that is in.
@@ -227,7 +227,7 @@ pub async fn a_job_may_add_to_its_batch_elsewhere(t: &Scene) {
     u.ack(&lease).await;
     t.calm_down(&[&u, &v]).await;
     assert_eq!(t.batch(&batch).await.state, BatchState::Closed);
-    assert_eq!(counts(t, &batch).await, (2, 1, 0, 0));
+    assert_eq!(t.counts(&batch).await, (2, 1, 0, 0));
     let lease = v.lease_one().await;
     v.ack(&lease).await;
 
@@ -259,7 +259,7 @@ pub async fn a_dead_job_elsewhere_is_found_and_retried(t: &Scene) {
     u.delete(id).await;
 
     t.until(&[&u], "the dead job is not found any more", async || {
-        counts(t, &batch).await == (1, 0, 1, 0)
+        t.counts(&batch).await == (1, 0, 1, 0)
             && t.store().failed_of_batch(&batch, 0, 9).await.unwrap().is_empty()
     })
     .await;
@@ -278,7 +278,7 @@ pub async fn jobs_elsewhere_are_called_off(t: &Scene) {
     assert_eq!(u.lease_ids(9).await, [other]);
     assert_eq!(v.lease_ids(9).await, []);
     t.until(&[&u, &v], "they are counted as cancelled", async || {
-        counts(t, &batch).await == (2, 0, 0, 2)
+        t.counts(&batch).await == (2, 0, 0, 2)
     })
     .await;
     u.enqueue_in(&batch).await;
@@ -307,10 +307,8 @@ pub async fn jobs_elsewhere_stay_called_off(t: &Scene) {
 
     assert_eq!(u.state(late.record.id).await, Some(JobState::Ready));
     assert_eq!(u.lease_ids(9).await, []);
-    t.until(&[&u], "it is counted as cancelled", async || {
-        counts(t, &batch).await == (2, 1, 0, 1)
-    })
-    .await;
+    t.until(&[&u], "it is counted as cancelled", async || t.counts(&batch).await == (2, 1, 0, 1))
+        .await;
 }
 
 /// A failure in one queue may call off the rest in another.
@@ -340,10 +338,10 @@ pub async fn a_repeated_settlement_elsewhere_counts_once(t: &Scene) {
     let all: Vec<_> = u.lease(5).await.into_iter().map(done).collect();
     u.settle_all(&all).await;
     u.settle_all(&all).await;
-    t.until(&[&u], "all are counted", async || counts(t, &batch).await.1 == 5).await;
+    t.until(&[&u], "all are counted", async || t.counts(&batch).await.1 == 5).await;
 
     t.calm_down(&[&u]).await;
-    assert_eq!(counts(t, &batch).await, (5, 5, 0, 0));
+    assert_eq!(t.counts(&batch).await, (5, 5, 0, 0));
 }
 
 /// Nothing is left of a batch in any queue.
@@ -367,10 +365,4 @@ pub async fn a_batch_leaves_nothing_behind_elsewhere(t: &Scene) {
     assert_eq!(t.store().batch(&batch).await.unwrap(), None);
     t.assert_pristine().await;
     u.assert_pristine().await;
-}
-
-/// Total, done, failed, cancelled.
-async fn counts(t: &Scene, batch: &BatchRef) -> (u64, u64, u64, u64) {
-    let view = t.batch(batch).await;
-    (view.total, view.done, view.failed, view.cancelled)
 }

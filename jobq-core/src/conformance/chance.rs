@@ -36,6 +36,9 @@ pub(super) struct Chance {
     workers: [WorkerId; 3],
     /// Every id that was ever enqueued.
     pub(super) ids: Vec<JobId>,
+    /// Those of jobs with a throttle: a key may outlast its holder, and should not be taken for that
+    /// of another job under the same id.
+    throttled: Vec<JobId>,
     /// Every lease that was ever given.
     pub(super) leases: Vec<Arc<Lease>>,
 }
@@ -48,6 +51,7 @@ impl Chance {
             workers: std::array::from_fn(|_| WorkerId::from_u64(random.u64(1..))),
             random,
             ids: Vec::new(),
+            throttled: Vec::new(),
             leases: Vec::new(),
         }
     }
@@ -76,7 +80,7 @@ impl Chance {
     /// unique key of few.
     pub(super) fn job(&mut self, t: &Scene) -> NewJob {
         let id = match self.random.choice(&self.ids) {
-            Some(known) if self.random.u32(..5) == 0 => *known,
+            Some(known) if self.random.u32(..5) == 0 && !self.throttled.contains(known) => *known,
             _ => JobId::from_bytes(self.random.u128(..).to_be_bytes()),
         };
         let template = t.job().record;
@@ -93,6 +97,9 @@ impl Chance {
         }
         if self.random.u32(..3) == 0 {
             record.retention = Some(SECOND + self.seconds_below(120));
+        }
+        if record.unique.is_some_and(|u| matches!(u.mode, UniqueMode::Throttle { .. })) {
+            self.throttled.push(id);
         }
         let when = match self.random.u32(..10) {
             0..6 => When::Now,
@@ -114,16 +121,18 @@ impl Chance {
             2 | 3 => UniqueMode::WhileRunning,
             4 => UniqueMode::Throttle { per: MS + self.seconds_below(40) },
             5 => {
-                let at_most = self.random.bool().then(|| MS + self.seconds_below(30));
-                UniqueMode::Debounce { delay: MS + self.seconds_below(15), at_most }
+                let delay = MS + self.seconds_below(15);
+                let at_most = self.random.bool().then(|| delay + self.seconds_below(15));
+                UniqueMode::Debounce { delay, at_most }
             }
             _ => UniqueMode::LatestWins,
         };
         if self.random.u32(..4) > 0 {
             return Unique::new(key, mode);
         }
-        let key = UniqueKey::new(t.queue().as_str(), &self.random.u8(..2)).unwrap();
-        Unique::new(key, mode).everywhere()
+        let everywhere = UniqueKey::new(t.queue().as_str(), &self.random.u8(..2)).unwrap();
+        let unique = Unique::new(everywhere, mode).everywhere();
+        if unique.check().is_ok() { unique } else { Unique::new(key, mode) }
     }
 
     /// One of the keys that random jobs have.

@@ -429,6 +429,15 @@ impl World {
         }
     }
 
+    /// Whether a batch was called off in the very step that ended it is a matter of who was told first.
+    pub(super) fn agree_on_called_off(&mut self, seen: &BTreeMap<BatchRef, Seen>) {
+        for batch in self.batches.iter_mut().filter(|batch| batch.had_ended) {
+            if let Some((_, _, is_called_off, _)) = seen.get(&batch.new.batch) {
+                batch.is_called_off = *is_called_off;
+            }
+        }
+    }
+
     fn add_part(&mut self, batch: &BatchRef, part: Part) -> Result<(), ErrorKind> {
         let of = self.batches.iter_mut().find(|other| other.new.batch == *batch);
         let of = of.ok_or(ErrorKind::NotFound)?;

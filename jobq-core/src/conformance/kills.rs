@@ -91,8 +91,7 @@ struct Crew {
 impl Crew {
     fn new() -> Self {
         let seed = fastrand::u64(..1 << 32);
-        // Shown when the test fails.
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         Self {
             seed,
             chance: fastrand::Rng::with_seed(seed),

@@ -29,7 +29,9 @@
 #![allow(clippy::unwrap_used, reason = "this is test code: a panic is how it says what is wrong")]
 
 pub mod batch_callbacks;
+pub mod batch_ends;
 pub mod batches;
+pub mod batches_called_off;
 pub mod batches_elsewhere;
 pub mod breaker;
 pub mod cancel;
@@ -58,8 +60,11 @@ mod oracle_keys;
 mod oracle_limits;
 mod oracle_turns;
 pub mod order;
+pub mod parent_failures;
 pub mod parents;
 pub mod parents_elsewhere;
+pub mod parents_refused;
+pub mod parents_to_come;
 pub mod pause;
 pub mod prune;
 pub mod rates;
@@ -70,6 +75,7 @@ pub mod requeue;
 pub mod rest;
 pub mod retry;
 mod scene;
+mod scene_flow;
 pub mod schedule;
 pub mod settings;
 pub mod settle;

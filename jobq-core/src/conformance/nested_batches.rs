@@ -12,7 +12,7 @@ pub async fn a_nested_batch_counts_as_one_job(t: &Scene) {
     t.enqueue_in(&inner).await;
     t.enqueue_in(&inner).await;
 
-    assert_eq!(counts(t, &outer).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 0, 0, 0));
     assert_eq!(t.batch(&inner).await.parent, Some(outer));
 }
 
@@ -28,7 +28,7 @@ pub async fn a_nested_batch_that_succeeds_is_done(t: &Scene) {
     assert_eq!(t.batch(&outer).await.state, BatchState::Closed, "the inner one is open");
     t.close(&inner).await;
 
-    assert_eq!(counts(t, &outer).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 1, 0, 0));
     assert_eq!(t.batch(&outer).await.state, BatchState::Succeeded);
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
 }
@@ -42,11 +42,11 @@ pub async fn a_nested_batch_that_fails_has_failed(t: &Scene) {
     t.enqueue_in(&inner).await;
     t.close(&inner).await;
     t.cancel(cancelled).await;
-    assert_eq!(counts(t, &outer).await, (1, 0, 0, 0), "not before its end");
+    assert_eq!(t.counts(&outer).await, (1, 0, 0, 0), "not before its end");
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(counts(t, &outer).await, (1, 0, 1, 0));
+    assert_eq!(t.counts(&outer).await, (1, 0, 1, 0));
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
     assert_eq!(t.store().failed_of_batch(&outer, 0, 9).await.unwrap(), [], "it is no job");
 }
@@ -63,12 +63,12 @@ pub async fn a_nested_batch_that_is_retried_is_pending_again(t: &Scene) {
     t.bury(&lease).await;
     assert_eq!(t.batch(&outer).await.state, BatchState::Failed);
     t.requeue(id).await;
-    assert_eq!(counts(t, &outer).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 0, 0, 0));
     assert_eq!(t.batch(&outer).await.state, BatchState::Closed);
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(counts(t, &outer).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 1, 0, 0));
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
 }
 
@@ -105,7 +105,7 @@ pub async fn a_batch_may_have_jobs_and_batches(t: &Scene) {
     let lease = t.lease_one().await;
     t.bury(&lease).await;
 
-    assert_eq!(counts(t, &outer).await, (3, 1, 1, 0));
+    assert_eq!(t.counts(&outer).await, (3, 1, 1, 0));
 }
 
 /// Opening it again counts it once.
@@ -114,12 +114,12 @@ pub async fn a_nested_batch_is_counted_once(t: &Scene) {
     let new = NewBatch { parent: Some(outer.clone()), ..t.new_batch() };
     assert!(t.store().open_batch(&new).await.unwrap());
     assert!(!t.store().open_batch(&new).await.unwrap());
-    assert_eq!(counts(t, &outer).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 0, 0, 0));
     t.close(&new.batch).await;
     t.close(&outer).await;
 
     assert!(!t.store().open_batch(&new).await.unwrap(), "known, though its parent has ended");
-    assert_eq!(counts(t, &outer).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 1, 0, 0));
 }
 
 /// A parent that is not known or has ended is refused, and nothing is opened.
@@ -165,7 +165,7 @@ pub async fn nested_batches_are_called_off_with_their_parent(t: &Scene) {
     }
 
     assert_eq!(t.lease_ids(9).await, []);
-    assert_eq!(counts(t, &outer).await, (2, 0, 2, 0));
+    assert_eq!(t.counts(&outer).await, (2, 0, 2, 0));
     assert_eq!(t.batch(&outer).await.state, BatchState::Failed);
 }
 
@@ -180,7 +180,7 @@ pub async fn a_parent_is_not_called_off_with_a_nested_batch(t: &Scene) {
 
     assert_eq!(t.lease_ids(9).await, [other]);
     assert!(!t.batch(&outer).await.is_called_off);
-    assert_eq!(counts(t, &outer).await, (2, 0, 1, 0));
+    assert_eq!(t.counts(&outer).await, (2, 0, 1, 0));
 }
 
 /// A nested batch that fails may call off the rest of its parent.
@@ -195,7 +195,7 @@ pub async fn a_nested_failure_may_call_off_the_rest(t: &Scene) {
 
     assert!(t.batch(&outer).await.is_called_off);
     assert_eq!(t.lease_ids(9).await, []);
-    assert_eq!(counts(t, &outer).await, (2, 0, 1, 1));
+    assert_eq!(t.counts(&outer).await, (2, 0, 1, 1));
 }
 
 /// Batches of different queues may be nested.
@@ -204,7 +204,7 @@ pub async fn a_nested_batch_may_be_at_home_elsewhere(t: &Scene) {
     let callback = t.job();
     let outer = t.open_with(|new| new.on_success = Some(callback.clone())).await;
     let inner = nested(&u, &outer).await;
-    assert_eq!(counts(t, &outer).await, (1, 0, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 0, 0, 0));
     let id = u.enqueue_in(&inner).await;
     t.close(&outer).await;
     u.close(&inner).await;
@@ -227,7 +227,7 @@ pub async fn a_nested_batch_may_be_at_home_elsewhere(t: &Scene) {
     .await;
 
     t.calm_down(&[&u]).await;
-    assert_eq!(counts(t, &outer).await, (1, 1, 0, 0));
+    assert_eq!(t.counts(&outer).await, (1, 1, 0, 0));
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
 }
 
@@ -265,10 +265,4 @@ pub async fn nested_batches_leave_nothing_behind(t: &Scene) {
 
 async fn nested(t: &Scene, outer: &BatchRef) -> BatchRef {
     t.open_with(|new| new.parent = Some(outer.clone())).await
-}
-
-/// Total, done, failed, cancelled.
-async fn counts(t: &Scene, batch: &BatchRef) -> (u64, u64, u64, u64) {
-    let view = t.batch(batch).await;
-    (view.total, view.done, view.failed, view.cancelled)
 }

@@ -76,7 +76,9 @@ impl Oracle {
         let mut jobs: Vec<&Known> = self.jobs.iter().filter(|j| j.view.state == state).collect();
         jobs.sort_by_key(|job| (job.view.at, job.view.record.id));
         if state == JobState::Ready {
-            jobs.sort_by_key(|job| (job.lane().cloned(), Reverse(job.view.record.priority), job.place));
+            jobs.sort_by_key(|job| {
+                (job.lane().cloned(), Reverse(job.view.record.priority), job.place)
+            });
             let held_back = jobs.extract_if(.., |job| job.held_back.is_some());
             let mut held_back: Vec<&Known> = held_back.collect();
             held_back.sort_by_key(|job| job.view.record.id);

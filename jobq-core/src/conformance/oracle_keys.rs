@@ -40,8 +40,7 @@ impl Oracle {
         let mut jobs = self.jobs.iter();
         let is_waiting = jobs.any(|j| j.view.record.id == holder && waits.contains(&j.view.state));
         let mode = new.record.unique.map(|unique| unique.mode);
-        is_waiting
-            && matches!(mode, Some(UniqueMode::Debounce { .. } | UniqueMode::LatestWins))
+        is_waiting && matches!(mode, Some(UniqueMode::Debounce { .. } | UniqueMode::LatestWins))
     }
 
     /// Makes a job the waiting holder of its key, if that is its mode.
@@ -74,9 +73,9 @@ impl Oracle {
 
     /// A job ends, or is deleted.
     pub(super) fn leave_key(&mut self, id: JobId, is_called_off: bool, now: Timestamp) {
-        self.keys.holds.retain(|hold| {
-            hold.holder != id || (hold.until.is_some() && !is_called_off)
-        });
+        self.keys
+            .holds
+            .retain(|hold| hold.holder != id || (hold.until.is_some() && !is_called_off));
         let was_next = self.keys.let_go.extract_if(.., |(_, next)| *next == id).next();
         if let Some((key, _)) = was_next
             && self.runner(key).is_none()

@@ -29,6 +29,9 @@ struct Turn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stop(pub(super) Option<Timestamp>);
 
+/// What decides whose turn it is.
+type Rank = (Priority, u64, Option<LaneKey>);
+
 impl Oracle {
     /// Leases the job that is next, until then; who holds it is said later.
     pub(super) fn lease_next(&mut self, until: Timestamp, now: Timestamp) -> Result<JobView, Stop> {
@@ -100,13 +103,12 @@ impl Oracle {
         if !is_waiting {
             return self.first_of(None).map(|job| job.view.clone()).ok_or(Stop(None));
         }
-        let mut best: Option<((Priority, u64, Option<LaneKey>), &Known)> = None;
+        let mut best: Option<(Rank, &Known)> = None;
         let mut until: Option<Timestamp> = None;
         for (lane, turn) in self.turns.lanes.iter().filter(|(_, turn)| turn.waits) {
             let job = self.first_of(lane.as_ref()).expect("a lane that waits has a job");
             let cost = job.view.record.cost;
-            let obstacle =
-                lane.as_ref().map_or(Ok(()), |lane| self.lane_obstacle(lane, cost, now));
+            let obstacle = lane.as_ref().map_or(Ok(()), |lane| self.lane_obstacle(lane, cost, now));
             if let Err(at) = obstacle {
                 until = until.into_iter().chain(at).min();
                 continue;
@@ -114,8 +116,7 @@ impl Oracle {
             // A lane that could not be served meanwhile is not owed the turns it has missed.
             let tag = turn.tag.max(self.present(turn.level));
             let goes_before = |best: &(Priority, u64, Option<LaneKey>)| {
-                turn.level > best.0
-                    || (turn.level == best.0 && (tag, lane) < (best.1, &best.2))
+                turn.level > best.0 || (turn.level == best.0 && (tag, lane) < (best.1, &best.2))
             };
             if best.as_ref().is_none_or(|(rank, _)| goes_before(rank)) {
                 best = Some(((turn.level, tag, lane.clone()), job));

@@ -136,6 +136,37 @@ pub async fn a_costly_job_is_not_overtaken(t: &Scene) {
     assert_eq!(t.lease_ids(9).await, [costly, cheap]);
 }
 
+/// When the costly job is called off the next one is looked at, at once.
+pub async fn a_lane_comes_back_when_its_costly_job_is_called_off(t: &Scene) {
+    limit(t, "10/min").await;
+    costing(t, "a", 8).await;
+    let costly = costing(t, "a", 3).await;
+    let cheap = costing(t, "a", 2).await;
+    t.lease_one().await;
+    assert_eq!(t.lease_ids(9).await, []);
+    t.cancel(costly).await;
+
+    assert_eq!(t.lease_ids(9).await, [cheap]);
+}
+
+/// So is a cheaper job of a higher priority that comes meanwhile.
+pub async fn an_urgent_job_brings_a_lane_back(t: &Scene) {
+    limit(t, "10/min").await;
+    costing(t, "a", 8).await;
+    costing(t, "a", 3).await;
+    t.lease_one().await;
+    assert_eq!(t.lease_ids(9).await, []);
+    let urgent = t
+        .enqueue_with(|record| {
+            record.lane = Some(lane_key("a"));
+            record.priority = crate::Priority::HIGHEST;
+        })
+        .await;
+
+    assert_eq!(t.lease_ids(9).await, [urgent]);
+    assert_eq!(t.next_in().await, Some(LEASE));
+}
+
 /// A cost above the rate takes all of it.
 pub async fn a_cost_above_the_rate_takes_all_of_it(t: &Scene) {
     for rate in ["10/s", "10/s sliding", "20/s burst 10"] {

@@ -341,8 +341,7 @@ macro_rules! __conformance_suite {
                 both_holders_can_be_seen
                 a_key_may_count_in_all_queues
                 a_key_of_a_queue_is_another_than_everywhere
-                a_job_takes_the_place_of_one_in_another_queue
-                a_job_waits_for_one_in_another_queue
+                a_key_everywhere_replaces_and_holds_back_nobody
             }
             parents {
                 a_job_with_a_live_parent_waits
@@ -355,16 +354,6 @@ macro_rules! __conformance_suite {
                 a_child_may_be_due_at_an_instant
                 an_attempt_that_does_not_end_its_job_tells_nobody
                 a_completed_parent_counts_at_once
-                a_dead_parent_fails_its_child
-                every_way_to_end_badly_fails_a_child
-                a_child_may_be_skipped
-                a_child_may_continue
-                a_failed_parent_counts_at_once
-                a_kept_cancelled_parent_counts_as_failed
-                one_failed_parent_is_enough
-                a_failure_goes_down_the_line
-                a_requeued_parent_does_not_bring_back_its_children
-                a_requeued_child_runs
                 a_child_reads_the_results_of_its_parents
                 a_child_reads_the_result_of_a_kept_parent
                 parents_that_have_not_ended_are_not_told
@@ -375,6 +364,20 @@ macro_rules! __conformance_suite {
                 a_waiting_job_holds_its_key
                 a_child_becomes_ready_while_the_queue_is_paused
                 a_waiting_job_is_not_added_again
+            }
+            parent_failures {
+                a_dead_parent_fails_its_child
+                every_way_to_end_badly_fails_a_child
+                a_child_may_be_skipped
+                a_child_may_continue
+                a_failed_parent_counts_at_once
+                a_kept_cancelled_parent_counts_as_failed
+                one_failed_parent_is_enough
+                a_failure_goes_down_the_line
+                a_requeued_parent_does_not_bring_back_its_children
+                a_requeued_child_runs
+            }
+            parents_refused {
                 an_unknown_parent_is_refused
                 a_parent_that_left_nothing_behind_is_refused
                 a_known_child_may_be_enqueued_again_without_its_parents
@@ -384,6 +387,8 @@ macro_rules! __conformance_suite {
                 too_many_parents_are_refused
                 too_many_children_are_refused
                 impossible_families_are_refused
+            }
+            parents_to_come {
                 a_parent_may_be_enqueued_after_its_child
                 a_parent_to_come_may_come_first
                 a_parent_to_come_may_have_ended
@@ -432,6 +437,8 @@ macro_rules! __conformance_suite {
                 the_dead_jobs_of_a_batch_are_found
                 a_deleted_dead_job_stays_counted
                 a_pruned_dead_job_stays_counted
+            }
+            batch_ends {
                 an_open_batch_does_not_end
                 a_closed_batch_ends_with_its_last_job
                 a_batch_may_end_with_its_closing
@@ -447,6 +454,8 @@ macro_rules! __conformance_suite {
                 a_batch_that_goes_on_is_not_forgotten
                 a_retried_batch_is_kept_from_its_new_end
                 a_job_may_outlive_its_batch
+            }
+            batches_called_off {
                 jobs_of_a_batch_called_off_are_not_leased
                 a_running_job_is_not_called_off
                 a_job_that_has_started_is_not_called_off
@@ -483,12 +492,14 @@ macro_rules! __conformance_suite {
                 a_callback_may_go_to_another_queue
                 a_callback_wakes_a_worker_elsewhere
                 duplicates_elsewhere_are_not_counted
+                refused_jobs_elsewhere_are_not_counted
                 a_batch_of_duplicates_ends
                 an_impossible_batch_elsewhere_is_refused
                 a_known_job_elsewhere_may_be_enqueued_again
                 a_job_may_add_to_its_batch_elsewhere
                 a_dead_job_elsewhere_is_found_and_retried
                 jobs_elsewhere_are_called_off
+                jobs_elsewhere_stay_called_off
                 a_failure_elsewhere_may_call_off_the_rest
                 a_repeated_settlement_elsewhere_counts_once
                 a_batch_leaves_nothing_behind_elsewhere
@@ -653,6 +664,8 @@ macro_rules! __conformance_suite {
                 a_bucket_holds_no_more_than_its_burst
                 a_job_takes_its_cost
                 a_costly_job_is_not_overtaken
+                a_lane_comes_back_when_its_costly_job_is_called_off
+                an_urgent_job_brings_a_lane_back
                 a_cost_above_the_rate_takes_all_of_it
                 a_used_up_lane_holds_up_no_other
                 a_lane_comes_back_to_its_turn
@@ -959,8 +972,13 @@ mod tests {
             ("unique_modes", include_str!("unique_modes.rs")),
             ("unique_running", include_str!("unique_running.rs")),
             ("parents", include_str!("parents.rs")),
+            ("parent_failures", include_str!("parent_failures.rs")),
+            ("parents_refused", include_str!("parents_refused.rs")),
+            ("parents_to_come", include_str!("parents_to_come.rs")),
             ("parents_elsewhere", include_str!("parents_elsewhere.rs")),
             ("batches", include_str!("batches.rs")),
+            ("batch_ends", include_str!("batch_ends.rs")),
+            ("batches_called_off", include_str!("batches_called_off.rs")),
             ("batch_callbacks", include_str!("batch_callbacks.rs")),
             ("batches_elsewhere", include_str!("batches_elsewhere.rs")),
             ("nested_batches", include_str!("nested_batches.rs")),

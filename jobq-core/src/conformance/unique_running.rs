@@ -2,6 +2,7 @@
 
 use super::Scene;
 use super::scene::{AT_ONCE, LEASE, SECOND, fresh_queue, lane_key};
+use crate::error::ErrorKind;
 use crate::id::{JobId, WorkerId};
 use crate::inspect::RequeueOutcome;
 use crate::job_ref::JobRef;
@@ -336,48 +337,16 @@ pub async fn a_key_of_a_queue_is_another_than_everywhere(t: &Scene) {
     assert_eq!(t.add(&here).await, Enqueued::Created(here.record.id));
     let key = everywhere.record.unique.unwrap().key;
     let holders = t.store().unique(t.queue(), key).await.unwrap();
-    assert_eq!(holders, [&here, &everywhere].map(|job| reference(job)));
+    assert_eq!(holders, [&here, &everywhere].map(reference));
 }
 
-/// A job may take the place of one in another queue.
-pub async fn a_job_takes_the_place_of_one_in_another_queue(t: &Scene) {
-    for mode in [LATEST, UniqueMode::Debounce { delay: SECOND, at_most: None }] {
-        let mut first = everywhere(t, mode);
-        first.record.retention = Some(SECOND * 60);
-        let mut second = first.clone();
-        second.record.id = JobId::from_key(&format!("{mode:?} {}", first.record.id));
-        second.record.queue = fresh_queue();
-        t.add(&first).await;
-
-        let (id, previous) = (second.record.id, first.record.id);
-        assert_eq!(t.add(&second).await, Enqueued::Replaced { id, previous });
-        assert_eq!(t.state(previous).await, Some(JobState::Cancelled));
-        t.advance(SECOND);
-        assert_eq!(t.lease_ids(9).await, []);
-        let key = first.record.unique.unwrap().key;
-        assert_eq!(t.store().unique(t.queue(), key).await.unwrap(), [reference(&second)]);
+/// A key among all queues comes in no mode that would change a job of another queue.
+pub async fn a_key_everywhere_replaces_and_holds_back_nobody(t: &Scene) {
+    for mode in [LATEST, WHILE_RUNNING, UniqueMode::Debounce { delay: SECOND, at_most: None }] {
+        let refused = t.store().enqueue_batch(&[everywhere(t, mode)]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{mode:?}");
     }
-}
-
-/// A job is held back for one that runs in another queue, and let go at its end.
-pub async fn a_job_waits_for_one_in_another_queue(t: &Scene) {
-    let here = everywhere(t, WHILE_RUNNING);
-    let mut there = everywhere(t, WHILE_RUNNING);
-    there.record.queue = fresh_queue();
-    there.record.unique = here.record.unique;
-    t.add(&here).await;
-    t.add(&there).await;
-    let request = crate::LeaseRequest::new(t.worker(), 1, LEASE);
-    let elsewhere = t.store().exchange(&there.record.queue, &[], Some(request)).await.unwrap();
-    assert_eq!(elsewhere.leases.len(), 1);
-    assert_eq!(t.lease_ids(9).await, []);
-    t.calm().await;
-
-    let done = Settlement::new(elsewhere.leases[0].clone(), Next::Complete { result: None });
-    let settle = t.store().exchange(&there.record.queue, std::slice::from_ref(&done), None);
-    let (_, settled) = tokio::join!(t.woken(), settle);
-    assert_eq!(settled.unwrap().held, [Held::Yes]);
-    assert_eq!(t.lease_ids(9).await, [here.record.id]);
+    assert_eq!(t.stats().await.ready, 0);
 }
 
 const KEY: UniqueKey = UniqueKey::from_bytes([1; 16]);

@@ -1,6 +1,5 @@
 //! How jobs take, hold and free their unique keys as they go through their lives.
 
-use super::notes::News;
 use super::places::Place;
 use super::queue_state::{Ending, QueueState};
 use super::unique::{Keys, Leaving, Verdict};
@@ -20,16 +19,6 @@ pub(super) enum Admission {
     InPlaceOf(JobId),
 }
 
-/// What its key says to a job that is next to be leased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permission {
-    Granted,
-    /// Another job runs with the key.
-    HeldBack,
-    /// Another job has taken its place.
-    Displaced,
-}
-
 impl QueueState {
     /// Gives a new job its unique key, unless another one has it. The one whose place it takes has
     /// ended when this returns.
@@ -38,16 +27,20 @@ impl QueueState {
             return Admission::Free;
         };
         let job = self.job_ref(new.record.id);
-        let since = self.with_keys(unique.scope, |keys| keys.since(unique.key, now));
-        match self.key_verdict(&unique, now) {
-            Verdict::Duplicate(holder) => Admission::Duplicate(holder.id),
-            Verdict::Free => {
-                self.with_keys(unique.scope, |keys| keys.take(&unique, job, now, now));
-                Admission::Free
+        // In one step: another queue may ask for the same key.
+        let (verdict, since) = self.with_keys(unique.scope, |keys| {
+            let (verdict, since) = (keys.verdict(&unique, now), keys.since(unique.key, now));
+            if verdict == Verdict::Free {
+                keys.take(&unique, job.clone(), now, now);
             }
+            (verdict, since)
+        });
+        match verdict {
+            Verdict::Duplicate(holder) => Admission::Duplicate(holder.id),
+            Verdict::Free => Admission::Free,
             Verdict::Replaces(previous) => {
                 let id = previous.id;
-                self.displace(&unique, previous, now);
+                self.end(id, Ending::Cancelled, now);
                 self.with_keys(unique.scope, |keys| keys.take(&unique, job, since, now));
                 Admission::InPlaceOf(id)
             }
@@ -86,18 +79,15 @@ impl QueueState {
         })
     }
 
-    /// Gives the key to a job that is about to be leased, if it may be as far as its key is concerned.
-    pub(super) fn start_key(&mut self, unique: &Unique, id: JobId) -> Permission {
+    /// Gives the key to a job that is about to be leased; `false` if another one runs with it.
+    pub(super) fn start_key(&mut self, unique: &Unique, id: JobId) -> bool {
         let job = self.job_ref(id);
         self.with_keys(unique.scope, |keys| {
-            if keys.is_displaced(&job) {
-                Permission::Displaced
-            } else if keys.is_blocked(unique) {
-                Permission::HeldBack
-            } else {
+            let may_run = !keys.is_blocked(unique);
+            if may_run {
                 keys.started(unique, &job);
-                Permission::Granted
             }
+            may_run
         })
     }
 
@@ -135,23 +125,6 @@ impl QueueState {
         }
     }
 
-    /// A job that was held back may be leased.
-    pub(super) fn key_freed(&mut self, id: JobId, now: Timestamp) {
-        if self.jobs.get(&id).is_some_and(|job| matches!(job.place, Place::HeldBack)) {
-            self.move_to(id, now, |places, record| places.push_front(record, now));
-        }
-    }
-
-    /// Another queue has a job that takes the place of this one.
-    pub(super) fn place_taken(&mut self, id: JobId, now: Timestamp) {
-        let waits = self.jobs.get(&id).is_some_and(|job| {
-            job.place.state().is_live() && !matches!(job.place, Place::Leased { .. })
-        });
-        if waits {
-            self.end(id, Ending::Cancelled, now);
-        }
-    }
-
     /// The job that another one is held back for, or will be.
     pub(super) fn key_blocker(&mut self, unique: &Unique, id: JobId) -> Option<JobId> {
         let job = self.job_ref(id);
@@ -169,21 +142,12 @@ impl QueueState {
         JobRef::new(self.notes.owner().clone(), id)
     }
 
-    fn displace(&mut self, unique: &Unique, job: JobRef, now: Timestamp) {
-        if job.queue == *self.notes.owner() {
-            self.end(job.id, Ending::Cancelled, now);
-        } else {
-            let (queue, id) = (job.queue.clone(), job.id);
-            self.with_keys(unique.scope, |keys| keys.displace(job));
-            self.tell(&queue, now, News::PlaceTaken { job: id });
-        }
-    }
-
-    fn let_go(&mut self, job: Option<JobRef>, now: Timestamp) {
-        match job {
-            Some(job) if job.queue == *self.notes.owner() => self.key_freed(job.id, now),
-            Some(job) => self.tell(&job.queue, now, News::KeyFreed { job: job.id }),
-            None => {}
+    /// Only keys of one queue hold jobs back, so the next one is in this queue.
+    fn let_go(&mut self, next: Option<JobRef>, now: Timestamp) {
+        if let Some(next) = next
+            && self.jobs.get(&next.id).is_some_and(|job| matches!(job.place, Place::HeldBack))
+        {
+            self.move_to(next.id, now, |places, record| places.push_front(record, now));
         }
     }
 

@@ -59,6 +59,9 @@ impl Obstacle {
     }
 }
 
+/// What may keep a job of some cost from being leased at some time.
+type Look = fn(&Lane, &Limits, u32, Timestamp) -> Option<Obstacle>;
+
 impl Lane {
     /// What keeps a job of this cost from being leased, in the order in which it is looked at.
     pub(super) fn obstacles(
@@ -67,8 +70,7 @@ impl Lane {
         cost: u32,
         now: Timestamp,
     ) -> impl Iterator<Item = Obstacle> {
-        let looks: [fn(&Self, &Limits, u32, Timestamp) -> Option<Obstacle>; 4] =
-            [Self::pause, Self::rest, Self::full, Self::used_up];
+        let looks: [Look; 4] = [Self::pause, Self::rest, Self::full, Self::used_up];
         looks.into_iter().filter_map(move |look| look(self, limits, cost, now))
     }
 

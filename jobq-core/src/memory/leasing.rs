@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::holding::Permission;
 use super::lanes::First;
 use super::queue_state::{Ending, QueueState};
 use crate::clock::Timestamp;
@@ -64,17 +63,12 @@ impl QueueState {
                 looks += 1;
                 continue;
             }
-            if let Some(unique) = self.unique_of(first.id) {
-                let permission = self.start_key(&unique, first.id);
-                match permission {
-                    Permission::Granted => {}
-                    Permission::HeldBack => self.hold_back(&unique, first.id, now),
-                    Permission::Displaced => self.end(first.id, Ending::Cancelled, now),
-                }
-                if permission != Permission::Granted {
-                    looks += 1;
-                    continue;
-                }
+            if let Some(unique) = self.unique_of(first.id)
+                && !self.start_key(&unique, first.id)
+            {
+                self.hold_back(&unique, first.id, now);
+                looks += 1;
+                continue;
             }
             if let Some((name, all)) = &mut shared {
                 all.take(name, self.notes.owner(), cost, now);

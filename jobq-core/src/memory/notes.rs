@@ -33,10 +33,6 @@ pub(super) enum News {
     CalledOff { batch: BatchRef },
     /// The batch that counts this one was called off. For its home.
     ParentCalledOff { batch: BatchId },
-    /// A job that was held back may be leased: the one that ran with its unique key has ended.
-    KeyFreed { job: JobId },
-    /// A job of another queue has taken the place of this one, which has the same unique key.
-    PlaceTaken { job: JobId },
     /// A limit that the queue shares with others has room again.
     SlotFreed,
     /// A batch has come to where this job is to be enqueued.
@@ -153,8 +149,6 @@ impl QueueState {
             News::ParentCalledOff { batch } => {
                 self.call_off(batch, at);
             }
-            News::KeyFreed { job } => self.key_freed(job, at),
-            News::PlaceTaken { job } => self.place_taken(job, at),
             News::SlotFreed => self.stirred += 1,
             News::Callback { job } => {
                 self.enqueue(&job, at);

@@ -57,11 +57,7 @@ impl QueueState {
         Ok(())
     }
 
-    fn draft<'a>(
-        &mut self,
-        jobs: impl Iterator<Item = &'a NewJob>,
-        now: Timestamp,
-    ) -> Draft<'a> {
+    fn draft<'a>(&mut self, jobs: impl Iterator<Item = &'a NewJob>, now: Timestamp) -> Draft<'a> {
         let mut draft = Draft::default();
         for job in jobs {
             let id = job.record.id;

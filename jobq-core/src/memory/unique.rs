@@ -1,6 +1,6 @@
 //! Who holds which unique key. Pure: it is told the time, and moves no jobs.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::clock::Timestamp;
 use crate::job_ref::JobRef;
@@ -13,8 +13,6 @@ pub(super) struct Keys {
     running: HashMap<UniqueKey, Running>,
     /// When keys held for a time are free again.
     throttled: BTreeSet<(Timestamp, UniqueKey)>,
-    /// Jobs whose place was taken by one in another queue, and that have not been told yet.
-    displaced: HashSet<JobRef>,
 }
 
 /// The job that keeps others of its key from being added, or is replaced by them.
@@ -183,7 +181,6 @@ impl Keys {
                 self.release(key);
             }
         }
-        self.displaced.remove(job);
         let running = self.running.get_mut(&key)?;
         if let Some(place) = running.held_back.iter().position(|held| held == job) {
             running.held_back.remove(place);
@@ -193,15 +190,6 @@ impl Keys {
             return self.let_next_go(key);
         }
         None
-    }
-
-    /// Remembers that the place of a job in another queue is taken, until that has told it.
-    pub(super) fn displace(&mut self, job: JobRef) {
-        self.displaced.insert(job);
-    }
-
-    pub(super) fn is_displaced(&self, job: &JobRef) -> bool {
-        !self.displaced.is_empty() && self.displaced.contains(job)
     }
 
     /// Who holds a key, waiting and running.

@@ -51,6 +51,7 @@ impl<'a> Step<'a> {
 }
 
 #[allow(unused_mut, reason = "builders that own their options need it")]
+#[expect(clippy::return_self_not_must_use, reason = "the workflow has the choice, not the answer")]
 impl Step<'_> {
     option_setters!();
 

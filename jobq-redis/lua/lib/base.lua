@@ -78,3 +78,21 @@ end
 local function worker_of(member)
   return string.sub(member, 25, 32)
 end
+
+-- Functions of a table that are made when one of them is first asked for: making them takes longer than most
+-- calls, which do without. What is made for a table in several files is made together.
+local function when_needed(made, make)
+  local plan = getmetatable(made)
+  if not plan then
+    plan = { makers = {} }
+    function plan.__index(_, name)
+      setmetatable(made, nil)
+      for _, maker in ipairs(plan.makers) do
+        maker()
+      end
+      return made[name]
+    end
+    setmetatable(made, plan)
+  end
+  table.insert(plan.makers, make)
+end

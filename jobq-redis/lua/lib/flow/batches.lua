@@ -23,7 +23,7 @@
 --
 -- A part: its queue, 0, its id.
 local home = {}
-do
+when_needed(home, function()
   local batches, about, opened, parts, called_off, expiring =
     KEYS[47], KEYS[48], KEYS[49], KEYS[50], KEYS[51], KEYS[54]
   local CLOSED, ENDED, CALLED_OFF, CANCEL_ON_FAILURE, SUCCEEDED = 1, 2, 4, 8, 16
@@ -317,4 +317,4 @@ do
     redis.call("ZREM", expiring, "b" .. id)
     return true
   end
-end
+end)

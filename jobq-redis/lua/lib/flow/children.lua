@@ -1,7 +1,7 @@
 -- The jobs that wait for others: how they are told of an end, and go on.
 --
 -- A value of `children`: how many (16 bits); for each its id, and its queue after its length (8).
-do
+when_needed(kin, function()
   local children = KEYS[46]
   kin.MAX_CHILDREN = 1000
   -- So many jobs are told in one step. A chain goes on with a note to its own queue.
@@ -53,7 +53,7 @@ do
   end
 
   -- Makes a job ready, or scheduled if it is due later.
-  local function place(id, record, when, now)
+  function kin.place(id, record, when, now)
     local due
     if string.byte(when) == 43 then
       due = now + tonumber(string.sub(when, 2))
@@ -68,14 +68,6 @@ do
       to_ready(id, record)
     end
     wake_one()
-  end
-
-  -- Enqueues a callback of a batch, unless its id is known.
-  function home.enqueue(id, record, when, now)
-    record = string.sub(record, 1, 8) .. struct.pack(">I6", now) .. string.sub(record, 15)
-    if redis.call("HSETNX", jobs, id, record) == 1 then
-      place(id, record, when, now)
-    end
   end
 
   local WORDS = { x = "cancelled", d = "dead" }
@@ -112,7 +104,7 @@ do
       finish(id, record, cancelled, now)
       redis.call("ZREM", waiting, id)
     elseif unmet == 0 then
-      place(id, record, when, now)
+      kin.place(id, record, when, now)
       redis.call("ZREM", waiting, id)
     end
   end
@@ -166,4 +158,17 @@ do
     redis.call("HDEL", children, parent)
     tell_own()
   end
-end
+end)
+
+when_needed(home, function()
+  -- Enqueues a callback of a batch, unless its id is known.
+  function home.enqueue(id, record, when, now)
+    record = string.sub(record, 1, 8) .. struct.pack(">I6", now) .. string.sub(record, 15)
+    if redis.call("HSETNX", jobs, id, record) == 1 then
+      if has(record, 16) or has(record, 64) then
+        redis.call("SET", flow, "1")
+      end
+      kin.place(id, record, when, now)
+    end
+  end
+end)

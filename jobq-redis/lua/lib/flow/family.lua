@@ -22,7 +22,9 @@ local function family_told(id, record, state, result, now)
       home.tell(batch, queue, state == "completed" and "c" or "x", 1, now)
     end
   end
-  kin.tell_children(id, state == "completed" and "c" or (state == "dead" and "d" or "x"), result, now)
+  if redis.call("HEXISTS", KEYS[46], id) == 1 then
+    kin.tell_children(id, state == "completed" and "c" or (state == "dead" and "d" or "x"), result, now)
+  end
 end
 
 -- The same for jobs that have completed without a result.

@@ -3,6 +3,8 @@ do
   local forget_itself = forget
   forget = function(ids)
     forget_itself(ids)
-    kin.forget_parents(ids)
+    if redis.call("EXISTS", KEYS[45]) == 1 then
+      kin.forget_parents(ids)
+    end
   end
 end

@@ -2,7 +2,7 @@
 
 local function has_rate_in_use(lane, state, now)
   if state.counting == BUCKET then
-    local rate = lane_limits(lane).rate
+    local rate = (lane == QUEUE and queue_limits() or lane_limits(lane)).rate
     return rate and missing_now(rate, state, now) > 0
   end
   if state.counting == FIXED then
@@ -50,6 +50,21 @@ local function look_at_key(set, digest, now)
   end
 end
 
+-- The queue as a whole and the jobs without a lane are the last to be forgotten: their tag counts as long as
+-- there are others.
+local function forget_queue(now)
+  local known = redis.call("HEXISTS", lanes, "") + redis.call("HEXISTS", lanes, QUEUE)
+  if known == 0 or redis.call("HLEN", lanes) > known or redis.call("EXISTS", order, held_up) > 0 then
+    return
+  end
+  if state_of("").leased_at + FORGOTTEN_AFTER <= now then
+    forget_lane("")
+  end
+  if redis.call("EXISTS", jobs) == 0 and not has_rate_in_use(QUEUE, state_of(QUEUE), now) then
+    forget_lane(QUEUE)
+  end
+end
+
 -- Looks at what is due, `limit` (1000 at most) of it; says at how many.
 local function forget_idle(now, limit)
   local due = redis.call("ZRANGEBYSCORE", idle, "-inf", int(now), "LIMIT", 0, limit)
@@ -62,11 +77,6 @@ local function forget_idle(now, limit)
       redis.call("ZREM", idle, member)
     end
   end
-  -- The jobs without a lane are the last to be forgotten: their tag counts as long as there are others.
-  if redis.call("HLEN", lanes) == 1 and redis.call("EXISTS", order, held_up) == 0 and redis.call("HEXISTS", lanes, "") == 1 then
-    if state_of("").leased_at + FORGOTTEN_AFTER <= now then
-      forget_lane("")
-    end
-  end
+  forget_queue(now)
   return #due
 end

@@ -38,12 +38,11 @@ local function family_in(packed)
   return family
 end
 
-local new_children = {}
+local new_children, standings = {}, {}
 
 -- Whether another job may stand for a job of the same call.
 local function may_be_duplicate(record)
-  local mode = mode_of(record)
-  return digest_of(record) and (mode == UNTIL_FINISHED or mode == UNTIL_STARTED or mode == THROTTLE)
+  return digest_of(record) and mode_of(record) ~= WHILE_RUNNING
 end
 
 -- What is wrong with the family of a job, and with which of its parents; nothing if all is well. Jobs of the
@@ -51,10 +50,10 @@ end
 local function family_fault(id, record, family, new_ids)
   local batch, queue = batch_of(record)
   if batch and queue == this_queue then
-    local standing = home.standing_of(batch)
-    if not standing then
+    standings[batch] = standings[batch] or home.standing_of(batch) or "unknown"
+    if standings[batch] == "unknown" then
       return "no batch"
-    elseif standing == "ended" then
+    elseif standings[batch] == "ended" then
       return "ended"
     end
   end

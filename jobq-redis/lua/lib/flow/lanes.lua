@@ -184,6 +184,7 @@ end
 local function push_laned(lane, level, cost, id, in_front)
   local position = redis.call("HINCRBY", meta, in_front and "front" or "back", in_front and -1 or 1)
   local member = lane .. "\0" .. string.char(15 - level) .. struct.pack(">I8I2", 2 ^ 52 + position, cost) .. id
+  redis.call("SET", flow, "1")
   redis.call("ZADD", laned, 0, member)
   redis.call("HSET", places_in, id, member)
   grew(lane, level, in_front)

@@ -14,7 +14,7 @@
 --   r, digest         a long result
 --   k, digest         how often it is referred to
 local kin = {}
-do
+when_needed(kin, function()
   local parents, expiring = KEYS[45], KEYS[54]
   local SHORT = 64
   local EARLY_KEPT = 24 * 3600 * 1000
@@ -151,9 +151,6 @@ do
 
   -- Forgets whom jobs waited for.
   function kin.forget_parents(ids)
-    if redis.call("EXISTS", parents) == 0 then
-      return
-    end
     for _, id in ipairs(ids) do
       local references = references_of(id)
       if references then
@@ -165,4 +162,4 @@ do
       end
     end
   end
-end
+end)

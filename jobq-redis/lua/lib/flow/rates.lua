@@ -77,17 +77,19 @@ do
   local function sliding_room_at(rate, sliding, cost, now)
     local needed, prefix, STEP = sliding.sum + cost - rate.count, sliding.prefix, 100
     local from, to = "[" .. prefix .. packed_instant(now - rate.per + 1), "(" .. prefix .. packed_instant(END_OF_TIME)
+    local last_at = now
     for skip = 0, 1900, STEP do
       local entries = redis.call("ZRANGEBYLEX", sliding.set, from, to, "LIMIT", skip, STEP)
       for _, entry in ipairs(entries) do
         local sum, at = sum_in(entry, prefix)
+        last_at = at
         if sum >= needed then
           return at + rate.per
         end
       end
     end
-    -- So many that it is enough to look again.
-    return now + rate.per
+    -- No sooner than this; then it is looked at again.
+    return last_at + rate.per
   end
 
   -- When a rate has room for a cost: nothing if it has now.

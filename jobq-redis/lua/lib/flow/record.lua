@@ -20,6 +20,11 @@ local function mode_of(record)
   return mode, everywhere == 1, first, second
 end
 
+-- When a job was enqueued.
+local function enqueued_at(record)
+  return (struct.unpack(">I6", record, 9))
+end
+
 local function cost_at(record)
   return flow_part_of(record) + (has(record, 16) and 10 or 0)
 end

@@ -1,7 +1,7 @@
 -- Unique keys: who waits with one, and who runs with one. `docs/flow-control.md` has the modes.
 --
 -- A value of `unique`: id (16 bytes); then for a throttle "t" and until when it is held (64), for a
--- debounce "d" and when the first of the row was enqueued (64). Keys that count among all queues are in a hash of
+-- debounce or latest wins "d" and when the first of the row was enqueued (64). Keys that count among all queues are in a hash of
 -- the prefix, as shared limits are; there the queue follows, with "q" and no instant (64 zeros) if there is none.
 local unique_everywhere = "{" .. prefix .. "}:unique"
 
@@ -42,7 +42,7 @@ local function hold_key(id, record, now, first_at)
   if mode == THROTTLE then
     value = id .. "t" .. struct.pack(">I8", now + first)
     redis.call("ZADD", idle, int(now + first), (everywhere and "g" or "k") .. digest)
-  elseif mode == DEBOUNCE then
+  elseif mode == DEBOUNCE or mode == LATEST_WINS then
     value = id .. "d" .. struct.pack(">I8", first_at or now)
   end
   if everywhere then
