@@ -22,7 +22,8 @@ function read.p(what, at)
 end
 
 function read.m(what, at)
-  home.count(string.sub(what, 1, 16), string.sub(what, 17, 17), struct.unpack(">I4", what, 18), at, string.sub(what, 22))
+  local id, change, count = string.sub(what, 1, 16), string.sub(what, 17, 17), struct.unpack(">I4", what, 18)
+  home.count(id, change, count, at, string.sub(what, 22))
 end
 
 function read.o(what)

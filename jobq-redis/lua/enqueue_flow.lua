@@ -29,7 +29,7 @@ end
 -- What becomes of each job, before anything is written: the queue may be too full for all of them.
 local WAITS = { waiting = true, scheduled = true, ready = true }
 local plans = {}
-local new_ids, new_keys = {}, {}
+local new_ids, new_keys, replaced = {}, {}, {}
 local added, added_to = 0, {}
 
 local function due_at(when, record, first_at)
@@ -50,14 +50,22 @@ local function due_at(when, record, first_at)
   return at > now and math.min(at, LAST_INSTANT) or nil
 end
 
--- Whether a job is among the ready ones of a lane.
-local function is_ready_in(id, lane)
-  local member = id and redis.call("HGET", places_in, id)
-  return member and string.sub(member, 1, #lane + 1) == lane .. "\0"
+local new_in_lane = {}
+
+-- The lane that a waiting job is among the ready ones of, if any.
+local function lane_with(id)
+  if new_ids[id] then
+    return new_in_lane[id]
+  end
+  return redis.call("HEXISTS", places_in, id) == 1 and lane_of(redis.call("HGET", jobs, id)) or nil
+end
+
+local function count_in(lane, change)
+  added_to[lane] = (added_to[lane] or 0) + change
 end
 
 local function plan(id, record, when, family)
-  if new_ids[id] or redis.call("HEXISTS", jobs, id) == 1 then
+  if new_ids[id] or not replaced[id] and redis.call("HEXISTS", jobs, id) == 1 then
     return { other = id }
   end
   local fault, parent = family_fault(id, record, family, new_ids)
@@ -66,7 +74,7 @@ local function plan(id, record, when, family)
   end
   local mode, digest = mode_of(record), digest_of(record)
   local first_at = now
-  local previous
+  local previous, gone_lane
   if digest and mode ~= WHILE_RUNNING then
     local set = keys_for(record)
     local holder, word, instant = holder_of(set, digest, now)
@@ -88,14 +96,23 @@ local function plan(id, record, when, family)
     end
     new_keys[set .. digest] = { id = id, word = (mode == DEBOUNCE or mode == LATEST_WINS) and "d" or "", first_at = first_at }
   end
-  new_ids[id] = record
+  if previous and retention_of(new_ids[previous] or redis.call("HGET", jobs, previous)) == 0 then
+    replaced[previous], gone_lane = true, lane_with(previous)
+    new_ids[previous] = nil
+  elseif previous then
+    gone_lane = lane_with(previous)
+  end
+  new_ids[id], replaced[id] = record, nil
   local due = due_at(when, record, first_at)
   if not previous then
     added = added + 1
   end
   if not due and not family.header then
-    local lane = lane_of(record)
-    added_to[lane] = (added_to[lane] or 0) + (is_ready_in(previous, lane) and 0 or 1)
+    new_in_lane[id] = lane_of(record)
+    count_in(new_in_lane[id], 1)
+  end
+  if gone_lane then
+    count_in(gone_lane, -1)
   end
   return { previous = previous, due = due, first_at = first_at }
 end
@@ -136,7 +153,7 @@ local function refusal()
   for lane, more in pairs(added_to) do
     local lane_size = more > 0 and lane_limits(lane).size
     if lane_size then
-      local count = redis.call("ZLEXCOUNT", laned, "[" .. lane .. "\0", "(" .. lane .. "\1")
+      local count = count_ready(lane)
       if count + more > lane_size then
         return { "limited", lane, int(lane_size), int(count) }
       end

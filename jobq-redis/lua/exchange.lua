@@ -184,7 +184,9 @@ elseif #ids < limit then
   if may_have_moved then
     first_at = math.min(head(scheduled), head(leased))
   end
-  next_in = first_at < math.huge and int(math.max(first_at - now, 0)) or ""
+  -- A paused queue has nothing to announce.
+  local is_announced = first_at < math.huge and (#ids > 0 or redis.call("HEXISTS", meta, "paused") == 0)
+  next_in = is_announced and int(math.max(first_at - now, 0)) or ""
 end
 local known, cursors = {}, {}
 if #ids > 0 and (may_have_reclaimed or not is_plain) then

@@ -47,11 +47,6 @@ local function lanes_in_use(skip, count)
   return found
 end
 
-local function ready_in(lane)
-  return redis.call("ZLEXCOUNT", laned, "[" .. lane .. "\0", "(" .. lane .. "\1")
-    + redis.call("ZLEXCOUNT", held_back, "[l" .. lane .. "\0", "(l" .. lane .. "\1")
-end
-
 local wanted = ARGV[2] == "" and { unpack(ARGV, 4) } or lanes_in_use(tonumber(ARGV[2]), tonumber(ARGV[3]))
 local views = {}
 for i, lane in ipairs(wanted) do
@@ -63,7 +58,7 @@ for i, lane in ipairs(wanted) do
   views[i] = {
     lane,
     lane_limits(lane).paused and "1" or "",
-    ready_in(lane),
+    count_ready(lane),
     count_slots(lane),
     at > 0 and int(at) or "",
     state.failures,

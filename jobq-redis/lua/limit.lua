@@ -37,6 +37,7 @@ end
 
 function change.pause()
   redis.call("HSET", limits, "p" .. lane, "1")
+  come_back(lane)
   if redis.call("ZSCORE", order, lane) then
     hold_up(lane, math.huge)
   end

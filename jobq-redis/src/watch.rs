@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use jobq_core::{Error, ErrorKind, JobId, QueueName, Report, Result, Sighting};
@@ -29,10 +29,12 @@ use crate::scripts::WATCH;
 const NOTE_KEPT: Duration = Duration::from_secs(60);
 /// How often a watcher looks again though nobody told it to, which renews its note.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
-/// How often a connection on which nothing comes is asked whether it still leads anywhere.
-const PING: Duration = Duration::from_secs(10);
-/// How long the connection outlives its last watcher: another one may come at once.
-const LINGER: Duration = Duration::from_secs(10);
+/// After how long a quiet connection is asked whether it still leads anywhere, or closed if nobody has
+/// watched all that time.
+const QUIET: Duration = Duration::from_secs(10);
+/// A connection that did not last that long is not made anew at once.
+const SHORT_LIVED: Duration = Duration::from_secs(1);
+const BREATH: Duration = Duration::from_millis(100);
 
 /// The watchers of this process and the connection that listens for them.
 pub(crate) struct Watchers {
@@ -95,15 +97,15 @@ impl Watchers {
             .or_insert_with(|| Bell { sender: watch::channel(()).0, watchers: 0 });
         bell.watchers += 1;
         let rung = bell.sender.subscribe();
-        // A task whose runtime has ended is finished too.
-        if state.listening.as_ref().is_none_or(|listening| listening.task.is_finished()) {
-            let (heard, receiver) = watch::channel(Heard::NotYet);
-            let task = tokio::spawn(listen(Arc::downgrade(self), heard));
-            state.listening = Some(Listening { task, heard: receiver });
-        }
         let heard = match &state.listening {
-            Some(listening) => listening.heard.clone(),
-            None => watch::channel(Heard::NotYet).1,
+            Some(listening) if !listening.task.is_finished() => listening.heard.clone(),
+            // Nobody listens, or did in a runtime that has ended.
+            _ => {
+                let (sender, heard) = watch::channel(Heard::NotYet);
+                let task = tokio::spawn(listen(Arc::downgrade(self), sender));
+                state.listening = Some(Listening { task, heard: heard.clone() });
+                heard
+            }
         };
         Watcher { watchers: Arc::clone(self), id, rung, heard }
     }
@@ -197,10 +199,14 @@ async fn listen(watchers: Weak<Watchers>, heard: watch::Sender<Heard>) {
             Ok((sink, stream)) => {
                 drop(strong);
                 heard.send_replace(Heard::All);
+                let since = Instant::now();
                 if hear(&watchers, sink, stream).await {
                     return;
                 }
                 heard.send_replace(Heard::NotYet);
+                if since.elapsed() < SHORT_LIVED {
+                    tokio::time::sleep(BREATH).await;
+                }
             }
             // The next one to watch tries again.
             Err(error) => {
@@ -219,7 +225,7 @@ async fn hear(watchers: &Weak<Watchers>, mut sink: PubSubSink, mut stream: PubSu
         let Some(patience) = watchers.upgrade().map(|it| it.config.response_timeout) else {
             return true;
         };
-        match tokio::time::timeout(PING.min(LINGER), stream.next()).await {
+        match tokio::time::timeout(QUIET, stream.next()).await {
             Ok(Some(message)) => {
                 let id = <[u8; 16]>::try_from(message.get_payload_bytes());
                 if let (Ok(id), Some(watchers)) = (id, watchers.upgrade()) {

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jobq_core::{
-    Backend, BatchId, BatchRef, BatchState, Failure, FailureKind, Inspect, JobId, JobRecord,
-    JobRef, JobState, Kind, Lease, LeaseRequest, NewBatch, NewJob, Next, OnParentFailure, Parent,
-    Payload, QueueName, Result, Settlement, SystemClock, Timestamp, When, WorkerId,
+    Backend, BatchId, BatchRef, BatchState, ErrorKind, Failure, FailureKind, Inspect, JobId,
+    JobRecord, JobRef, JobState, Kind, Lease, LeaseRequest, NewBatch, NewJob, Next,
+    OnParentFailure, Parent, Payload, QueueName, Result, Settlement, SystemClock, Timestamp, When,
+    WorkerId,
 };
 use jobq_redis::{FaultProxy, RedisBackend, RedisConfig, TestServer};
 use support::{LEASE, PATIENCE};
@@ -352,6 +353,50 @@ async fn a_long_result_is_kept_once_for_all_children() {
     let settlements: Vec<_> = leases.iter().map(done).collect();
     backend.exchange(&queue("away"), &settlements, None).await.unwrap();
     assert_eq!(usage().await, None);
+}
+
+/// A full server takes no new jobs, and tells of the end of those it has.
+#[tokio::test]
+async fn a_full_server_is_drained_with_its_batches_and_children() {
+    let server =
+        TestServer::start_with(&["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"])
+            .unwrap();
+    let backend = RedisBackend::connect(&server.url()).await.unwrap();
+    let new = telling_batch("home");
+    backend.open_batch(&new).await.unwrap();
+    let first = member("away", &new.batch);
+    let child = after(&first, "home");
+    backend.enqueue_batch(std::slice::from_ref(&first)).await.unwrap();
+    backend.enqueue_batch(std::slice::from_ref(&child)).await.unwrap();
+    let mut added = 1;
+    let refused = loop {
+        let mut job = member("away", &new.batch);
+        job.record.retention = None;
+        job.record.payload = Payload::from_bytes(vec![7; 20_000]).unwrap();
+        match backend.enqueue_batch(std::slice::from_ref(&job)).await {
+            Ok(_) => added += 1,
+            Err(error) => break error,
+        }
+        assert!(added < 10_000, "the server never fills");
+    };
+    assert_eq!(refused.kind(), ErrorKind::Full, "{refused}");
+
+    backend.close_batch(&new.batch).await.unwrap();
+    let (mut ended, mut told) = (0, Vec::new());
+    while ended < added {
+        let request = LeaseRequest::new(WorkerId::from_u64(7), 5, LEASE);
+        let exchanged = backend.exchange(&queue("away"), &[], Some(request)).await.unwrap();
+        let end = |lease| if ended == 0 { died(lease) } else { done(lease) };
+        let settlements: Vec<_> = exchanged.leases.iter().map(end).collect();
+        backend.exchange(&queue("away"), &settlements, None).await.unwrap();
+        ended += settlements.len() as u64;
+        answer_calls(&backend, &mut told).await;
+    }
+
+    let view = backend.batch(&new.batch).await.unwrap().unwrap();
+    assert_eq!((view.total, view.pending(), view.state), (added, 0, BatchState::Failed));
+    assert_told(told, &new);
+    assert_eq!(lease_all(&backend, "home").await[0].job.id, child.record.id);
 }
 
 /// However long a chain is, no step is.

@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use super::Scene;
-use super::scene::{AT_ONCE, MS, SECOND, fresh_queue};
-use crate::batch::{BatchId, BatchRef, BatchState, BatchView};
+use super::scene::{MS, SECOND, fresh_queue};
+use crate::batch::BatchState;
 use crate::error::ErrorKind;
-use crate::id::JobId;
-use crate::inspect::{DeleteOutcome, RequeueOutcome};
-use crate::job_ref::JobRef;
-use crate::lease::Next;
+use crate::inspect::RequeueOutcome;
 use crate::record::Enqueued;
-use crate::state::JobState;
-use crate::unique::{Unique, UniqueKey, UniqueMode};
 
 /// How long batches are known after their end, unless they say otherwise.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);

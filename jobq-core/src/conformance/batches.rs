@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Scene;
-use super::scene::{AT_ONCE, MS, SECOND, fresh_queue};
+use super::scene::{AT_ONCE, MS, SECOND};
 use crate::batch::{BatchId, BatchRef, BatchState, BatchView};
 use crate::error::ErrorKind;
 use crate::id::JobId;
@@ -11,7 +11,6 @@ use crate::inspect::{DeleteOutcome, RequeueOutcome};
 use crate::job_ref::JobRef;
 use crate::lease::Next;
 use crate::record::Enqueued;
-use crate::state::JobState;
 use crate::unique::{Unique, UniqueKey, UniqueMode};
 
 /// A batch is known as soon as it is open, and has no jobs yet.

@@ -3,16 +3,9 @@
 use std::time::Duration;
 
 use super::Scene;
-use super::scene::{AT_ONCE, MS, SECOND, fresh_queue};
-use crate::batch::{BatchId, BatchRef, BatchState, BatchView};
-use crate::error::ErrorKind;
-use crate::id::JobId;
-use crate::inspect::{DeleteOutcome, RequeueOutcome};
-use crate::job_ref::JobRef;
-use crate::lease::Next;
-use crate::record::Enqueued;
+use super::scene::{AT_ONCE, SECOND};
+use crate::batch::BatchState;
 use crate::state::JobState;
-use crate::unique::{Unique, UniqueKey, UniqueMode};
 
 /// Jobs of a batch that was called off end instead of being leased.
 pub async fn jobs_of_a_batch_called_off_are_not_leased(t: &Scene) {

@@ -1,21 +1,11 @@
 //! What becomes of jobs whose parents did not complete.
 
-use std::time::Duration;
-
 use super::Scene;
 use super::scene::{AT_ONCE, SECOND};
-use crate::error::ErrorKind;
 use crate::history::FailureKind;
-use crate::id::JobId;
-use crate::inspect::{CancelOutcome, DeleteOutcome};
-use crate::job_ref::JobRef;
-use crate::lease::{Next, Settlement};
-use crate::parents::{MAX_PARENTS, OnParentFailure, Parent, ParentOutcome};
-use crate::record::{Enqueued, NewJob, When};
+use crate::parents::OnParentFailure;
+use crate::record::Enqueued;
 use crate::state::JobState;
-use crate::unique::UniqueKey;
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Unless it says otherwise, a job whose parent failed is dead without having run.
 pub async fn a_dead_parent_fails_its_child(t: &Scene) {

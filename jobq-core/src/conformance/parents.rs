@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use super::Scene;
 use super::scene::{AT_ONCE, SECOND};
-use crate::error::ErrorKind;
-use crate::history::FailureKind;
 use crate::id::JobId;
 use crate::inspect::{CancelOutcome, DeleteOutcome};
-use crate::job_ref::JobRef;
 use crate::lease::{Next, Settlement};
-use crate::parents::{MAX_PARENTS, OnParentFailure, Parent, ParentOutcome};
+use crate::parents::ParentOutcome;
 use crate::record::{Enqueued, NewJob, When};
 use crate::state::JobState;
 use crate::unique::UniqueKey;

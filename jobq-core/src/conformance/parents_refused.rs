@@ -1,21 +1,13 @@
 //! Families that cannot be.
 
-use std::time::Duration;
-
 use super::Scene;
-use super::scene::{AT_ONCE, SECOND};
 use crate::error::ErrorKind;
-use crate::history::FailureKind;
 use crate::id::JobId;
-use crate::inspect::{CancelOutcome, DeleteOutcome};
 use crate::job_ref::JobRef;
-use crate::lease::{Next, Settlement};
-use crate::parents::{MAX_PARENTS, OnParentFailure, Parent, ParentOutcome};
-use crate::record::{Enqueued, NewJob, When};
+use crate::parents::{MAX_PARENTS, Parent};
+use crate::record::{Enqueued, NewJob};
 use crate::state::JobState;
 use crate::unique::UniqueKey;
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A parent that nothing is known of is refused, and nothing is written.
 pub async fn an_unknown_parent_is_refused(t: &Scene) {

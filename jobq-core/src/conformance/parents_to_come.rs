@@ -3,17 +3,11 @@
 use std::time::Duration;
 
 use super::Scene;
-use super::scene::{AT_ONCE, SECOND};
-use crate::error::ErrorKind;
-use crate::history::FailureKind;
-use crate::id::JobId;
-use crate::inspect::{CancelOutcome, DeleteOutcome};
-use crate::job_ref::JobRef;
-use crate::lease::{Next, Settlement};
-use crate::parents::{MAX_PARENTS, OnParentFailure, Parent, ParentOutcome};
-use crate::record::{Enqueued, NewJob, When};
+use super::scene::SECOND;
+use crate::lease::Next;
+use crate::parents::Parent;
+use crate::record::{Enqueued, NewJob};
 use crate::state::JobState;
-use crate::unique::UniqueKey;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 

@@ -6,22 +6,17 @@ use std::time::Duration;
 
 use super::{Fixture, Store};
 use crate::backend::Maintained;
-use crate::batch::{BatchId, BatchRef, BatchView, NewBatch};
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::error::ErrorKind;
 use crate::history::{Failure, FailureKind};
 use crate::id::{JobId, WorkerId};
 use crate::inspect::{CancelOutcome, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome};
-use crate::job_ref::JobRef;
 use crate::lane::LaneKey;
 use crate::lease::{Exchanged, Extended, Held, Lease, LeaseRequest, Next, Settlement};
 use crate::limits::{LimitScope, LimitSource, Limits};
 use crate::name::{Kind, QueueName};
-use crate::parents::{Parent, ParentOutcome};
 use crate::payload::Payload;
 use crate::record::{Enqueued, JobRecord, NewJob, When};
 use crate::retention::DeadRetention;
-use crate::sighting::Sighting;
 use crate::state::JobState;
 
 /// How long leases last.

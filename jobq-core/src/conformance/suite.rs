@@ -911,7 +911,6 @@ macro_rules! __conformance_suite {
                 random_flow_3
                 random_flow_4
                 fresh_random_operations
-                fresh_random_flow
             }
             flow_model {
                 random_families_1

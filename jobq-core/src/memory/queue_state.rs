@@ -1,6 +1,7 @@
 //! The jobs of one queue, and what workers do to them.
 //!
-//! Pure: it is told the time, and neither locks nor wakes anybody.
+//! It is told the time and wakes nobody; of what it does not own it touches only what queues have in
+//! common.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

@@ -81,7 +81,10 @@ when_needed(kin, function()
     local name = string.gsub(uuid, "^(........)(....)(....)(....)", "%1-%2-%3-%4-")
     local message = "parent " .. name .. " of queue " .. string.sub(reference, 17) .. " is " .. WORDS[letter]
     local attempt = math.min(struct.unpack(">I2", known) + 1, 65535)
-    local failure = struct.pack(">I1I2I6", PARENT, attempt, now) .. string.rep("\0", 8) .. struct.pack(">I2", #message) .. message
+    local failure = struct.pack(">I1I2I6", PARENT, attempt, now)
+      .. string.rep("\0", 8)
+      .. struct.pack(">I2", #message)
+      .. message
     redis.call("HSET", facts, id, known .. failure)
   end
 

@@ -2,7 +2,8 @@
 
 -- Whether the end of a job of this queue may mean anything to others, or something is still to be told.
 local function has_families()
-  return redis.call("EXISTS", KEYS[46], KEYS[45], KEYS[52]) > 0 or (redis.call("HGET", meta, "members") or "0") ~= "0"
+  return redis.call("EXISTS", KEYS[46], KEYS[45], KEYS[52]) > 0
+    or (redis.call("HGET", meta, "members") or "0") ~= "0"
 end
 
 -- How many jobs of this queue that have not ended batches count: as long as there are any, what ends

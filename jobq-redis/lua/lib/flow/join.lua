@@ -32,7 +32,8 @@ local function family_in(packed)
   at = at + 2
   for i = 1, count do
     length = string.byte(packed, at + 16)
-    family.children[i] = { id = string.sub(packed, at, at + 15), queue = string.sub(packed, at + 17, at + 16 + length) }
+    local queue = string.sub(packed, at + 17, at + 16 + length)
+    family.children[i] = { id = string.sub(packed, at, at + 15), queue = queue }
     at = at + 17 + length
   end
   return family

@@ -75,6 +75,12 @@ local function id_in_member(member)
   return string.sub(member, -16)
 end
 
+-- How many jobs of a lane are ready, those that are held back among them.
+local function count_ready(lane)
+  return redis.call("ZLEXCOUNT", laned, "[" .. lane .. "\0", "(" .. lane .. "\1")
+    + redis.call("ZLEXCOUNT", held_back, "[l" .. lane .. "\0", "(l" .. lane .. "\1")
+end
+
 -- How many jobs of a lane are leased.
 local function count_slots(lane)
   return redis.call("ZLEXCOUNT", slots, "[" .. lane .. "\0", "(" .. lane .. "\1")
@@ -168,6 +174,7 @@ local function shrank(lane)
   local level = level_in_member(lane, first)
   if not score then
     come_back(lane)
+    wake_one()
   elseif level_in(tonumber(score)) ~= level then
     line_up(lane, level, true)
   end
@@ -199,6 +206,9 @@ local function hold_up_of(lane, cost, running_count, now)
   if given.paused then
     return math.huge, "paused"
   end
+  if state.rests_until > now then
+    return state.rests_until, "rests"
+  end
   local most = given.concurrency or math.huge
   if given.breaker and state.failures >= given.breaker.failures then
     most = 1
@@ -206,11 +216,8 @@ local function hold_up_of(lane, cost, running_count, now)
   if most < math.huge and (running_count or count_slots(lane)) >= most then
     return math.huge, "concurrency", most
   end
-  local rests_until = state.rests_until > now and state.rests_until or nil
   local at = given.rate and room_at(given.rate, state, lane, cost, now)
-  if rests_until and (not at or rests_until >= at) then
-    return rests_until, "rests"
-  elseif at then
+  if at then
     return at, "rate", given.rate
   end
 end
@@ -226,7 +233,7 @@ local function slot_freed(lane, member)
     return
   end
   redis.call("ZREM", slots, lane .. "\0" .. member)
-  if redis.call("ZSCORE", held_up, lane) == "inf" and not lane_limits(lane).paused then
+  if redis.call("ZSCORE", held_up, lane) and not lane_limits(lane).paused then
     come_back(lane)
     wake_one()
   end

@@ -1,0 +1,84 @@
+//! What runs until it is stopped.
+
+use std::process::ExitCode;
+
+use jobq_core::ErrorKind;
+
+use super::open;
+use crate::api::Rules;
+use crate::app::App;
+use crate::cli::{ReceiveArgs, ServeArgs, WorkArgs};
+use crate::failure::Failure;
+use crate::patrol::{Patrol, Rounds};
+use crate::queue::{OpenQueue, is_memory};
+use crate::receiver::{Receiver, Reception};
+use crate::report;
+use crate::service::{Service, Setup, worker};
+use crate::signals::StopSignals;
+
+/// How many jobs run at once beside the API unless said otherwise.
+const CONCURRENCY: usize = 4;
+
+pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
+    let mut signals = StopSignals::listen()?;
+    let by_default = if is_memory(&args.queue) { CONCURRENCY } else { 0 };
+    let stuck_after = args.stuck.stuck_after;
+    let service = Service::start(Setup {
+        store: open(&args.database.url()).await?,
+        queue: OpenQueue::open(&args.queue).await?,
+        listen: args.listen,
+        concurrency: args.concurrency.unwrap_or(by_default),
+        rules: Rules { chunk_leads: args.chunk_leads, job_timeout: args.job_timeout, stuck_after },
+        rounds: Rounds { stuck_after, ..Rounds::default() },
+    })
+    .await?;
+    report::line(&format!("listening on {}", service.url()));
+    signals.next().await;
+    tokio::select! {
+        stopped = service.stop() => stopped?,
+        () = signals.next() => return Err(Failure::new("stopped before everything had ended")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
+    if is_memory(&args.queue) {
+        let message = "a worker process needs a queue that it can share: add --queue redis://…";
+        return Err(Failure::usage(message));
+    }
+    let app = App::new(open(&args.database.url()).await?)?;
+    let queue = OpenQueue::open(&args.queue).await?;
+    let rounds = Rounds { stuck_after: args.stuck.stuck_after, ..Rounds::default() };
+    let patrol = Patrol::new(app.clone(), queue.backend.clone(), rounds);
+    let worker = worker(queue.backend, app).concurrency(args.concurrency).lease(args.lease);
+    let done = tokio::select! {
+        done = worker.run() => done,
+        () = patrol.run() => return Err(Failure::new("nobody goes round any more")),
+    };
+    let summary = done.map_err(|error| match error.kind() {
+        ErrorKind::Misconfigured => Failure::usage(Failure::failed(&error).to_string()),
+        _ => Failure::failed(&error),
+    })?;
+    report::line(&summary.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn receive(args: ReceiveArgs) -> Result<ExitCode, Failure> {
+    let mut signals = StopSignals::listen()?;
+    let mut receiver = Receiver::start(Reception::new(args.listen, args.secret)).await?;
+    report::line(&format!("receiving at {}", receiver.url()));
+    loop {
+        tokio::select! {
+            received = receiver.next() => {
+                let Some(received) = received else { break };
+                let verdict = match received.checked {
+                    Ok(()) => "verified".to_owned(),
+                    Err(why) => format!("rejected, {why}"),
+                };
+                report::line(&format!("{} {verdict}: {}", received.delivery, received.body));
+            }
+            () = signals.next() => break,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

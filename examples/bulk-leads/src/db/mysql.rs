@@ -1,0 +1,172 @@
+//! MariaDB from 10.6 on, and MySQL from 8.0 on.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
+use sqlx::{Executor, MySql, Row, ValueRef};
+
+use super::driver::{Dialect, Driver, Record, StoreError, Transaction, Value};
+
+const CONNECTIONS: u32 = 16;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const LOCK_WAIT_TIMEOUT: u16 = 1205;
+const DEADLOCK: u16 = 1213;
+
+#[derive(Debug)]
+pub(crate) struct MysqlDriver {
+    pool: MySqlPool,
+}
+
+impl MysqlDriver {
+    pub(crate) async fn open(url: &str, shown: &str) -> Result<Self, StoreError> {
+        let cannot =
+            |error| StoreError::because(format!("cannot open the database {shown}"), error);
+        let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            // Every lock here is asked for by name. The server's default would also lock the gaps
+            // around leads that do not exist, and so make chunks of different jobs wait.
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let sql = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                    connection.execute(sql).await.map(drop)
+                })
+            })
+            .connect_with(options)
+            .await
+            .map_err(cannot)?;
+        sqlx::raw_sql(include_str!("schema_mysql.sql"))
+            .execute(&pool)
+            .await
+            .map_err(|error| StoreError::because("cannot create the tables", error))?;
+        Ok(Self { pool })
+    }
+}
+
+#[async_trait]
+impl Driver for MysqlDriver {
+    async fn query(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = bound(sql, values).fetch_all(&self.pool).await?;
+        rows.iter().map(record).collect()
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        Ok(Box::new(MysqlTransaction(self.pool.begin().await?)))
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+}
+
+struct MysqlTransaction(sqlx::Transaction<'static, MySql>);
+
+#[async_trait]
+impl Transaction for MysqlTransaction {
+    async fn query(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = bound(sql, values).fetch_all(&mut *self.0).await.map_err(refused)?;
+        rows.iter().map(record).collect()
+    }
+
+    async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(bound(sql, values).execute(&mut *self.0).await.map_err(refused)?.rows_affected())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.0.commit().await.map_err(refused)
+    }
+
+    async fn roll_back(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(self.0.rollback().await?)
+    }
+}
+
+fn refused(error: sqlx::Error) -> StoreError {
+    let is_lock_conflict = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
+        .is_some_and(|error| matches!(error.number(), LOCK_WAIT_TIMEOUT | DEADLOCK));
+    if is_lock_conflict { StoreError::lock_conflict(error) } else { error.into() }
+}
+
+fn bound(
+    sql: &'static str,
+    values: Vec<Value>,
+) -> sqlx::query::Query<'static, MySql, MySqlArguments> {
+    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Int(number) => query.bind(number),
+        Value::Text(text) => query.bind(text),
+    })
+}
+
+fn record(row: &MySqlRow) -> Result<Record, StoreError> {
+    let value = |column| {
+        Ok(if row.try_get_raw(column)?.is_null() {
+            Value::Null
+        } else if let Ok(number) = row.try_get::<i64, _>(column) {
+            Value::Int(number)
+        } else {
+            Value::Text(row.try_get(column)?)
+        })
+    };
+    (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
+}
+
+// STRAIGHT_JOIN: the server cannot know how short the lists are, and would otherwise scan the leads.
+// A list's rows are locked in its order, which is that of the ids, so that two chunks do not deadlock.
+static DIALECT: Dialect = Dialect {
+    put_leads: "
+        INSERT INTO crm_leads (id, name, status, deleted_at, updated_at)
+        SELECT id, name, status, deleted_at, updated_at FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            id BIGINT PATH '$.id', name VARCHAR(255) PATH '$.name',
+            status VARCHAR(16) PATH '$.status', deleted_at BIGINT PATH '$.deleted_at')) AS new
+        CROSS JOIN (SELECT ? AS updated_at) AS now WHERE true
+        ON DUPLICATE KEY UPDATE status = VALUES(status), deleted_at = VALUES(deleted_at),
+                                updated_at = VALUES(updated_at)",
+    add_user: "INSERT IGNORE INTO crm_users (id, created_at) VALUES (?, ?)",
+    lock_user: "SELECT id FROM crm_users WHERE id = ? FOR UPDATE",
+    lock_leads: "
+        SELECT leads.id, leads.status, leads.deleted_at IS NOT NULL
+        FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
+        STRAIGHT_JOIN crm_leads AS leads ON leads.id = wanted.id
+        FOR UPDATE",
+    add_chunk: "
+        INSERT IGNORE INTO crm_bulk_chunks (job_id, chunk_no, successes, failures, done_at)
+        VALUES (?, ?, ?, ?, ?)",
+    add_history: "
+        INSERT INTO crm_lead_history
+            (change_id, user_id, to_status, changed_at, lead_id, from_status)
+        SELECT ?, ?, ?, ?, leads.id, leads.status
+        FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
+        STRAIGHT_JOIN crm_leads AS leads ON leads.id = wanted.id",
+    update_leads: "
+        UPDATE JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS wanted
+        STRAIGHT_JOIN crm_leads AS leads ON leads.id = wanted.id
+        SET leads.status = ?, leads.updated_at = ?",
+    lock_jobs_to_prune: "
+        SELECT id, user_id, day, total_leads, state, ended_at - created_at FROM crm_bulk_jobs
+        WHERE (state IN ('completed', 'cancelled') AND ended_at <= ?)
+           OR (state IN ('failed', 'timed_out') AND ended_at <= ?)
+        LIMIT ? FOR UPDATE",
+    add_to_day: "
+        INSERT INTO crm_bulk_days
+            (day, user_id, jobs, leads, completed, failed, cancelled, timed_out, duration_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON DUPLICATE KEY UPDATE
+            jobs = jobs + VALUES(jobs), leads = leads + VALUES(leads),
+            completed = completed + VALUES(completed), failed = failed + VALUES(failed),
+            cancelled = cancelled + VALUES(cancelled), timed_out = timed_out + VALUES(timed_out),
+            duration_ms = duration_ms + VALUES(duration_ms)",
+};

@@ -1,0 +1,42 @@
+//! Bulk updates of leads in the background, behind an HTTP API: one of five business systems on jobq.
+//!
+//! Read [`jobs`] first: what is done in the background. Then [`split_job`], [`change_chunk`] and
+//! [`finish_job`]: how each can be killed at any point and run again. The tables are in [`db`], the API
+//! is in `api`.
+
+mod api;
+pub mod api_key;
+mod app;
+pub mod change_chunk;
+pub mod cli;
+pub mod client;
+mod commands;
+pub mod db;
+mod failure;
+mod feed;
+pub mod finish_job;
+pub mod jobs;
+pub mod lead_ids;
+pub mod limits;
+mod patrol;
+mod progress;
+mod queue;
+pub mod receiver;
+mod report;
+pub mod send_webhook;
+mod service;
+mod signals;
+pub mod signature;
+pub mod split_job;
+pub mod status;
+mod verdict;
+
+pub use api::Rules;
+pub use app::App;
+pub use commands::run;
+pub use failure::Failure;
+pub use feed::Feed;
+pub use patrol::Rounds;
+pub use queue::OpenQueue;
+pub use service::{Service, Setup, worker};
+pub use verdict::{FailedLead, Fault};

@@ -1,0 +1,46 @@
+//! Bulk updates of leads in the background, behind an HTTP API:
+//!
+//! ```text
+//! cargo run --release -p bulk-leads -- demo                                # all of it, with no server
+//! cargo run --release -p bulk-leads -- seed --leads 10000
+//! cargo run --release -p bulk-leads -- keys add --user 7
+//! cargo run --release -p bulk-leads -- serve --listen 127.0.0.1:8080
+//! cargo run --release -p bulk-leads -- work --database mysql://… --queue redis://127.0.0.1
+//! ```
+//!
+//! Everything else is in the library of this package.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use bulk_leads::cli::Cli;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // reqwest and sqlx come without a choice of cryptography. It can only be taken once, and this is
+    // the first line that runs.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let cli = Cli::parse();
+    log_to_stderr(if cli.is_server() { "info" } else { "error" });
+    match bulk_leads::run(cli).await {
+        Ok(code) => code,
+        Err(failure) => {
+            // Nobody is left to tell when stderr is closed.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// `RUST_LOG` chooses otherwise. A server's log is all there is to see of it; elsewhere it would only get
+/// in the way.
+fn log_to_stderr(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

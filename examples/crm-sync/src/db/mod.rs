@@ -1,0 +1,17 @@
+//! The tables, in SQLite or in MariaDB.
+
+mod driver;
+mod mysql;
+mod numbers;
+mod records;
+mod sqlite;
+mod store;
+mod stores;
+mod sync_log;
+
+pub use driver::StoreError;
+pub use numbers::{Counts, LogNumbers};
+pub use records::LocalRecord;
+pub use store::Store;
+pub use stores::Account;
+pub use sync_log::{Attempt, Begun, End, LogEntry, Saved};

@@ -1,0 +1,44 @@
+//! Keeps stores in step with their CRMs:
+//!
+//! ```text
+//! cargo run --release -p crm-sync -- demo                     # all of it, with no server
+//! cargo run --release -p crm-sync -- seed --database mysql://user:password@host/crm
+//! cargo run --release -p crm-sync -- work --database mysql://… --queue redis://127.0.0.1
+//! cargo run --release -p crm-sync -- full-sync customer --database mysql://… --queue redis://…
+//! ```
+//!
+//! Everything else is in the library of this package.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use crm_sync::cli::Cli;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // reqwest and sqlx come without a choice of cryptography. It can only be taken once, and this is
+    // the first line that runs.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let cli = Cli::parse();
+    log_to_stderr(if cli.is_service() { "info" } else { "error" });
+    match crm_sync::run(cli).await {
+        Ok(code) => code,
+        Err(failure) => {
+            // Nobody is left to tell when stderr is closed.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// `RUST_LOG` chooses otherwise. A service's log is all there is to see of it.
+fn log_to_stderr(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

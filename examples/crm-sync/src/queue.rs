@@ -1,0 +1,55 @@
+//! Which queue an address means.
+
+use std::sync::Arc;
+
+use jobq_core::{Backend, Inspect, MemoryBackend};
+use jobq_redis::RedisBackend;
+
+use crate::failure::Failure;
+
+/// Whether an address is that of the queue in this process's memory.
+pub(crate) fn is_memory(url: &str) -> bool {
+    matches!(url, "memory:" | "memory" | "memory://")
+}
+
+/// An open queue. Clones are the same.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// For those who enqueue and work.
+    pub backend: Arc<dyn Backend>,
+    /// For those who look.
+    pub inspect: Arc<dyn Inspect>,
+}
+
+impl Opened {
+    /// A queue over a backend.
+    #[must_use]
+    pub fn of<B: Backend + Inspect>(backend: B) -> Self {
+        let backend = Arc::new(backend);
+        Self { inspect: Arc::clone(&backend) as _, backend }
+    }
+}
+
+/// Opens the queue at an address.
+pub(crate) async fn open(url: &str) -> Result<Opened, Failure> {
+    if is_memory(url) {
+        return Ok(Opened::of(MemoryBackend::new()));
+    }
+    if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let message = "the queue must be memory: or redis://HOST:PORT";
+        return Err(Failure::usage("unknown_queue", message));
+    }
+    Ok(Opened::of(RedisBackend::connect(url).await?))
+}
+
+/// Opens a queue that others can open too: what is in the memory of this process is gone with it, and so
+/// is what was counted of a store's budget.
+pub(crate) async fn open_shared(url: &str) -> Result<Opened, Failure> {
+    if is_memory(url) {
+        let message = "this needs a queue that outlives this process: add --queue redis://…, or run \
+                       `crm-sync serve` and ask it over HTTP";
+        return Err(Failure::usage("memory_queue", message));
+    }
+    open(url).await
+}

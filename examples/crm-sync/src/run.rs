@@ -1,0 +1,57 @@
+//! The worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobq_core::Rate;
+use jobq_worker::Worker;
+
+use crate::app::App;
+use crate::crm::Http;
+use crate::db::Store;
+use crate::failure::Failure;
+use crate::job::SyncRecord;
+use crate::limits;
+use crate::queue::Opened;
+use crate::sync::sync_record;
+
+/// How workers of this process work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// How many requests the CRM allows each store.
+    pub(crate) rate: Rate,
+    /// How many requests of one store are under way at once, over all workers.
+    pub(crate) store_concurrency: u32,
+    /// How many jobs one worker runs at once.
+    pub(crate) concurrency: usize,
+    /// How long jobs are leased.
+    pub(crate) lease: Duration,
+    /// How long an answer of a CRM is waited for.
+    pub(crate) http_timeout: Duration,
+    /// By how much the CRMs' clocks may differ from ours.
+    pub(crate) skew: Duration,
+}
+
+impl Manner {
+    /// Sets the limits of all stores, so that no worker starts without them.
+    pub(crate) async fn install(&self, queue: &Opened) -> Result<(), Failure> {
+        Ok(limits::install(&*queue.backend, self.rate, self.store_concurrency).await?)
+    }
+
+    /// A worker for the one job of this system.
+    pub(crate) fn worker(&self, queue: &Opened, store: Store) -> Result<Worker, Failure> {
+        let app = App {
+            store,
+            http: Http::new(self.http_timeout).map_err(|error| Failure::failed(&error))?,
+            inspect: Arc::clone(&queue.inspect),
+            lease: self.lease,
+            skew: self.skew,
+        };
+        Ok(Worker::new(Arc::clone(&queue.backend))
+            .queues([<SyncRecord as jobq_core::Job>::QUEUE])
+            .concurrency(self.concurrency)
+            .lease(self.lease)
+            .state(app)
+            .handle(sync_record))
+    }
+}
