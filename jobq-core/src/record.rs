@@ -102,10 +102,9 @@ impl JobRecord {
             max_crashes: J::MAX_CRASHES,
             timeout: J::TIMEOUT,
             retention: J::RETENTION,
-            unique: job.unique_key()?.map(|key| Unique {
-                scope: J::UNIQUE_SCOPE,
-                ..Unique::new(key, J::UNIQUE_MODE)
-            }),
+            unique: job
+                .unique_key()?
+                .map(|key| Unique { scope: J::UNIQUE_SCOPE, ..Unique::new(key, J::UNIQUE_MODE) }),
             lane: job.lane_key()?,
             cost: J::COST,
             ..Self::new(id, QueueName::new(J::QUEUE)?, Kind::new(J::KIND)?, Payload::encode(job)?)

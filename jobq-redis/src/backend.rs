@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus, check_checkpoint};
 use jobq_core::{
-    Backend, BatchRef, BatchView, Clock, Enqueued, Error, Exchanged, Extended, Held, JobId, LaneKey,
-    LeaseRef, LeaseRequest, LimitScope, LimitSource, Limits, NewBatch, NewJob, ParentOutcome, QueueName,
-    Report, Result, Settlement, Sighting, WorkerId,
+    Backend, BatchRef, BatchView, Clock, Enqueued, Error, Exchanged, Extended, Held, JobId,
+    LaneKey, LeaseRef, LeaseRequest, LimitScope, LimitSource, Limits, NewBatch, NewJob,
+    ParentOutcome, QueueName, Report, Result, Settlement, Sighting, WorkerId,
 };
 use redis::{Cmd, Value};
 
@@ -284,23 +284,14 @@ impl Backend for RedisBackend {
         self.store.set_limits(scope, source, limits).await
     }
 
-    async fn checkpoint(
-        &self,
-        queue: &QueueName,
-        lease: LeaseRef,
-        cursor: &[u8],
-    ) -> Result<Held> {
+    async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held> {
         check_checkpoint(cursor)?;
         let mut call = self.store.call(&CHECKPOINT, queue);
         call.arg(reply::member(lease).as_slice()).arg(cursor);
         self.store.write_held(&CHECKPOINT, &call).await
     }
 
-    async fn parents(
-        &self,
-        queue: &QueueName,
-        id: JobId,
-    ) -> Result<Vec<ParentOutcome>> {
+    async fn parents(&self, queue: &QueueName, id: JobId) -> Result<Vec<ParentOutcome>> {
         self.store.parents(queue, id).await
     }
 

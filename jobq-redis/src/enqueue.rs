@@ -6,8 +6,8 @@ use jobq_core::{Enqueued, Error, ErrorKind, NewJob, QueueName, Result};
 use redis::{Cmd, Value};
 
 use crate::backend::Store;
-use crate::keys::{LEVELS, QueueKeys};
 use crate::error::malformed;
+use crate::keys::{LEVELS, QueueKeys};
 use crate::parents::{self, Announced, when};
 use crate::scripts::{ENQUEUE, ENQUEUE_FLOW};
 use crate::{record, reply};

@@ -6,8 +6,8 @@ use jobq_core::inspect::{
     CancelOutcome, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome,
 };
 use jobq_core::{
-    BatchRef, BatchView, Error, ErrorKind, Inspect, JobId, JobRef, JobState, LaneKey, LimitSetting, QueueName, Report, Result,
-    Standing, Timestamp, UniqueKey,
+    BatchRef, BatchView, Error, ErrorKind, Inspect, JobId, JobRef, JobState, LaneKey, LimitSetting,
+    QueueName, Report, Result, Standing, Timestamp, UniqueKey,
 };
 use redis::{Cmd, Value};
 
@@ -199,13 +199,11 @@ impl Inspect for RedisBackend {
 
     async fn requeue(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<RequeueOutcome>> {
         self.store
-            .over_ids(&REQUEUE, queue, true, ids, |answer| {
-                match reply::bytes(answer)?.as_slice() {
-                    b"requeued" => Ok(RequeueOutcome::Requeued),
-                    b"not dead" => Ok(RequeueOutcome::NotDead),
-                    b"unknown" => Ok(RequeueOutcome::NotFound),
-                    holder => reply::id_from(holder).map(RequeueOutcome::Conflict),
-                }
+            .over_ids(&REQUEUE, queue, true, ids, |answer| match reply::bytes(answer)?.as_slice() {
+                b"requeued" => Ok(RequeueOutcome::Requeued),
+                b"not dead" => Ok(RequeueOutcome::NotDead),
+                b"unknown" => Ok(RequeueOutcome::NotFound),
+                holder => reply::id_from(holder).map(RequeueOutcome::Conflict),
             })
             .await
     }

@@ -74,10 +74,7 @@ impl QueueKeys {
         let ready = (0..LEVELS).map(|level| format!("{{{prefix}:{queue}}}:ready:{level}"));
         let flow = ["flow"].iter().chain(&FLOW_PARTS);
         let flow = flow.map(|part| format!("{{{prefix}:{queue}}}:{part}"));
-        Self {
-            all: fixed.chain(ready).chain(flow).collect(),
-            has_flow: AtomicBool::new(false),
-        }
+        Self { all: fixed.chain(ready).chain(flow).collect(), has_flow: AtomicBool::new(false) }
     }
 
     /// All keys, in the order that every script but `enqueue` and `exchange` declares.

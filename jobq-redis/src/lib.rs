@@ -52,8 +52,8 @@ mod relay;
 mod reply;
 mod scripts;
 mod server;
-mod standing;
 mod settling;
+mod standing;
 #[cfg(any(test, feature = "test-util"))]
 mod test_server;
 mod wake;

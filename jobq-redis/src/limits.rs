@@ -96,8 +96,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Limits> {
     });
     limits.max_size = has(HAS_SIZE).then(|| number(22, 8));
     limits.weight = has(HAS_WEIGHT).then(|| u16::try_from(number(30, 2)).unwrap_or(u16::MAX));
-    limits.breaker = has(HAS_BREAKER)
-        .then(|| Breaker::new(small(32, 2), Duration::from_millis(number(34, 8))));
+    limits.breaker =
+        has(HAS_BREAKER).then(|| Breaker::new(small(32, 2), Duration::from_millis(number(34, 8))));
     if has(HAS_SHARED) {
         let name = String::from_utf8_lossy(name);
         limits.shared = Some(LimitName::new(&*name)?);
@@ -162,7 +162,8 @@ impl Store {
             self.share("join", name.as_str(), queue.as_str(), b"").await?;
         }
         let after = self.limit(queue, "set", "", &format!("{source}q"), packed).await?;
-        for name in [before, limits.shared.as_ref().map(ToString::to_string)].into_iter().flatten() {
+        for name in [before, limits.shared.as_ref().map(ToString::to_string)].into_iter().flatten()
+        {
             if name != after {
                 self.share("leave", &name, queue.as_str(), b"").await?;
             }
@@ -231,18 +232,14 @@ impl Store {
         members.split_terminator(',').map(QueueName::new).collect()
     }
 
-    pub(crate) async fn limits(
-        &self,
-        queue: &QueueName,
-        most: usize,
-    ) -> Result<Vec<LimitSetting>> {
+    pub(crate) async fn limits(&self, queue: &QueueName, most: usize) -> Result<Vec<LimitSetting>> {
         let read = redis::cmd("HGETALL").arg(self.keys.of(queue).limits()).take();
         let mut settings = Vec::new();
         let (mut of_lanes, mut fields) = (0, reply::pairs(self.link.send(&read).await?)?);
         fields.sort();
         for (field, packed) in fields {
             let field = String::from_utf8_lossy(&field).into_owned();
-            let (Some(source), Some(what)) = (field.bytes().next(), field.bytes().nth(1)) else {
+            let &[source, what, ..] = field.as_bytes() else {
                 continue;
             };
             let scope = match (source, what) {
@@ -338,7 +335,8 @@ mod tests {
             .breaker(Breaker::new(3, Duration::from_secs(30)))
             .shared(LimitName::new("api").unwrap());
         let minute = Duration::from_secs(60);
-        for rate in [Rate::fixed(100, minute), Rate::sliding(7, minute), Rate::bucket(9, minute, 3)] {
+        for rate in [Rate::fixed(100, minute), Rate::sliding(7, minute), Rate::bucket(9, minute, 3)]
+        {
             let limits = full.clone().rate(rate);
             assert_eq!(decode(&encode(&limits)).unwrap(), limits);
         }

@@ -16,9 +16,9 @@
 use std::time::Duration;
 
 use jobq_core::{
-    BatchId, BatchRef, Error, ErrorKind, Failure, FailureKind, History, JobId, JobRecord, Kind, LaneKey,
-    Metadata, Payload, Priority, QueueName, Result, Timestamp, Unique, UniqueKey, UniqueMode,
-    UniqueScope, WorkerId,
+    BatchId, BatchRef, Error, ErrorKind, Failure, FailureKind, History, JobId, JobRecord, Kind,
+    LaneKey, Metadata, Payload, Priority, QueueName, Result, Timestamp, Unique, UniqueKey,
+    UniqueMode, UniqueScope, WorkerId,
 };
 
 const FORMAT: u8 = 1;
@@ -132,10 +132,9 @@ fn mode_of_code((mode, first, second): (u8, u32, u32)) -> UniqueMode {
         UNTIL_STARTED => UniqueMode::UntilStarted,
         WHILE_RUNNING => UniqueMode::WhileRunning,
         THROTTLE => UniqueMode::Throttle { per: time(first) },
-        DEBOUNCE => UniqueMode::Debounce {
-            delay: time(first),
-            at_most: (second > 0).then(|| time(second)),
-        },
+        DEBOUNCE => {
+            UniqueMode::Debounce { delay: time(first), at_most: (second > 0).then(|| time(second)) }
+        }
         LATEST_WINS => UniqueMode::LatestWins,
         _ => UniqueMode::UntilFinished,
     }

@@ -64,9 +64,8 @@ fn block(value: Value, queue: &QueueName) -> Result<Block> {
     let small = |value| Ok(u32::try_from(reply::count(value)?).unwrap_or(u32::MAX));
     Ok(match word.as_str() {
         "not due" => Block::NotDue { at: at()? },
-        "parents" => Block::Parents(parts
-                .map(|parent| job_ref(&reply::bytes(parent)?, queue))
-                .collect::<Result<_>>()?,
+        "parents" => Block::Parents(
+            parts.map(|parent| job_ref(&reply::bytes(parent)?, queue)).collect::<Result<_>>()?,
         ),
         "queue paused" => Block::QueuePaused,
         "queue concurrency" => Block::QueueConcurrency { limit: small(next())? },

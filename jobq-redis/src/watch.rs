@@ -7,10 +7,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future};
 use jobq_core::{Error, ErrorKind, JobId, QueueName, Report, Result, Sighting};
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Client, Value};
@@ -169,12 +170,10 @@ impl Watcher {
 
     /// Waits until there may be something new to see.
     async fn told(&mut self) {
-        tokio::select! {
-            _ = self.rung.changed() => {}
-            // Another connection, or none: what was said meanwhile was not heard.
-            _ = self.heard.changed() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-        }
+        let rung = pin!(self.rung.changed());
+        // Another connection, or none: what was said meanwhile was not heard.
+        let heard = pin!(self.heard.changed());
+        let _ = tokio::time::timeout(LOOK_AGAIN, future::select(rung, heard)).await;
     }
 }
 

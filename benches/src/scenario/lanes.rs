@@ -18,6 +18,11 @@ pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
     figures.add("rate-100k", many.rate, "jobs/s", Bar::None);
     figures.add("redis-cpu-100k", many.redis_cpu_us, "us/job", Bar::None);
     // The logarithm of the one is 3.3, of the other 16.6.
-    figures.add("redis-cpu-ratio", many.redis_cpu_us / few.redis_cpu_us, "of 10 lanes", Bar::AtMost(3.0));
+    figures.add(
+        "redis-cpu-ratio",
+        many.redis_cpu_us / few.redis_cpu_us,
+        "of 10 lanes",
+        Bar::AtMost(3.0),
+    );
     Ok(figures.done())
 }

@@ -35,7 +35,12 @@ pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
     figures.add("queue-ratio", limited.rate / free.rate, "of no limit", Bar::AtLeast(0.9));
     figures.add("queue-redis-cpu", limited.redis_cpu_us, "us/job", Bar::None);
     figures.add("lanes-rate", limited_lanes.rate, "jobs/s", Bar::None);
-    figures.add("lanes-ratio", limited_lanes.rate / free_lanes.rate, "of no limit", Bar::AtLeast(0.9));
+    figures.add(
+        "lanes-ratio",
+        limited_lanes.rate / free_lanes.rate,
+        "of no limit",
+        Bar::AtLeast(0.9),
+    );
     figures.add("lanes-redis-cpu", limited_lanes.redis_cpu_us, "us/job", Bar::None);
     Ok(figures.done())
 }
@@ -50,13 +55,13 @@ pub(crate) async fn drained(
     if let Some(scope) = limited {
         backend.set_limits(scope, LimitSource::Code, &out_of_reach()).await?;
     }
-    if lanes == 0 {
-        backend.enqueue_all((0..JOBS).map(Noop::new)).await?;
-    } else {
-        let per_lane = JOBS / lanes;
-        for lane in 0..lanes {
-            let jobs = (0..per_lane).map(Noop::new);
-            backend.enqueue_all(jobs).lane(LaneKey::new(lane)?).await?;
+    match JOBS.checked_div(lanes) {
+        None => drop(backend.enqueue_all((0..JOBS).map(Noop::new)).await?),
+        Some(per_lane) => {
+            for lane in 0..lanes {
+                let jobs = (0..per_lane).map(Noop::new);
+                backend.enqueue_all(jobs).lane(LaneKey::new(lane)?).await?;
+            }
         }
     }
     drain_measured(server, backend, CONCURRENCY, JOBS).await

@@ -70,8 +70,7 @@ pub(crate) async fn run(server: &Server, seed: u64) -> AnyResult<Vec<Figure>> {
         let jobs = (0..u64::from(A_MINUTE) * (MINUTES + 3)).map(Noop::new);
         queue.enqueue_all(jobs).lane(LaneKey::new(store)?).await?;
     }
-    let mut workers =
-        (0..WORKERS).map(|_| spawn(server)).collect::<AnyResult<Vec<Child>>>()?;
+    let mut workers = (0..WORKERS).map(|_| spawn(server)).collect::<AnyResult<Vec<Child>>>()?;
     let mut chance = fastrand::Rng::with_seed(seed);
     eprintln!("Rate: kills by --seed {}", seed.wrapping_sub(1));
     let (started, mut kills) = (Instant::now(), 0);
@@ -91,7 +90,8 @@ pub(crate) async fn run(server: &Server, seed: u64) -> AnyResult<Vec<Figure>> {
     // The first and the last window are not whole.
     let whole = |minute: &u64| {
         let (first, last) = (windows.keys().next(), windows.keys().next_back());
-        first.is_some_and(|(first, _)| minute > first) && last.is_some_and(|(last, _)| minute < last)
+        first.is_some_and(|(first, _)| minute > first)
+            && last.is_some_and(|(last, _)| minute < last)
     };
     let least = windows.iter().filter(|((minute, _), _)| whole(minute)).map(|(_, count)| *count);
     let least = least.min().unwrap_or(0);

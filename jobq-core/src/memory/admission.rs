@@ -21,6 +21,8 @@ use crate::record::{Enqueued, NewJob};
 /// What other queues have said to jobs that are about to be added.
 #[derive(Default)]
 struct Announced {
+    /// Jobs that the queue knows, and that are not announced.
+    known: HashSet<JobId>,
     /// How many jobs each batch of another queue expects.
     expected: BTreeMap<BatchRef, u64>,
     /// Which of these were called off.
@@ -92,18 +94,13 @@ impl MemoryBackend {
         }
         let here = &jobs[0].record.queue;
         // What is known is not added again, whatever has become of its batch and its parents.
-        let known: HashSet<JobId> = self.queue_of(here).visit(|queue| {
+        announced.known = self.queue_of(here).visit(|queue| {
             let ids = jobs.iter().map(|job| job.record.id);
             ids.filter(|id| queue.jobs.contains_key(id)).collect()
         });
+        let known = announced.known.clone();
         let new = || jobs.iter().filter(|job| !known.contains(&job.record.id));
-        let mut expected: BTreeMap<&BatchRef, u64> = BTreeMap::new();
-        for batch in new().filter_map(|job| job.record.batch.as_ref()) {
-            if batch.queue != *here {
-                *expected.entry(batch).or_default() += 1;
-            }
-        }
-        for (batch, count) in expected {
+        for (batch, count) in by_batch(new(), |batch| batch.queue != *here) {
             if self.expect_jobs(batch, count, here)? {
                 announced.called_off.push(batch.clone());
             }
@@ -142,14 +139,7 @@ impl MemoryBackend {
         now: Timestamp,
     ) {
         for (batch, expected) in &announced.expected {
-            let is_added = |(job, answer): (&NewJob, &Enqueued)| {
-                job.record.batch.as_ref() == Some(batch) && answer.is_created()
-            };
-            let pairs = jobs.iter().zip(answers);
-            let added = pairs.filter(|pair| is_added(*pair)).count();
-            let missing = expected.saturating_sub(u64::try_from(added).unwrap_or(u64::MAX));
-            if missing > 0 {
-                let change = Change::NotAdded { jobs: missing };
+            if let Some(change) = not_added(batch, *expected, jobs, answers) {
                 self.queue_of(&batch.queue).visit(|home| home.batch_changed(batch.id, change, now));
             }
         }
@@ -164,12 +154,8 @@ impl super::queue_state::QueueState {
         now: Timestamp,
     ) -> Result<Vec<Enqueued>> {
         let here = self.notes.owner().clone();
-        let is_new = |job: &&NewJob| !self.jobs.contains_key(&job.record.id);
-        let batches = jobs.iter().filter(is_new).filter_map(|job| job.record.batch.as_ref());
-        let mut expected: BTreeMap<&BatchRef, u64> = BTreeMap::new();
-        for batch in batches.filter(|batch| batch.queue == here) {
-            *expected.entry(batch).or_default() += 1;
-        }
+        let new = jobs.iter().filter(|job| !self.jobs.contains_key(&job.record.id));
+        let expected = by_batch(new, |batch| batch.queue == here);
         expected.keys().try_for_each(|batch| self.check_batch(batch))?;
         self.check_parents(jobs)?;
         self.check_sizes(jobs.iter(), now)?;
@@ -183,13 +169,7 @@ impl super::queue_state::QueueState {
         let answers: Vec<Enqueued> =
             jobs.iter().map(|job| self.admit_one(job, announced, now)).collect();
         for (batch, expected) in expected {
-            let is_added = |(job, answer): &(&NewJob, &Enqueued)| {
-                job.record.batch.as_ref() == Some(batch) && answer.is_created()
-            };
-            let added = jobs.iter().zip(&answers).filter(is_added).count();
-            let missing = expected.saturating_sub(u64::try_from(added).unwrap_or(u64::MAX));
-            if missing > 0 {
-                let change = Change::NotAdded { jobs: missing };
+            if let Some(change) = not_added(batch, expected, jobs, &answers) {
                 self.tell(&here, now, News::BatchChanged { batch: batch.id, change });
             }
         }
@@ -197,11 +177,45 @@ impl super::queue_state::QueueState {
     }
 
     fn admit_one(&mut self, job: &NewJob, announced: &Announced, now: Timestamp) -> Enqueued {
+        let id = job.record.id;
+        if announced.known.contains(&id) && !self.jobs.contains_key(&id) {
+            // It has ended since this call began, and nobody expects it.
+            return Enqueued::Duplicate(id);
+        }
         let answer = self.enqueue(job, now);
-        let ended = announced.ended_parents.get(&job.record.id).filter(|_| answer.is_created());
+        let ended = announced.ended_parents.get(&id).filter(|_| answer.is_created());
         for (parent, outcome) in ended.into_iter().flatten() {
-            self.parent_ended(job.record.id, parent, outcome.clone(), now);
+            self.parent_ended(id, parent, outcome.clone(), now);
         }
         answer
     }
+}
+
+/// How many jobs each batch has among these, of the batches that are asked for.
+fn by_batch<'a>(
+    jobs: impl Iterator<Item = &'a NewJob>,
+    is_asked_for: impl Fn(&BatchRef) -> bool,
+) -> BTreeMap<&'a BatchRef, u64> {
+    let mut counts = BTreeMap::new();
+    for batch in
+        jobs.filter_map(|job| job.record.batch.as_ref()).filter(|batch| is_asked_for(batch))
+    {
+        *counts.entry(batch).or_default() += 1;
+    }
+    counts
+}
+
+/// What a batch has to be told that expected more jobs than were added.
+fn not_added(
+    batch: &BatchRef,
+    expected: u64,
+    jobs: &[NewJob],
+    answers: &[Enqueued],
+) -> Option<Change> {
+    let is_added = |(job, answer): &(&NewJob, &Enqueued)| {
+        job.record.batch.as_ref() == Some(batch) && answer.is_created()
+    };
+    let added = jobs.iter().zip(answers).filter(is_added).count();
+    let jobs = expected.saturating_sub(u64::try_from(added).unwrap_or(u64::MAX));
+    (jobs > 0).then_some(Change::NotAdded { jobs })
 }
