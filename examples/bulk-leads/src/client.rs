@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take; events may come for as long as they like.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A caller with a key. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ impl Client {
     ///
     /// When there is no answer, or one that is not JSON.
     pub async fn get(&self, path: &str) -> Result<Answer, Failure> {
-        Answer::read(self.request(Method::GET, path).send().await?).await
+        Answer::of(self.request(Method::GET, path)).await
     }
 
     /// Sends JSON.
@@ -76,7 +78,7 @@ impl Client {
         body: impl Into<reqwest::Body>,
     ) -> Result<Answer, Failure> {
         let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
-        Answer::read(request.body(body).send().await?).await
+        Answer::of(request.body(body)).await
     }
 
     /// Asks for leads to be changed in the background.
@@ -123,13 +125,14 @@ impl Client {
         Err(Failure::new(format!("the events of job {job_id} ended before the job did")))
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).header("x-api-key", &self.key)
     }
 }
 
 impl Answer {
-    async fn read(answer: Response) -> Result<Self, Failure> {
+    async fn of(request: RequestBuilder) -> Result<Self, Failure> {
+        let answer = request.timeout(ANSWER_TIMEOUT).send().await?;
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.map(str::to_owned);
