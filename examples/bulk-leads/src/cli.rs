@@ -91,7 +91,7 @@ pub struct StageArgs {
     )]
     pub queue: String,
     /// How many jobs run at once
-    #[arg(long, default_value_t = 4, value_parser = concurrency, value_name = "N")]
+    #[arg(long, default_value_t = 2, value_parser = concurrency, value_name = "N")]
     pub concurrency: usize,
     /// Print the result as one line of JSON
     #[arg(long)]
@@ -131,7 +131,7 @@ pub struct ServeArgs {
         value_name = "URL"
     )]
     pub queue: String,
-    /// How many jobs run at once in this process [default: 4 with a queue in memory, otherwise none]
+    /// How many jobs run at once in this process [default: 2 with a queue in memory, otherwise none]
     #[arg(long, value_name = "N")]
     pub concurrency: Option<usize>,
     /// How many leads make a chunk

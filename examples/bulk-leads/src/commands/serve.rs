@@ -16,8 +16,8 @@ use crate::report;
 use crate::service::{Service, Setup, worker};
 use crate::signals::StopSignals;
 
-/// How many jobs run at once beside the API unless said otherwise.
-const CONCURRENCY: usize = 4;
+/// How many jobs run at once beside the API unless said otherwise: more would make callers wait.
+const CONCURRENCY: usize = 2;
 
 pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     let mut signals = StopSignals::listen()?;
