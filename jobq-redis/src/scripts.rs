@@ -85,7 +85,8 @@ scripts! {
     EXCHANGE = ["lib/keys.lua" "lib/base.lua" "lib/watchers.lua" "lib/ready.lua" "lib/forget.lua"
         "lib/moves.lua" "lib/reclaim.lua" "exchange.lua"];
     ENQUEUE_FLOW = [moves "lib/state.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
-    EXCHANGE_FLOW = [moves "lib/reclaim.lua" "exchange_flow.lua"];
+    EXCHANGE_FLOW = [moves "lib/reclaim.lua" "lib/flow/completing.lua" "lib/flow/room.lua" "lib/flow/turns.lua"
+        "exchange_flow.lua"];
     SETTLE = [moves "settle.lua"];
     EXTEND = ["lib/keys.lua" "lib/base.lua" "extend.lua"];
     REPORT = ["lib/keys.lua" "lib/base.lua" "lib/watchers.lua" "report.lua"];

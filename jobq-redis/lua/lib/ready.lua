@@ -1,10 +1,12 @@
 -- The ready lists: jobs without a lane that wait for a worker, and the wake-up of idle ones.
 
 -- Leaves a token for an idle worker, unless there is one already.
+local is_token_there = false
 local function wake_one()
-  if redis.call("LLEN", wake) == 0 then
+  if not is_token_there and redis.call("LLEN", wake) == 0 then
     redis.call("RPUSH", wake, "1")
   end
+  is_token_there = true
 end
 
 -- What stands for a job in a ready list. One that was withdrawn has left an entry behind, which its

@@ -12,30 +12,32 @@ local SPAN = 2 ^ 49
 local STATE = ">I1I8I8I8I2I1I8I8d"
 
 local states = {}
+local function unpacked_state(packed)
+  local state = {}
+  if packed then
+    state.level, state.tag, state.leased_at, state.rests_until, state.failures, state.counting, state.per, state.since, state.used =
+      struct.unpack(STATE, packed)
+  else
+    state.level, state.tag, state.leased_at, state.rests_until, state.failures = NO_LEVEL, 0, 0, 0, 0
+    state.counting, state.per, state.since, state.used = 0, 0, 0, 0
+  end
+  return state
+end
+
 local function state_of(lane)
   local state = states[lane]
   if not state then
-    state = {}
-    local packed = redis.call("HGET", lanes, lane)
-    if packed then
-      state.level, state.tag, state.leased_at, state.rests_until, state.failures, state.counting, state.per, state.since, state.used =
-        struct.unpack(STATE, packed)
-    else
-      state.level, state.tag, state.leased_at, state.rests_until, state.failures = NO_LEVEL, 0, 0, 0, 0
-      state.counting, state.per, state.since, state.used = 0, 0, 0, 0
-    end
+    state = unpacked_state(redis.call("HGET", lanes, lane))
     states[lane] = state
   end
   return state
 end
 
--- Writes what has changed. Every script that may change a lane ends with it.
-local function keep_states()
-  for lane, state in pairs(states) do
-    if state.is_changed then
-      redis.call("HSET", lanes, lane, struct.pack(STATE, state.level, state.tag, state.leased_at,
-        state.rests_until, state.failures, state.counting, state.per, state.since, state.used))
-      state.is_changed = nil
+-- Reads the states of lanes (1000 at most) all at once.
+local function read_states(names)
+  if #names > 0 then
+    for i, packed in ipairs(redis.call("HMGET", lanes, unpack(names))) do
+      states[names[i]] = states[names[i]] or unpacked_state(packed)
     end
   end
 end
@@ -47,6 +49,31 @@ local function virtual_time(level)
     virtual_times[level] = tonumber(redis.call("HGET", meta, "v" .. level) or "0")
   end
   return virtual_times[level]
+end
+
+local has_passed = {}
+local function pass(level, tag)
+  virtual_times[level], has_passed[level] = tag, true
+end
+
+-- Writes what has changed. Every script that may change a lane ends with it.
+local function keep_states()
+  local fields = {}
+  for lane, state in pairs(states) do
+    if state.is_changed then
+      fields[#fields + 1] = lane
+      fields[#fields + 1] = struct.pack(STATE, state.level, state.tag, state.leased_at,
+        state.rests_until, state.failures, state.counting, state.per, state.since, state.used)
+      state.is_changed = nil
+    end
+  end
+  for from = 1, #fields, 1000 do
+    redis.call("HSET", lanes, unpack(fields, from, math.min(from + 999, #fields)))
+  end
+  for level in pairs(has_passed) do
+    redis.call("HSET", meta, "v" .. level, int(virtual_times[level]))
+  end
+  has_passed = {}
 end
 
 local function turn_of(lane)
@@ -96,8 +123,12 @@ local function highest_unlaned()
   end
 end
 
--- Gives a lane its place in the order. One that had nothing ready is new unless it was served of late.
-local function line_up(lane, level, has_waited)
+local function score_of(level, tag)
+  return (15 - level) * SPAN + tag
+end
+
+-- A lane's place in the order. One that had nothing ready is new unless it was served of late.
+local function place_in_order(lane, level, has_waited)
   local state = state_of(lane)
   if not has_waited and (state.leased_at == 0 or present - state.leased_at >= FORGOTTEN_AFTER) then
     state.tag = virtual_time(level)
@@ -108,7 +139,11 @@ local function line_up(lane, level, has_waited)
   end
   state.level = level
   state.is_changed = true
-  redis.call("ZADD", order, int((15 - level) * SPAN + state.tag), lane)
+  return score_of(level, state.tag)
+end
+
+local function line_up(lane, level, has_waited)
+  redis.call("ZADD", order, int(place_in_order(lane, level, has_waited)), lane)
 end
 
 -- Whether a lane with a key has a ready job.
@@ -127,13 +162,18 @@ local function come_to_wait(lane, level)
   line_up(lane, level)
 end
 
+-- With the last lane those without one leave the order.
+local function leave_unlaned_alone()
+  if redis.call("ZCARD", order) == 1 and redis.call("EXISTS", held_up) == 0 then
+    redis.call("ZREM", order, "")
+  end
+end
+
 -- A lane has nothing ready any more.
 local function stop_waiting(lane)
   redis.call("ZREM", order, lane)
   redis.call("ZREM", held_up, lane)
-  if redis.call("ZCARD", order) == 1 and redis.call("EXISTS", held_up) == 0 then
-    redis.call("ZREM", order, "")
-  end
+  leave_unlaned_alone()
   -- The maintenance finds out from when on it is.
   redis.call("ZADD", idle, 0, "l" .. lane)
 end
@@ -236,6 +276,23 @@ local function slot_freed(lane, member)
   if redis.call("ZSCORE", held_up, lane) and not lane_limits(lane).paused then
     come_back(lane)
     wake_one()
+  end
+end
+
+-- The same for many leases, of lanes with a key.
+local function slots_freed(names, members)
+  local taken = {}
+  for i, member in ipairs(members) do
+    taken[i] = names[i] .. "\0" .. member
+  end
+  redis.call("ZREM", slots, unpack(taken))
+  if redis.call("EXISTS", held_up) == 1 then
+    for i, score in ipairs(redis.call("ZMSCORE", held_up, unpack(names))) do
+      if score and not lane_limits(names[i]).paused then
+        come_back(names[i])
+        wake_one()
+      end
+    end
   end
 end
 

@@ -64,14 +64,40 @@ end
 
 -- What holds for a lane, and whether it is paused. Read once in a script.
 local of_lanes = {}
+local of_each_lane
+
+local function read_limits_of_each()
+  if not of_each_lane then
+    local found = redis.call("HMGET", limits, "oe", "ce")
+    of_each_lane = { found[1], found[2], merged = first_given(found[1], found[2]) }
+  end
+end
+
+-- Reads at once what holds for lanes (1000 at most) that have no limits of their own: most, as a rule.
+local function read_limits(names)
+  if #names == 0 or not are_there_limits() then
+    return
+  end
+  read_limits_of_each()
+  for i, has_own in ipairs(redis.call("ZMSCORE", named, unpack(names))) do
+    if not has_own and names[i] ~= "" then
+      of_lanes[names[i]] = of_each_lane.merged
+    end
+  end
+end
+
 local function lane_limits(lane)
   local known = of_lanes[lane]
   if not known then
     known = {}
     if lane ~= "" and are_there_limits() then
-      local found = redis.call("HMGET", limits, "on" .. lane, "cn" .. lane, "oe", "ce", "p" .. lane)
-      known = first_given(found[1], found[2], found[3], found[4])
-      known.paused = found[5] and true or nil
+      read_limits_of_each()
+      local own = redis.call("HMGET", limits, "on" .. lane, "cn" .. lane, "p" .. lane)
+      known = of_each_lane.merged
+      if own[1] or own[2] or own[3] then
+        known = first_given(own[1], own[2], of_each_lane[1], of_each_lane[2])
+        known.paused = own[3] and true or nil
+      end
     end
     of_lanes[lane] = known
   end

@@ -6,10 +6,15 @@
 --          a lease, with the sum of all costs up to then; of those that are past the period the last
 --          one stays, to subtract
 --
--- Whole numbers all: what is missing from a bucket is counted in parts of 1/period.
+-- What is missing from a bucket is counted in parts of 1/period: whole numbers, and exact up to 2^53.
 local END_OF_TIME = 2 ^ 53
-local missing_now, room_at, spend
+local missing_now, room_at, meter_of, has_room, note_spent, settle_meter
 do
+  -- What a job of this cost takes from a rate: one that costs more than all there is takes all.
+  local function taken_by(rate, cost)
+    return math.min(cost, rate.counting == BUCKET and rate.burst or rate.count)
+  end
+
   local function instants_of(name)
     return name .. QUEUE
   end
@@ -96,24 +101,24 @@ do
   function room_at(rate, state, name, cost, now)
     if rate.counting == FIXED then
       local window = window_of(rate, state, now)
-      if used_in_window(rate, state, window) + math.min(cost, rate.count) > rate.count then
+      if used_in_window(rate, state, window) + taken_by(rate, cost) > rate.count then
         return window + rate.per
       end
     elseif rate.counting == BUCKET then
-      local over = missing_now(rate, state, now) + (math.min(cost, rate.burst) - rate.burst) * rate.per
+      local over = missing_now(rate, state, now) + (taken_by(rate, cost) - rate.burst) * rate.per
       if over > 0 then
         return now + math.ceil(over / rate.count)
       end
     else
       local sliding = sliding_of(rate, state, name, now)
-      cost = math.min(cost, rate.count)
+      cost = taken_by(rate, cost)
       if sliding.sum - sliding.past + cost > rate.count then
         return sliding_room_at(rate, sliding, cost, now)
       end
     end
   end
 
-  local function spend_sliding(rate, state, name, cost, now)
+  local function spend_sliding(rate, state, name, taken, now)
     local sliding = sliding_of(rate, state, name, now)
     local prefix, set = sliding.prefix, sliding.set
     if not is_of(state, rate) then
@@ -122,7 +127,7 @@ do
     -- Entries are in the order of their instants, also if the clock was set back.
     local at = math.max(now, sliding.at or 0)
     local known = sliding.at == at and prefix .. packed_instant(at) .. packed_instant(sliding.sum)
-    sliding.at, sliding.sum = at, sliding.sum + math.min(cost, rate.count)
+    sliding.at, sliding.sum = at, sliding.sum + taken
     redis.call("ZADD", set, 0, prefix .. packed_instant(at) .. packed_instant(sliding.sum))
     if known then
       redis.call("ZREM", set, known)
@@ -133,18 +138,49 @@ do
     end
   end
 
-  -- Counts a lease.
-  function spend(rate, state, name, cost, now)
+  local function spend(rate, state, name, taken, now)
     if rate.counting == FIXED then
       local window = window_of(rate, state, now)
-      state.used = used_in_window(rate, state, window) + math.min(cost, rate.count)
+      state.used = used_in_window(rate, state, window) + taken
       state.since = window
     elseif rate.counting == BUCKET then
-      state.used = missing_now(rate, state, now) + math.min(cost, rate.burst) * rate.per
+      state.used = missing_now(rate, state, now) + taken * rate.per
       state.since = is_of(state, rate) and math.max(now, state.since) or now
     else
-      spend_sliding(rate, state, name, cost, now)
+      spend_sliding(rate, state, name, taken, now)
     end
     state.counting, state.per, state.is_changed = rate.counting, rate.per, true
+  end
+
+  local function left_of(rate, state, name, now)
+    if rate.counting == FIXED then
+      return rate.count - used_in_window(rate, state, window_of(rate, state, now))
+    elseif rate.counting == BUCKET then
+      return math.floor(rate.burst - missing_now(rate, state, now) / rate.per)
+    end
+    local sliding = sliding_of(rate, state, name, now)
+    return rate.count - (sliding.sum - sliding.past)
+  end
+
+  -- A rate while a call leases under it: what is left is worked out once, and what was taken is counted
+  -- all at once, by `settle_meter`.
+  function meter_of(rate, state, name, now)
+    return { rate = rate, state = state, name = name, now = now, left = left_of(rate, state, name, now), taken = 0 }
+  end
+
+  function has_room(meter, cost)
+    return taken_by(meter.rate, cost) <= meter.left
+  end
+
+  function note_spent(meter, cost)
+    local taken = taken_by(meter.rate, cost)
+    meter.left, meter.taken = meter.left - taken, meter.taken + taken
+  end
+
+  function settle_meter(meter)
+    if meter.taken > 0 then
+      spend(meter.rate, meter.state, meter.name, meter.taken, meter.now)
+      meter.taken = 0
+    end
   end
 end

@@ -33,8 +33,16 @@ local function cost_of(record)
   return has(record, 32) and struct.unpack(">I2", record, cost_at(record)) or 1
 end
 
+-- Where the lane is depends on nothing but the flags, of which a call sees few different ones.
+local lane_offsets = {}
 local function lane_at(record)
-  return cost_at(record) + (has(record, 32) and 2 or 0)
+  local flags = string.byte(record, 2)
+  local at = lane_offsets[flags]
+  if not at then
+    at = cost_at(record) + (has(record, 32) and 2 or 0)
+    lane_offsets[flags] = at
+  end
+  return at
 end
 
 -- The lane of a job; "" if it has none.
@@ -44,6 +52,18 @@ local function lane_of(record)
   end
   local at = lane_at(record)
   return string.sub(record, at + 1, at + string.byte(record, at))
+end
+
+-- Whether a job has no batch, costs 1, and starts without regard to its key.
+local plain_flags = {}
+local function is_plain_record(record)
+  local flags = string.byte(record, 2)
+  local is_plain = plain_flags[flags]
+  if is_plain == nil then
+    is_plain = not (has(record, 16) or has(record, 32) or has(record, 128))
+    plain_flags[flags] = is_plain
+  end
+  return is_plain
 end
 
 -- The batch that counts a job, and its home; nothing if none does.
