@@ -25,6 +25,14 @@ local SENTINEL = string.rep("~", 72)
 
 begin()
 
+local meta_found = redis.call("HMGET", meta, "paused", "members")
+local is_paused = meta_found[1]
+-- Whether there is nothing in this queue but limits and jobs without lanes, keys or families that all went
+-- well: it costs one look, and saves many.
+local is_quiet = (meta_found[2] or "0") == "0"
+  and redis.call("EXISTS", facts, reports, marks, results, gone, order, held_up, slots, running, held_back, waiting,
+    KEYS[45], KEYS[46], KEYS[51], KEYS[52]) == 0
+
 local ids, records, lanes_of_taken = {}, {}, {}
 local expires_at = later(now, duration)
 -- Lanes and entries that may still be looked at, and bytes of records that may still be sent.
@@ -66,7 +74,7 @@ local function take(id, record, lane, cost)
   records[#records + 1] = record
   lanes_of_taken[#ids] = lane
   bytes_left = bytes_left - #record
-  room.use(cost)
+  room.use(cost, 1)
   if not is_plain_record(record) then
     start_with_key(id, record)
   end
@@ -91,8 +99,8 @@ local function write_leases()
       local member = struct.pack(">I8", first_token + i - 1) .. ids[i] .. worker
       members[#members + 1] = expires_at
       members[#members + 1] = member
-      if lanes_of_taken[i] ~= "" then
-        taken[#taken + 1] = 0
+      if lanes_of_taken[i] then
+        taken[#taken + 1] = "0"
         taken[#taken + 1] = lanes_of_taken[i] .. "\0" .. member
       end
     end
@@ -100,7 +108,9 @@ local function write_leases()
     if #taken > 0 then
       redis.call("ZADD", slots, unpack(taken))
     end
-    changed_all({ unpack(ids, from, to) })
+    if not is_quiet then
+      changed_all({ unpack(ids, from, to) })
+    end
   end
   written = #ids
 end
@@ -117,23 +127,49 @@ local function first_live(list)
   end
 end
 
+-- Takes the first jobs of a list as long as nothing is to be asked about them but whether there is room for
+-- one more; says how many.
+local function take_plain(wanted, found)
+  local most = math.min(room.left(), limit - #ids)
+  local count, bytes = 0, bytes_left
+  for i, record in ipairs(found) do
+    if i > most or bytes <= 0 or not record or not is_plain_record(record) then
+      break
+    end
+    count = i
+    ids[#ids + 1] = wanted[i]
+    records[#records + 1] = record
+    bytes = bytes - #record
+  end
+  bytes_left = bytes
+  looks_left = looks_left - count
+  room.use(1, count)
+  return count
+end
+
 -- Takes jobs that entries of a list stand for, from the first on; says how many entries are done with.
 local function take_entries(entries, may_be_left_over)
-  local wanted = {}
-  for i, entry in ipairs(entries) do
-    wanted[i] = #entry > 16 and string.sub(entry, 1, 16) or entry
+  local wanted = entries
+  if may_be_left_over then
+    wanted = {}
+    for i, entry in ipairs(entries) do
+      wanted[i] = string.sub(entry, 1, 16)
+    end
   end
-  for i, record in ipairs(redis.call("HMGET", jobs, unpack(wanted))) do
+  local found = redis.call("HMGET", jobs, unpack(wanted))
+  local done = may_be_left_over and 0 or take_plain(wanted, found)
+  for i = done + 1, #entries do
     if not has_time() then
       return i - 1
     end
+    local record = found[i]
     if not (may_be_left_over and drop_if_left_over(entries[i])) and record then
       local cost = cost_of(record)
       if not room.has(cost) then
         return i - 1
       end
       if not set_aside(wanted[i], record) then
-        take(wanted[i], record, "", cost)
+        take(wanted[i], record, nil, cost)
       end
     end
     looks_left = looks_left - 1
@@ -143,16 +179,18 @@ end
 
 -- Jobs without a lane while no lane waits, a piece of a list at a time; says whether there may be more.
 local function lease_unlaned()
-  local may_be_left_over = redis.call("EXISTS", gone) == 1
-  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+  local may_be_left_over = not is_quiet and redis.call("EXISTS", gone) == 1
+  local in_use = redis.call("ZREVRANGE", levels, 0, -1)
+  for i, level in ipairs(in_use) do
     local list = ready_list(tonumber(level))
     repeat
       local want = math.min(limit - #ids, looks_left, PIECE)
       local entries = redis.call("LRANGE", list, 0, want)
       local is_last = #entries <= want
       entries[want + 1] = nil
+      local done = 0
       if #entries > 0 then
-        local done = take_entries(entries, may_be_left_over)
+        done = take_entries(entries, may_be_left_over)
         write_leases()
         redis.call("LTRIM", list, done, -1)
         end_called_off()
@@ -160,10 +198,10 @@ local function lease_unlaned()
       if room.again_at then
         return true
       elseif not has_time() then
-        return redis.call("LLEN", list) > 0 or highest_unlaned() ~= nil
+        return done < #entries or not is_last or i < #in_use
       end
     until is_last
-    if redis.call("LLEN", list) > 0 then
+    if not is_quiet and redis.call("LLEN", list) > 0 then
       return true
     end
     redis.call("ZREM", levels, level)
@@ -240,7 +278,7 @@ local function serve_unlaned(turn)
     end
     local why = set_aside(id, record)
     if not why then
-      take(id, record, "", cost)
+      take(id, record, nil, cost)
       turns.use(turn, cost)
       write_leases()
     end
@@ -296,35 +334,42 @@ local function head(set)
   return tonumber(redis.call("ZRANGE", set, 0, 0, "WITHSCORES")[2] or "inf") or math.huge
 end
 
-local lost = complete({ unpack(ARGV, FIRST_MEMBER) }, now)
-if math.min(head(scheduled), head(leased)) <= now then
+local lost = complete({ unpack(ARGV, FIRST_MEMBER) }, now, is_quiet)
+local first_due, first_expiry = head(scheduled), head(leased)
+if math.min(first_due, first_expiry) <= now then
+  is_quiet = false
   promote(now, promote_limit)
   reclaim(now, reclaim_limit)
 end
-if limit == 0 or redis.call("HEXISTS", meta, "paused") == 1 then
+if limit == 0 or is_paused then
   keep_states()
   return { lost, {}, {}, {}, 0, 0, "", {}, has_notes() and "1" or "" }
 end
-bring_back()
 local more
-if any_lane_waits() then
-  more = lease_in_turns()
-  if not more and not room.again_at and #ids < limit and not any_lane_waits() then
+if is_quiet then
+  more = lease_unlaned()
+else
+  bring_back()
+  more = any_lane_waits() and lease_in_turns()
+  if not more and #ids < limit and not room.again_at and not any_lane_waits() then
     more = lease_unlaned()
   end
-else
-  more = lease_unlaned()
 end
-local first_back = head(held_up)
+local first_back = math.huge
+if not is_quiet then
+  first_due, first_expiry, first_back = head(scheduled), head(leased), head(held_up)
+elseif #ids > 0 then
+  first_expiry = math.min(first_expiry, tonumber(expires_at))
+end
 -- This worker may not come back soon: another one should see to what is left, or to what comes first.
-if (more and not room.again_at) or (#ids == limit and (more or math.min(head(scheduled), first_back) < math.huge)) then
+if (more and not room.again_at) or (#ids == limit and (more or math.min(first_due, first_back) < math.huge)) then
   wake_one()
 end
 local next_in = ""
 if #ids < limit then
-  local first_at = math.min(head(scheduled), head(leased), first_back)
+  local first_at = math.min(first_due, first_expiry, first_back)
   if room.again_at then
-    first_at = math.min(head(scheduled), head(leased), room.again_at)
+    first_at = math.min(first_due, first_expiry, room.again_at)
   elseif more then
     first_at = now
   end
@@ -337,8 +382,8 @@ local known, cursors = {}, {}
 if tokens_left > #ids then
   redis.call("HINCRBY", meta, "token", #ids - tokens_left)
 end
-if #ids > 0 and redis.call("EXISTS", facts, results) > 0 then
+if #ids > 0 and not is_quiet then
   known = redis.call("HMGET", facts, unpack(ids))
   cursors = redis.call("HMGET", results, unpack(ids))
 end
-return { lost, ids, records, known, first_token, expires_at, next_in, cursors, has_notes() and "1" or "" }
+return { lost, ids, records, known, first_token, expires_at, next_in, cursors, not is_quiet and has_notes() and "1" or "" }

@@ -66,6 +66,6 @@ change[what]()
 note_lane()
 keep_states()
 -- Where the limits are unchanged, what they say is read before; here it has just been changed.
-any_limits, of_queue = nil, nil
+of_queue = nil
 wake_one()
 return queue_limits().shared or ""

@@ -22,14 +22,15 @@ local function leases_completed(ids, members, now)
     slots_freed(names, with_lane)
   end
   for i, record in ipairs(ended) do
-    if record then
+    if record and not is_plain_record(record) then
       free_running(ids[i], record, to_ready)
     end
   end
 end
 
--- Completes jobs by their leases; says which of these, by position, had been lost.
-local function complete(given, now)
+-- Completes jobs by their leases; says which of these, by position, had been lost. In a quiet queue nothing
+-- hangs on any job.
+local function complete(given, now, is_quiet)
   local lost, members, ids = {}, {}, {}
   if #given == 0 then
     return lost
@@ -47,7 +48,7 @@ local function complete(given, now)
   end
   redis.call("ZREM", leased, unpack(members))
   -- Only what hangs on others must be read for it.
-  if redis.call("EXISTS", slots, running) > 0 or has_families() then
+  if not is_quiet and (redis.call("EXISTS", slots, running) > 0 or has_families()) then
     leases_completed(ids, members, now)
   end
   local common = shared_limit()
@@ -58,6 +59,8 @@ local function complete(given, now)
     wake_one()
   end
   redis.call("HDEL", jobs, unpack(ids))
-  forget(ids)
+  if not is_quiet then
+    forget(ids)
+  end
   return lost
 end

@@ -12,16 +12,22 @@ local SPAN = 2 ^ 49
 local STATE = ">I1I8I8I8I2I1I8I8d"
 
 local states = {}
+local NEW_STATE = struct.pack(STATE, NO_LEVEL, 0, 0, 0, 0, 0, 0, 0, 0)
 local function unpacked_state(packed)
-  local state = {}
-  if packed then
-    state.level, state.tag, state.leased_at, state.rests_until, state.failures, state.counting, state.per, state.since, state.used =
-      struct.unpack(STATE, packed)
-  else
-    state.level, state.tag, state.leased_at, state.rests_until, state.failures = NO_LEVEL, 0, 0, 0, 0
-    state.counting, state.per, state.since, state.used = 0, 0, 0, 0
-  end
-  return state
+  local level, tag, leased_at, rests_until, failures, counting, per, since, used = struct.unpack(STATE, packed or NEW_STATE)
+  -- A table that is made with all its fields is made far faster than one that grows.
+  return {
+    level = level,
+    tag = tag,
+    leased_at = leased_at,
+    rests_until = rests_until,
+    failures = failures,
+    counting = counting,
+    per = per,
+    since = since,
+    used = used,
+    is_changed = false,
+  }
 end
 
 local function state_of(lane)
@@ -64,7 +70,7 @@ local function keep_states()
       fields[#fields + 1] = lane
       fields[#fields + 1] = struct.pack(STATE, state.level, state.tag, state.leased_at,
         state.rests_until, state.failures, state.counting, state.per, state.since, state.used)
-      state.is_changed = nil
+      state.is_changed = false
     end
   end
   for from = 1, #fields, 1000 do

@@ -42,64 +42,53 @@ local function first_given(...)
   return merged
 end
 
-local any_limits
-local function are_there_limits()
-  if any_limits == nil then
-    any_limits = redis.call("EXISTS", limits) == 1
-  end
-  return any_limits
+-- What holds for the queue and for each lane of it. Read once in a script.
+local of_queue, of_each_lane
+local function read_common_limits()
+  local found = redis.call("HMGET", limits, "oq", "cq", "oe", "ce")
+  of_queue = first_given(found[1], found[2])
+  of_each_lane = { found[3], found[4], merged = first_given(found[3], found[4]) }
 end
 
-local of_queue
 local function queue_limits()
   if not of_queue then
-    of_queue = {}
-    if are_there_limits() then
-      local found = redis.call("HMGET", limits, "oq", "cq")
-      of_queue = first_given(found[1], found[2])
-    end
+    read_common_limits()
   end
   return of_queue
 end
 
--- What holds for a lane, and whether it is paused. Read once in a script.
-local of_lanes = {}
-local of_each_lane
-
-local function read_limits_of_each()
+local function each_lanes_limits()
   if not of_each_lane then
-    local found = redis.call("HMGET", limits, "oe", "ce")
-    of_each_lane = { found[1], found[2], merged = first_given(found[1], found[2]) }
+    read_common_limits()
   end
+  return of_each_lane
 end
 
--- Reads at once what holds for lanes (1000 at most) that have no limits of their own: most, as a rule.
-local function read_limits(names)
-  if #names == 0 or not are_there_limits() then
-    return
-  end
-  read_limits_of_each()
-  for i, has_own in ipairs(redis.call("ZMSCORE", named, unpack(names))) do
-    if not has_own and names[i] ~= "" then
-      of_lanes[names[i]] = of_each_lane.merged
-    end
-  end
-end
-
+-- What holds for a lane, and whether it is paused. Read once in a script.
+local of_lanes = { [""] = {} }
 local function lane_limits(lane)
   local known = of_lanes[lane]
   if not known then
-    known = {}
-    if lane ~= "" and are_there_limits() then
-      read_limits_of_each()
-      local own = redis.call("HMGET", limits, "on" .. lane, "cn" .. lane, "p" .. lane)
-      known = of_each_lane.merged
-      if own[1] or own[2] or own[3] then
-        known = first_given(own[1], own[2], of_each_lane[1], of_each_lane[2])
-        known.paused = own[3] and true or nil
-      end
+    local common = each_lanes_limits()
+    local own = redis.call("HMGET", limits, "on" .. lane, "cn" .. lane, "p" .. lane)
+    known = common.merged
+    if own[1] or own[2] or own[3] then
+      known = first_given(own[1], own[2], common[1], common[2])
+      known.paused = own[3] and true or nil
     end
     of_lanes[lane] = known
   end
   return known
+end
+
+-- Reads at once what holds for lanes (1000 at most) that have no limits of their own: most, as a rule.
+local function read_limits(names)
+  if #names > 0 then
+    local common = each_lanes_limits()
+    for i, has_own in ipairs(redis.call("ZMSCORE", named, unpack(names))) do
+      if not has_own then
+        of_lanes[names[i]] = of_lanes[names[i]] or common.merged
+      end
+    end
+  end
 end

@@ -172,8 +172,8 @@ do
     return taken_by(meter.rate, cost) <= meter.left
   end
 
-  function note_spent(meter, cost)
-    local taken = taken_by(meter.rate, cost)
+  function note_spent(meter, cost, count)
+    local taken = taken_by(meter.rate, cost) * count
     meter.left, meter.taken = meter.left - taken, meter.taken + taken
   end
 

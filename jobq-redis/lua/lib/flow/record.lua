@@ -54,16 +54,9 @@ local function lane_of(record)
   return string.sub(record, at + 1, at + string.byte(record, at))
 end
 
--- Whether a job has no batch, costs 1, and starts without regard to its key.
-local plain_flags = {}
+-- Whether a job has neither a cost, nor a lane, nor a batch, and starts without regard to its key.
 local function is_plain_record(record)
-  local flags = string.byte(record, 2)
-  local is_plain = plain_flags[flags]
-  if is_plain == nil then
-    is_plain = not (has(record, 16) or has(record, 32) or has(record, 128))
-    plain_flags[flags] = is_plain
-  end
-  return is_plain
+  return string.byte(record, 2) < 16
 end
 
 -- The batch that counts a job, and its home; nothing if none does.

@@ -45,10 +45,23 @@ do
     return true
   end
 
-  function room.use(cost)
-    places = places - 1
+  -- For how many jobs of cost 1 there is room at least.
+  function room.left()
+    if not places then
+      look_at_limits()
+    end
+    local left = places
     for _, meter in ipairs(meters) do
-      note_spent(meter, cost)
+      left = math.min(left, meter.left)
+    end
+    return left
+  end
+
+  -- So many jobs of a cost were leased.
+  function room.use(cost, count)
+    places = places - count
+    for _, meter in ipairs(meters) do
+      note_spent(meter, cost, count)
     end
   end
 

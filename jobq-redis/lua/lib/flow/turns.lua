@@ -6,10 +6,12 @@ do
   -- So many records are read at once: even the largest keep the server for a few ms only.
   local PIECE = 64
 
-  -- A heap. A turn: lane, level and score; members, the first jobs of the lane; of these, how many records
-  -- were read, and which is next.
-  local heap = {}
-  local has_all, read_to, last_read = false, 0, nil
+  -- Of what was read: the turns as they were, in order, and which is next; and a heap of those that were put back.
+  --
+  -- A turn: lane, level and score; members, the first jobs of the lane; of these, how many records were read,
+  -- and which is next; once it was looked at, how many jobs of the lane run and how many more may.
+  local as_read, next_read, heap = {}, 1, {}
+  local has_all, read_to = false, 0
   local left, unused, resting, meters = {}, {}, {}, {}
   local dropped_members, dropped_places = {}, {}
 
@@ -66,7 +68,7 @@ do
       local members = turn.members
       local from = #members > 0 and "(" .. members[#members] or "[" .. turn.lane .. "\0"
       local to, wanted = "(" .. turn.lane .. "\1", turn.read + count + 1 - #members
-      for _, member in ipairs(redis.call("ZRANGEBYLEX", laned, from, to, "LIMIT", 0, wanted)) do
+      for _, member in ipairs(redis.call("ZRANGEBYLEX", laned, from, to, "LIMIT", "0", wanted)) do
         members[#members + 1] = member
       end
       turn.reads_to = math.min(turn.read + count, #members)
@@ -85,45 +87,65 @@ do
     end
   end
 
+  -- Reads the next turns of the order, now that none of those read is left.
   local function read_order(count)
     local found = redis.call("ZRANGE", order, read_to, read_to + count - 1, "WITHSCORES")
-    local names, new, with_key = {}, {}, {}
+    local names, with_key = {}, {}
+    as_read, next_read = {}, 1
     for i = 1, #found, 2 do
       local lane, score = found[i], tonumber(found[i + 1])
-      local turn = { lane = lane, score = score, level = level_in(score), members = {}, records = {}, read = 0, next = 1 }
-      names[#names + 1], new[#new + 1] = lane, turn
+      local turn = {
+        lane = lane,
+        score = score,
+        level = level_in(score),
+        members = {},
+        records = {},
+        read = 0,
+        reads_to = 0,
+        next = 1,
+        places = false,
+        running = 0,
+        meter = false,
+        is_moved = false,
+      }
+      names[#names + 1], as_read[#as_read + 1] = lane, turn
       if lane ~= "" then
         with_key[#with_key + 1] = turn
       end
     end
-    read_to, has_all, last_read = read_to + #new, #new < count, new[#new] or last_read
-    last_read = last_read and { lane = last_read.lane, score = last_read.score }
+    read_to, has_all = read_to + #as_read, #as_read < count
     read_states(names)
     read_limits(names)
     if #with_key > 0 then
       read_jobs(with_key, math.ceil(count / #with_key))
     end
-    for _, turn in ipairs(new) do
-      push(turn)
-    end
   end
 
-  -- Whether jobs without a lane are all that waits: then they need no turns.
-  local function is_nothing_else_there(want)
-    if not heap[1] and not has_all then
+  -- The turn that is next, and whether it was put back.
+  local function first_turn(want)
+    if not as_read[next_read] and not has_all then
       read_order(want)
     end
-    return not heap[1] and #resting == 0 and redis.call("EXISTS", held_up) == 0
+    local read, back = as_read[next_read], heap[1]
+    if read and not (back and goes_before(back, read)) then
+      return read, false
+    end
+    return back, true
   end
 
   -- Takes the turn that is next out of the order, for a call that wants so many jobs; nothing if no lane waits.
+  -- Jobs without a lane need no turns if they are all that waits.
   function turns.take(wanted)
     local want = math.min(wanted, PIECE)
-    while not has_all and (not heap[1] or goes_before(last_read, heap[1])) do
-      read_order(want)
+    local turn, was_put_back = first_turn(want)
+    if not turn then
+      return nil
+    elseif was_put_back then
+      pop()
+    else
+      next_read = next_read + 1
     end
-    local turn = heap[1] and pop()
-    if turn and turn.lane == "" and is_nothing_else_there(want) then
+    if turn.lane == "" and not first_turn(want) and #resting == 0 and redis.call("EXISTS", held_up) == 0 then
       left[#left + 1] = ""
       return nil
     end
@@ -186,7 +208,7 @@ do
     if turn.lane ~= "" then
       turn.running, turn.places = turn.running + 1, turn.places - 1
       if turn.meter then
-        note_spent(turn.meter, cost)
+        note_spent(turn.meter, cost, 1)
       end
     end
   end
@@ -214,7 +236,7 @@ do
     left[#left + 1] = turn.lane
     if turn.lane ~= "" then
       -- The maintenance finds out from when on it may be forgotten.
-      unused[#unused + 1] = 0
+      unused[#unused + 1] = "0"
       unused[#unused + 1] = "l" .. turn.lane
     end
   end
@@ -225,7 +247,7 @@ do
       if turn.is_moved then
         moved[#moved + 1] = int(turn.score)
         moved[#moved + 1] = turn.lane
-        turn.is_moved = nil
+        turn.is_moved = false
       end
     end
     return moved
@@ -257,6 +279,6 @@ do
 
   -- What follows reads the order anew.
   function turns.forget()
-    heap, has_all, read_to, last_read = {}, false, 0, nil
+    as_read, next_read, heap, has_all, read_to = {}, 1, {}, false, 0
   end
 end
