@@ -30,6 +30,7 @@ end
 local WAITS = { waiting = true, scheduled = true, ready = true }
 local plans = {}
 local new_ids, new_keys, replaced = {}, {}, {}
+local is_any_replaced = false
 local added, added_to = 0, {}
 
 local function due_at(when, record, first_at)
@@ -64,8 +65,8 @@ local function count_in(lane, change)
   added_to[lane] = (added_to[lane] or 0) + change
 end
 
-local function plan(id, record, when, family)
-  if new_ids[id] or not replaced[id] and redis.call("HEXISTS", jobs, id) == 1 then
+local function plan(id, record, when, family, is_known)
+  if new_ids[id] or is_known and not replaced[id] then
     return { other = id }
   end
   local fault, parent = family_fault(id, record, family, new_ids)
@@ -98,6 +99,7 @@ local function plan(id, record, when, family)
   end
   if previous and retention_of(new_ids[previous] or redis.call("HGET", jobs, previous)) == 0 then
     replaced[previous], gone_lane = true, lane_with(previous)
+    is_any_replaced = true
     new_ids[previous] = nil
   elseif previous then
     gone_lane = lane_with(previous)
@@ -117,11 +119,15 @@ local function plan(id, record, when, family)
   return { previous = previous, due = due, first_at = first_at }
 end
 
-local families = {}
+local given_ids = {}
 for i = FIRST, #ARGV, STEP do
-  local family = family_in(ARGV[i + 3])
-  families[#families + 1] = family
-  plans[#plans + 1] = plan(ARGV[i], ARGV[i + 1], ARGV[i + 2], family)
+  given_ids[#given_ids + 1] = ARGV[i]
+end
+local families, known = {}, redis.call("HMGET", jobs, unpack(given_ids))
+for n, id in ipairs(given_ids) do
+  local i = FIRST + (n - 1) * STEP
+  families[n] = family_in(ARGV[i + 3])
+  plans[n] = plan(id, ARGV[i + 1], ARGV[i + 2], families[n], known[n])
 end
 
 -- How many jobs of the queue have neither started nor ended.
@@ -166,8 +172,16 @@ if refused then
   return table.concat(refused, "\n")
 end
 
+-- Jobs that become ready wait here, to be written all at once.
+local coming = {}
+local function write_coming()
+  all_to_ready(coming)
+  coming = {}
+end
+
 -- Ends the job whose place another takes.
 local function replace(id)
+  write_coming()
   local place = places_of({ id })[id]
   if place then
     withdraw(id, place)
@@ -185,6 +199,19 @@ local any_ready = false
 count_members_of(plans, function(n)
   return ARGV[FIRST + (n - 1) * STEP + 1], families[n]
 end, now)
+-- One whose place another takes may come again in the same call: then all is written in turn.
+if not is_any_replaced then
+  local new_records = {}
+  for n, what in ipairs(plans) do
+    if not what.other then
+      new_records[#new_records + 1] = given_ids[n]
+      new_records[#new_records + 1] = ARGV[FIRST + (n - 1) * STEP + 1]
+    end
+  end
+  if #new_records > 0 then
+    redis.call("HSET", jobs, unpack(new_records))
+  end
+end
 for n, what in ipairs(plans) do
   local i = FIRST + (n - 1) * STEP
   local id, record = ARGV[i], ARGV[i + 1]
@@ -194,25 +221,29 @@ for n, what in ipairs(plans) do
       adopt(id, families[n].children, now)
     end
   else
-    redis.call("HSET", jobs, id, record)
+    if is_any_replaced then
+      redis.call("HSET", jobs, id, record)
+    end
     if what.previous then
       replace(what.previous)
     end
     hold_key(id, record, now, what.first_at)
     adopt(id, families[n].children, now)
     if families[n].header then
+      write_coming()
       wait_for_parents(id, families[n], now)
     elseif what.due then
       local member = scheduled_member(record, id)
       redis.call("ZADD", scheduled, int(what.due), member)
       earliest = earliest or redis.call("ZRANK", scheduled, member) == 0
     else
-      to_ready(id, record)
+      coming[#coming + 1] = { id, record }
       any_ready = true
     end
     answers[n] = what.previous and "r" .. what.previous or ""
   end
 end
+write_coming()
 if any_ready or earliest then
   wake_one()
 end

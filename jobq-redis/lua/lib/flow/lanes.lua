@@ -243,6 +243,33 @@ local function push_laned(lane, level, cost, id, in_front)
   grew(lane, level, in_front)
 end
 
+-- The same for many jobs, at the back, in this order.
+local function push_all_laned(some)
+  if #some == 0 then
+    return
+  end
+  local before = redis.call("HINCRBY", meta, "back", #some) - #some
+  local members, places, highest = {}, {}, {}
+  for n, job in ipairs(some) do
+    local id, record = job[1], job[2]
+    local key = string.char(15 - level_of(record)) .. struct.pack(">I8I2", 2 ^ 52 + before + n, cost_of(record))
+    local member = lane_of(record) .. "\0" .. key .. id
+    members[2 * n - 1], members[2 * n] = "0", member
+    places[2 * n - 1], places[2 * n] = id, member
+  end
+  redis.call("SET", flow, "1")
+  redis.call("ZADD", laned, unpack(members))
+  redis.call("HSET", places_in, unpack(places))
+  for _, job in ipairs(some) do
+    local lane, level = lane_of(job[2]), level_of(job[2])
+    -- More jobs of a level that a lane has move it no more.
+    if not highest[lane] or level > highest[lane] then
+      highest[lane] = level
+      grew(lane, level, false)
+    end
+  end
+end
+
 -- Limits
 
 -- Whether a lane's first job may not be leased: nothing if it may, else by when, infinite if that is no

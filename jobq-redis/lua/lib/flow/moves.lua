@@ -13,6 +13,27 @@ local function to_ready(id, record, in_front)
   changed(id)
 end
 
+-- Makes many jobs ready, in this order: a list of ids and records.
+local function all_to_ready(some)
+  local by_level, laned_ones, ids = {}, {}, {}
+  for n, job in ipairs(some) do
+    ids[n] = job[1]
+    if lane_of(job[2]) == "" then
+      local level = level_of(job[2])
+      by_level[level] = by_level[level] or {}
+      table.insert(by_level[level], job[1])
+    else
+      laned_ones[#laned_ones + 1] = job
+    end
+  end
+  for level, unlaned in pairs(by_level) do
+    push_ready(level, unlaned)
+    unlaned_came(level)
+  end
+  push_all_laned(laned_ones)
+  changed_all(ids)
+end
+
 -- Ends a job: kept in `ended` as long as its retention asks for, or gone at once.
 local function finish(id, record, ended, now, result)
   free_unique(id, record, ended == cancelled)
