@@ -38,7 +38,7 @@ pub(crate) async fn drain<B: Backend + Clone>(
         .await?;
     let seconds = started.elapsed().as_secs_f64();
     if summary.processed != jobs || summary.failed != 0 {
-        return Err(format!("{} of {jobs} jobs were done", summary.processed).into());
+        return Err(format!("not all of {jobs} jobs were done: {summary:?}").into());
     }
     Ok(jobs as f64 / seconds)
 }
