@@ -2,6 +2,7 @@
 
 pub(crate) mod backlog;
 pub(crate) mod crash;
+pub(crate) mod crowd;
 pub(crate) mod drain;
 pub(crate) mod due;
 pub(crate) mod enqueue;
