@@ -621,6 +621,7 @@ macro_rules! __conformance_suite {
                 a_list_of_lanes_is_read_page_by_page
                 an_idle_lane_is_listed_for_what_was_set
                 ready_jobs_are_listed_lane_by_lane
+                a_job_that_has_changed_to_a_lane_is_listed
                 the_oldest_ready_job_of_a_lane_can_be_seen
                 a_leased_job_of_a_lane_is_like_any_other
                 many_lanes_leave_nothing_behind
