@@ -75,8 +75,8 @@ local PIECE = 64
 local queue_room_at
 local running_before
 
--- Whether the queue has room for one more job of this cost.
-local function has_queue_room(cost)
+-- Whether one more job of the queue may be leased at once. If not, no lane is looked at.
+local function has_queue_slot()
   local given, limit_shared = queue_limits(), shared_limit()
   local common = limit_shared and limit_shared.limits or {}
   if given.concurrency then
@@ -93,6 +93,16 @@ local function has_queue_room(cost)
       return false
     end
   end
+  return true
+end
+
+-- Whether the queue has room for one more job of this cost.
+local function has_queue_room(cost)
+  if not has_queue_slot() then
+    return false
+  end
+  local given, limit_shared = queue_limits(), shared_limit()
+  local common = limit_shared and limit_shared.limits or {}
   if common.rate then
     local at = room_at(common.rate, limit_shared.state, limit_shared.name, cost, now)
     if at then
@@ -345,7 +355,7 @@ end
 
 -- Leases lane by lane; says whether there may be more.
 local function lease_in_turns()
-  while #ids < limit and looks_left > 0 and bytes_left > 0 and not queue_room_at do
+  while #ids < limit and looks_left > 0 and bytes_left > 0 and not queue_room_at and has_queue_slot() do
     local first = redis.call("ZRANGE", order, 0, 0, "WITHSCORES")
     local lane, score = first[1], tonumber(first[2])
     if not lane then

@@ -710,6 +710,7 @@ macro_rules! __conformance_suite {
                 a_full_lane_wakes_nobody
                 a_queue_has_as_many_leased_as_it_may
                 a_queue_without_lanes_has_as_many_leased_as_it_may
+                a_full_queue_looks_at_no_lane
                 a_freed_slot_of_the_queue_wakes_a_worker
                 a_raised_limit_of_the_queue_wakes_a_worker
                 a_full_queue_wakes_nobody
