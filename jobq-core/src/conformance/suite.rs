@@ -328,6 +328,7 @@ macro_rules! __conformance_suite {
                 a_freed_key_wakes_a_worker
                 a_called_off_job_is_not_let_go
                 a_turn_that_is_not_taken_goes_to_the_next
+                a_job_that_was_not_let_go_has_no_turn_to_leave
                 a_held_back_job_holds_up_nobody
                 a_held_back_job_takes_nothing_of_a_rate
                 a_key_may_span_lanes
