@@ -287,7 +287,7 @@ local function serve_unlaned(level, tag)
     redis.call("LPOP", list)
     end_called_off()
   end
-  local highest = highest_unlaned()
+  local highest = level_of_unlaned()
   if not highest then
     redis.call("ZREM", order, "")
   elseif highest ~= level then

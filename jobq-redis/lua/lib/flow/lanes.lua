@@ -96,6 +96,13 @@ local function highest_unlaned()
   end
 end
 
+-- The level at which jobs without a lane wait; nothing if there are none. A list has to be rid of what is left
+-- over in front for that: of a thousand entries, beyond which they count as jobs for a while.
+local function level_of_unlaned()
+  drop_left_over(1000)
+  return highest_unlaned()
+end
+
 -- Gives a lane its place in the order. One that had nothing ready is new unless it was served of late.
 local function line_up(lane, level, has_waited)
   local state = state_of(lane)
@@ -119,7 +126,7 @@ end
 -- A lane comes to wait, or back to waiting.
 local function come_to_wait(lane, level)
   if lane ~= "" and not any_lane_waits() then
-    local unlaned = highest_unlaned()
+    local unlaned = level_of_unlaned()
     if unlaned then
       line_up("", unlaned)
     end
@@ -177,6 +184,19 @@ local function shrank(lane)
     wake_one()
   elseif level_in(tonumber(score)) ~= level then
     line_up(lane, level, true)
+  end
+end
+
+-- A job without a lane was called off.
+local function unlaned_left()
+  local score = redis.call("ZSCORE", order, "")
+  if score then
+    local level = level_of_unlaned()
+    if not level then
+      redis.call("ZREM", order, "")
+    elseif level ~= level_in(tonumber(score)) then
+      line_up("", level, true)
+    end
   end
 end
 
