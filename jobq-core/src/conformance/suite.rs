@@ -766,6 +766,7 @@ macro_rules! __conformance_suite {
                 fewer_failures_make_no_rest
                 a_success_ends_the_row
                 a_death_is_a_failure
+                a_row_of_failures_goes_by_the_order_of_settlements
                 nothing_else_is_a_failure_or_a_success
                 a_late_failure_counts_for_nothing
                 a_lane_is_on_probation_after_its_rest
