@@ -358,6 +358,22 @@ pub async fn an_ended_holder_is_not_replaced(t: &Scene) {
     add(t, DEBOUNCE).await;
 }
 
+/// A throttle whose time is over holds nothing: who runs with its key may wait again.
+pub async fn an_old_throttle_takes_nobodys_place(t: &Scene) {
+    for is_over in [false, true] {
+        let latest = add(t, UniqueMode::LatestWins).await;
+        let lease = t.lease_one().await;
+        let throttled = add(t, THROTTLE).await;
+        t.advance(if is_over { SECOND * 10 } else { SECOND * 10 - MS });
+        t.release(&lease).await;
+
+        assert_eq!(t.state(latest).await, is_over.then_some(JobState::Ready));
+        for id in [throttled, latest] {
+            t.delete(id).await;
+        }
+    }
+}
+
 /// Modes that no backend could keep are refused, and nothing is written.
 pub async fn impossible_times_are_refused(t: &Scene) {
     for mode in [

@@ -159,8 +159,8 @@ local function waits_again(id, record)
     return true
   end
   local digest = digest_of(record)
-  local holder = redis.call("HGET", unique, digest)
-  if holder and string.sub(holder, 1, 16) ~= id then
+  local holder = holder_of(unique, digest, present)
+  if holder and holder ~= id then
     return false
   end
   redis.call("HSET", unique, digest, id)
