@@ -313,6 +313,7 @@ macro_rules! __conformance_suite {
                 the_newest_mode_decides
                 a_running_holder_is_not_replaced
                 an_ended_holder_is_not_replaced
+                a_job_that_takes_its_key_again_begins_a_row
                 an_old_throttle_takes_nobodys_place
                 impossible_times_are_refused
                 a_job_keeps_its_mode

@@ -1,7 +1,7 @@
 -- Unique keys: who waits with one, and who runs with one. `docs/flow-control.md` has the modes.
 --
--- A value of `unique`: id (16 bytes); then for a throttle "t" and until when it is held (64), for a
--- debounce or latest wins "d" and when the first of the row was enqueued (64). Keys that count among all queues are in a hash of
+-- A value of `unique`: id (16 bytes); then for a throttle "t" and until when it is held (64), else "d" and when
+-- the row of jobs began that the holder is the last of (64); neither if that was with its enqueue. Keys that count among all queues are in a hash of
 -- the prefix, as shared limits are; there the queue follows, with "q" and no instant (64 zeros) if there is none.
 local unique_everywhere = "{" .. prefix .. "}:unique"
 
@@ -31,8 +31,8 @@ local function holds_while_waiting(record)
   return mode == UNTIL_STARTED or mode == DEBOUNCE or mode == LATEST_WINS
 end
 
--- Gives the waiting key to a job.
-local function hold_key(id, record, now, first_at)
+-- Gives the waiting key to a job; says when its row began, unless that is with its enqueue.
+local function hold_key(id, record, now, began_at)
   local digest = digest_of(record)
   local mode, everywhere, first = mode_of(record)
   if not digest or mode == WHILE_RUNNING then
@@ -42,8 +42,8 @@ local function hold_key(id, record, now, first_at)
   if mode == THROTTLE then
     value = id .. "t" .. struct.pack(">I8", now + first)
     redis.call("ZADD", idle, int(now + first), (everywhere and "g" or "k") .. digest)
-  elseif mode == DEBOUNCE or mode == LATEST_WINS then
-    value = id .. "d" .. struct.pack(">I8", first_at or now)
+  elseif began_at then
+    value = id .. "d" .. struct.pack(">I8", began_at)
   end
   if everywhere then
     value = (#value > 16 and value or id .. "q" .. struct.pack(">I8", 0)) .. this_queue
@@ -163,6 +163,6 @@ local function waits_again(id, record)
   if holder and holder ~= id then
     return false
   end
-  redis.call("HSET", unique, digest, id)
+  hold_key(id, record, present, present)
   return true
 end
