@@ -100,7 +100,8 @@ local function standing(i, id, digest)
   if known[i] or added[id] then
     return id
   end
-  return digest and (keys[digest] or redis.call("HGET", unique, digest)) or nil
+  local holder = digest and (keys[digest] or redis.call("HGET", unique, digest))
+  return holder and string.sub(holder, 1, 16) or nil
 end
 
 local function add_ready(level, id)

@@ -74,7 +74,7 @@ local function plan(id, record, when, family, is_known)
     return { fault = fault, parent = parent }
   end
   local mode, digest = mode_of(record), digest_of(record)
-  local first_at = now
+  local first_at, began_at = now, nil
   local previous, gone_lane
   if digest and mode ~= WHILE_RUNNING then
     local set = keys_for(record)
@@ -95,7 +95,8 @@ local function plan(id, record, when, family, is_known)
       previous = holder
       first_at = word == "d" and instant or enqueued_at(held_by)
     end
-    new_keys[set .. digest] = { id = id, word = (mode == DEBOUNCE or mode == LATEST_WINS) and "d" or "", first_at = first_at }
+    began_at = (mode == DEBOUNCE or mode == LATEST_WINS) and first_at or nil
+    new_keys[set .. digest] = { id = id, word = began_at and "d" or "", first_at = began_at }
   end
   if previous and retention_of(new_ids[previous] or redis.call("HGET", jobs, previous)) == 0 then
     replaced[previous], gone_lane = true, lane_with(previous)
@@ -116,7 +117,7 @@ local function plan(id, record, when, family, is_known)
   if gone_lane then
     count_in(gone_lane, -1)
   end
-  return { previous = previous, due = due, first_at = first_at }
+  return { previous = previous, due = due, began_at = began_at }
 end
 
 local given_ids = {}
@@ -227,7 +228,7 @@ for n, what in ipairs(plans) do
     if what.previous then
       replace(what.previous)
     end
-    hold_key(id, record, now, what.first_at)
+    hold_key(id, record, now, what.began_at)
     adopt(id, families[n].children, now)
     if families[n].header then
       write_coming()

@@ -285,7 +285,7 @@ local function serve_unlaned(turn)
     redis.call("LPOP", list)
     if why == "called off" then
       end_called_off_between_turns()
-      local highest = highest_unlaned()
+      local highest = level_of_unlaned()
       if not highest then
         redis.call("ZREM", order, "")
       elseif highest ~= turn.level then
@@ -294,7 +294,7 @@ local function serve_unlaned(turn)
       return
     end
   end
-  local highest = highest_unlaned()
+  local highest = level_of_unlaned()
   if highest then
     turns.put_back(turn, highest)
   else
@@ -304,7 +304,7 @@ end
 
 -- Leases lane by lane; says whether there may be more.
 local function lease_in_turns()
-  while has_time() do
+  while has_time() and room.has_slot() do
     local turn = turns.take(limit - #ids)
     if not turn then
       break

@@ -8,6 +8,7 @@
 --          among those looked at, which count for the offset
 local state, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
+-- Entries of lists, followed by jobs of lanes and jobs held back; and how many are of lists.
 local function ready_entries()
   local entries, skip = {}, offset
   for level = 15, 0, -1 do
@@ -20,6 +21,7 @@ local function ready_entries()
     end
     skip = math.max(skip - length, 0)
   end
+  local listed = #entries
   -- The jobs held back come first by name, and are listed last.
   for _, range in ipairs({ { laned, "-", "+" }, { held_back, "[d", "(e" } }) do
     local set, from, to = unpack(range)
@@ -31,14 +33,15 @@ local function ready_entries()
     end
     skip = math.max(skip - count, 0)
   end
-  return entries
+  return entries, listed
 end
 
-local function without_left_over(entries)
+-- Only lists have entries that are left over. A job that has left one behind may be in a lane by now.
+local function without_left_over(entries, listed)
   local ids, any_gone = {}, redis.call("EXISTS", gone) == 1
-  for _, entry in ipairs(entries) do
+  for i, entry in ipairs(entries) do
     local id = string.sub(entry, 1, 16)
-    local note = any_gone and redis.call("HGET", gone, id)
+    local note = any_gone and i <= listed and redis.call("HGET", gone, id)
     if not note or string.sub(entry, 17) == string.sub(note, 1, 8) then
       ids[#ids + 1] = id
     end
@@ -59,8 +62,8 @@ if limit == 0 then
   return { 0, {} }
 end
 if state == "ready" then
-  local entries = ready_entries()
-  return { #entries, without_left_over(entries), redis.call("EXISTS", gone) }
+  local entries, listed = ready_entries()
+  return { #entries, without_left_over(entries, listed), redis.call("EXISTS", gone) }
 end
 if not SETS[state] then
   return { 0, {} }

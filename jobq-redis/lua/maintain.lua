@@ -38,28 +38,6 @@ local function excess_dead()
   return redis.call("ZRANGE", dead, 0, math.min(excess, limit) - 1)
 end
 
--- Drops the entries at the front of the ready lists whose jobs have left.
-local function sweep()
-  if redis.call("EXISTS", gone) == 0 then
-    return 0
-  end
-  local most = 0
-  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
-    local list, count = ready_list(tonumber(level)), 0
-    for _, entry in ipairs(redis.call("LRANGE", list, 0, limit - 1)) do
-      if not drop_if_left_over(entry) then
-        break
-      end
-      count = count + 1
-    end
-    if count > 0 then
-      redis.call("LTRIM", list, count, -1)
-    end
-    most = math.max(most, count)
-  end
-  return most
-end
-
 -- Tells watchers that have not looked again for a while to do so: those that live do, and those that have
 -- died leave nothing behind. Some at random, for there are few, and they are in no order.
 local function stir_watchers()
@@ -106,7 +84,7 @@ local counts = {
   drop(dead, excess_dead()),
 }
 local pruned, looked_at = 0, forget_idle(now, limit)
-local more = looked_at == limit or promoted == limit or expired == limit or sweep() == limit
+local more = looked_at == limit or promoted == limit or expired == limit or drop_left_over(limit) == limit
 more = not forget_families() or more
 for _, count in ipairs(counts) do
   pruned = pruned + count

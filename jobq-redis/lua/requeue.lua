@@ -24,7 +24,7 @@ for i, id in ipairs(ids) do
       answers[i] = holder
     else
       if takes_key then
-        hold_key(id, place.record, now)
+        hold_key(id, place.record, now, now)
       end
       family_told_of_requeue(id, place.record, now)
       local known = redis.call("HGET", facts, id)

@@ -37,6 +37,12 @@ impl Store {
         let (all_but_last, last) = split
             .completed
             .split_at(split.completed.len().saturating_sub(1) / SETTLE_STEP * SETTLE_STEP);
+        let mut other = split.other.as_slice();
+        if !all_but_last.is_empty() || other.len() > SETTLE_STEP {
+            // It takes more than one trip anyway.
+            self.settle(queue, other, &mut held).await?;
+            other = &[];
+        }
         for step in all_but_last.chunks(SETTLE_STEP) {
             self.complete_and_lease(queue, step, None, &mut held).await?;
         }
@@ -45,11 +51,7 @@ impl Store {
         let mut lost = held.clone();
         let (settled, exchanged) = futures_util::join!(
             async {
-                if split.other.is_empty() {
-                    Ok(())
-                } else {
-                    self.settle(queue, &split.other, &mut lost).await
-                }
+                if other.is_empty() { Ok(()) } else { self.settle(queue, other, &mut lost).await }
             },
             async { self.complete_and_lease(queue, last, request, &mut held).await }
         );

@@ -1,8 +1,8 @@
 //! Settlements as arguments of scripts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use jobq_core::{Failure, Held, Lease, Next, Settlement};
+use jobq_core::{Failure, Held, LaneKey, Lease, Next, Settlement};
 use redis::Cmd;
 
 use crate::record::Facts;
@@ -10,13 +10,14 @@ use crate::reply;
 
 /// Settlements with their places among all, by the script they need.
 pub(crate) struct Split<'a> {
-    /// Jobs that are done and leave nothing behind: nearly all.
+    /// Jobs that are done and leave nothing behind: nearly all. They may be settled after all others.
     pub(crate) completed: Vec<(usize, &'a Settlement)>,
     /// All others.
     pub(crate) other: Vec<(usize, &'a Settlement)>,
 }
 
-/// Sorts settlements by script. One lease settled twice in a call is lost the second time.
+/// Sorts settlements by script. One lease settled twice in a call is lost the second time. A success
+/// ends a lane's row of failures, so it is settled together with those of its lane that come after it.
 pub(crate) fn split<'a>(
     settlements: &'a [Settlement],
     held: &mut [Held],
@@ -25,16 +26,26 @@ pub(crate) fn split<'a>(
     let mut split = Split { completed: Vec::with_capacity(settlements.len()), other: Vec::new() };
     let mut seen =
         HashSet::with_capacity(if settlements.len() > 1 { settlements.len() } else { 0 });
+    let last_failures = last_failures(settlements);
     for (at, settlement) in settlements.iter().enumerate() {
+        let lane = settlement.lease.job.lane.as_ref();
+        let fails_later = lane.and_then(|lane| last_failures.get(lane)) > Some(&at);
         if settlements.len() > 1 && !seen.insert(settlement.lease.proof()) {
             held[at] = Held::Lost;
-        } else if is_plain(settlement) && !(has_flow && has_result(settlement)) {
+        } else if is_plain(settlement) && !fails_later && !(has_flow && has_result(settlement)) {
             split.completed.push((at, settlement));
         } else {
             split.other.push((at, settlement));
         }
     }
     split
+}
+
+/// The place of the last failure of each lane.
+fn last_failures(settlements: &[Settlement]) -> HashMap<&LaneKey, usize> {
+    let is_failure = |it: &Settlement| matches!(it.next, Next::Retry { .. } | Next::Dead { .. });
+    let failures = settlements.iter().enumerate().filter(|(_, it)| is_failure(it));
+    failures.filter_map(|(at, it)| Some((it.lease.job.lane.as_ref()?, at))).collect()
 }
 
 fn is_plain(settlement: &Settlement) -> bool {

@@ -8,6 +8,8 @@ use jobq_core::conformance::{Fixture, Store};
 use jobq_core::{Backend, DeadRetention, Inspect, LeaseRequest, ManualClock, QueueName, WorkerId};
 use jobq_redis::{RedisBackend, RedisConfig, TestServer};
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 struct RedisFixture {
     backend: RedisBackend,
     server: TestServer,
@@ -19,6 +21,8 @@ impl Fixture for RedisFixture {
         let server = TestServer::start().unwrap();
         let config =
             RedisConfig::new(&server.url()).unwrap().clock(clock).dead_retention(dead_retention);
+        // Time is the clock's here. That a machine is slow is no fault of the backend.
+        let config = config.response_timeout(PATIENCE).connect_timeout(PATIENCE);
         Self { backend: RedisBackend::connect_with(config).await.unwrap(), server }
     }
 

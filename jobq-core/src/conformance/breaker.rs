@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Scene;
 use super::scene::{AT_ONCE, MS, SECOND, lane_key};
-use crate::lease::{Lease, Next};
+use crate::lease::{Lease, Next, Settlement};
 use crate::limits::{Breaker, Limits};
 
 /// So many failures in a row, and the lane rests: to the millisecond, and alone.
@@ -44,6 +44,29 @@ pub async fn a_success_ends_the_row(t: &Scene) {
 
     assert_eq!(t.lane("a").await.failures, 2);
     assert_eq!(t.lease(5).await.len(), 4);
+}
+
+/// Settlements that come together count in their order.
+pub async fn a_row_of_failures_goes_by_the_order_of_settlements(t: &Scene) {
+    three_then_ten_seconds(t).await;
+    t.fill("a", 9).await;
+    let leases = t.lease(7).await;
+    let settle = |lease: &Arc<Lease>, is_done: bool| {
+        let failure = t.failure(lease, "no");
+        let next = match is_done {
+            true => Next::Complete { result: None },
+            false => Next::Dead { failure },
+        };
+        Settlement::new(Arc::clone(lease), next)
+    };
+    let ends = [false, false, true, false, false];
+    let settlements: Vec<_> = leases.iter().zip(ends).map(|(l, end)| settle(l, end)).collect();
+    t.settle_all(&settlements).await;
+    let view = t.lane("a").await;
+    assert_eq!((view.failures, view.until), (2, None));
+
+    t.settle_all(&[settle(&leases[5], false), settle(&leases[6], true)]).await;
+    assert_eq!(t.lane("a").await.failures, 0);
 }
 
 /// A dead job is a failure as well as one that is tried again.

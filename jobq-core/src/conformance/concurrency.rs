@@ -254,6 +254,19 @@ pub async fn a_queue_without_lanes_has_as_many_leased_as_it_may(t: &Scene) {
     assert_eq!(t.lease(9).await.len(), 2);
 }
 
+/// While the queue has no slot no lane is looked at, and when one may be served again is not announced.
+pub async fn a_full_queue_looks_at_no_lane(t: &Scene) {
+    t.limit_queue(Limits::new().concurrency(1)).await;
+    t.fill("a", 2).await;
+    t.throttle("a", SECOND * 5).await;
+    let other = t.enqueue().await;
+    assert_eq!(t.lease_ids(9).await, [other]);
+    assert_eq!(t.next_in().await, Some(LEASE));
+
+    t.advance(SECOND * 5);
+    assert_eq!(t.next_in().await, Some(LEASE - SECOND * 5));
+}
+
 /// A slot of the queue that is freed wakes who waits.
 pub async fn a_freed_slot_of_the_queue_wakes_a_worker(t: &Scene) {
     t.limit_queue(Limits::new().concurrency(1)).await;

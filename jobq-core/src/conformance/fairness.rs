@@ -58,6 +58,34 @@ pub async fn jobs_without_a_lane_take_no_turns_while_alone(t: &Scene) {
     assert_eq!(t.lease_lanes(20).await, ["-", "a", "-", "a", "-", "a", "-"]);
 }
 
+/// A job without a lane that was called off before a lane came leaves no level behind: those that come
+/// later are a new lane.
+pub async fn a_called_off_job_without_a_lane_does_not_wait(t: &Scene) {
+    let urgent = t.enqueue_with(|record| record.priority = Priority::HIGHEST).await;
+    t.cancel(urgent).await;
+    t.fill("a", 2).await;
+    t.enqueue().await;
+
+    assert_eq!(t.lease_lanes(2).await, ["-", "a"]);
+}
+
+/// Nor does it if it is called off while lanes wait: with the last of them their lane waits no more.
+pub async fn jobs_without_a_lane_wait_until_the_last_is_called_off(t: &Scene) {
+    t.fill("a", 3).await;
+    t.enqueue().await;
+    let lease = t.lease_one().await;
+    assert_eq!(lease.job.lane, None);
+    t.ack(&lease).await;
+    let urgent = t.enqueue_with(|record| record.priority = Priority::HIGHEST).await;
+    let other = t.enqueue().await;
+    t.delete(urgent).await;
+    t.cancel(other).await;
+    t.advance(SECOND * 60);
+    t.enqueue().await;
+
+    assert_eq!(t.lease_lanes(2).await, ["-", "a"], "it is new again");
+}
+
 /// A lane that comes late is not held up by one that has many jobs.
 pub async fn a_new_lane_waits_for_one_turn_at_most(t: &Scene) {
     t.fill("crowd", 300).await;

@@ -235,6 +235,19 @@ pub async fn ready_jobs_are_listed_lane_by_lane(t: &Scene) {
     assert_eq!(t.ids(JobState::Ready).await, [plain, a[0], a[1], first_of_b, b[0], b[1]]);
 }
 
+/// A job is listed also under an id that was called off before, when it had no lane.
+pub async fn a_job_that_has_changed_to_a_lane_is_listed(t: &Scene) {
+    let id = t.enqueue().await;
+    t.cancel(id).await;
+    let mut again = t.job();
+    again.record.id = id;
+    again.record.lane = Some(lane_key("a"));
+    t.add(&again).await;
+
+    assert_eq!(t.stats().await.ready, 1);
+    assert_eq!(t.ids(JobState::Ready).await, [id]);
+}
+
 /// The job that has waited longest is seen also in a lane.
 pub async fn the_oldest_ready_job_of_a_lane_can_be_seen(t: &Scene) {
     let then = t.now();

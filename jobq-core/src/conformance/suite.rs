@@ -313,6 +313,8 @@ macro_rules! __conformance_suite {
                 the_newest_mode_decides
                 a_running_holder_is_not_replaced
                 an_ended_holder_is_not_replaced
+                a_job_that_takes_its_key_again_begins_a_row
+                an_old_throttle_takes_nobodys_place
                 impossible_times_are_refused
                 a_job_keeps_its_mode
                 the_holder_of_a_key_can_be_seen
@@ -328,6 +330,7 @@ macro_rules! __conformance_suite {
                 a_freed_key_wakes_a_worker
                 a_called_off_job_is_not_let_go
                 a_turn_that_is_not_taken_goes_to_the_next
+                a_job_that_was_not_let_go_has_no_turn_to_leave
                 a_held_back_job_holds_up_nobody
                 a_held_back_job_takes_nothing_of_a_rate
                 a_key_may_span_lanes
@@ -621,6 +624,7 @@ macro_rules! __conformance_suite {
                 a_list_of_lanes_is_read_page_by_page
                 an_idle_lane_is_listed_for_what_was_set
                 ready_jobs_are_listed_lane_by_lane
+                a_job_that_has_changed_to_a_lane_is_listed
                 the_oldest_ready_job_of_a_lane_can_be_seen
                 a_leased_job_of_a_lane_is_like_any_other
                 many_lanes_leave_nothing_behind
@@ -632,6 +636,8 @@ macro_rules! __conformance_suite {
                 turns_go_on_from_call_to_call
                 jobs_without_a_lane_are_a_lane
                 jobs_without_a_lane_take_no_turns_while_alone
+                a_called_off_job_without_a_lane_does_not_wait
+                jobs_without_a_lane_wait_until_the_last_is_called_off
                 a_new_lane_waits_for_one_turn_at_most
                 a_crowd_holds_up_nobody_for_more_than_a_turn
                 lanes_get_turns_by_their_weight
@@ -709,6 +715,7 @@ macro_rules! __conformance_suite {
                 a_full_lane_wakes_nobody
                 a_queue_has_as_many_leased_as_it_may
                 a_queue_without_lanes_has_as_many_leased_as_it_may
+                a_full_queue_looks_at_no_lane
                 a_freed_slot_of_the_queue_wakes_a_worker
                 a_raised_limit_of_the_queue_wakes_a_worker
                 a_full_queue_wakes_nobody
@@ -761,6 +768,7 @@ macro_rules! __conformance_suite {
                 fewer_failures_make_no_rest
                 a_success_ends_the_row
                 a_death_is_a_failure
+                a_row_of_failures_goes_by_the_order_of_settlements
                 nothing_else_is_a_failure_or_a_success
                 a_late_failure_counts_for_nothing
                 a_lane_is_on_probation_after_its_rest

@@ -358,6 +358,45 @@ pub async fn an_ended_holder_is_not_replaced(t: &Scene) {
     add(t, DEBOUNCE).await;
 }
 
+/// A job that was requeued, or waits again after an attempt, begins a row: its enqueue was long ago.
+pub async fn a_job_that_takes_its_key_again_begins_a_row(t: &Scene) {
+    for mode in [UniqueMode::UntilFinished, UNTIL_STARTED, UniqueMode::LatestWins] {
+        let first = add(t, mode).await;
+        let lease = t.lease_one().await;
+        t.advance(SECOND * 20);
+        if mode == UniqueMode::LatestWins {
+            t.release(&lease).await;
+        } else {
+            t.bury(&lease).await;
+            t.requeue(first).await;
+        }
+        let began = t.now();
+        t.advance(SECOND * 8);
+        let next = keyed(t, UniqueMode::Debounce { delay: SECOND * 10, at_most: Some(SECOND * 15) });
+        let id = next.record.id;
+        assert_eq!(t.add(&next).await, Enqueued::Replaced { id, previous: first });
+
+        assert_eq!(t.view(id).await.at, Some(began + SECOND * 15), "{mode:?}");
+        t.delete(id).await;
+    }
+}
+
+/// A throttle whose time is over holds nothing: who runs with its key may wait again.
+pub async fn an_old_throttle_takes_nobodys_place(t: &Scene) {
+    for is_over in [false, true] {
+        let latest = add(t, UniqueMode::LatestWins).await;
+        let lease = t.lease_one().await;
+        let throttled = add(t, THROTTLE).await;
+        t.advance(if is_over { SECOND * 10 } else { SECOND * 10 - MS });
+        t.release(&lease).await;
+
+        assert_eq!(t.state(latest).await, is_over.then_some(JobState::Ready));
+        for id in [throttled, latest] {
+            t.delete(id).await;
+        }
+    }
+}
+
 /// Modes that no backend could keep are refused, and nothing is written.
 pub async fn impossible_times_are_refused(t: &Scene) {
     for mode in [

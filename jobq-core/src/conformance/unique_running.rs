@@ -8,7 +8,7 @@ use crate::inspect::RequeueOutcome;
 use crate::job_ref::JobRef;
 use crate::lease::{Held, Next, Settlement};
 use crate::limits::{Limits, Rate};
-use crate::record::{Enqueued, NewJob};
+use crate::record::{Enqueued, NewJob, When};
 use crate::state::JobState;
 use crate::unique::{Unique, UniqueKey, UniqueMode};
 
@@ -142,6 +142,25 @@ pub async fn a_turn_that_is_not_taken_goes_to_the_next(t: &Scene) {
     t.delete(ids[2]).await;
 
     assert_eq!(t.lease_ids(9).await, [ids[3]]);
+}
+
+/// One that came later and is called off lets nobody go: it is not the one whose turn it is.
+pub async fn a_job_that_was_not_let_go_has_no_turn_to_leave(t: &Scene) {
+    for state in [JobState::Ready, JobState::Scheduled] {
+        let ids = add_some(t, WHILE_RUNNING, 3).await;
+        let lease = t.lease(9).await.remove(0);
+        let mut late = keyed(t, WHILE_RUNNING);
+        late.when = if state == JobState::Ready { When::Now } else { When::After(SECOND) };
+        t.add(&late).await;
+        t.ack(&lease).await;
+        t.cancel(late.record.id).await;
+
+        for id in &ids[1..] {
+            let leases = t.lease(9).await;
+            assert_eq!(leases.iter().map(|l| l.job.id).collect::<Vec<_>>(), [*id], "{state}");
+            t.ack(&leases[0]).await;
+        }
+    }
 }
 
 /// A job of a lane that is held back holds up nobody of its lane, and takes no slot.

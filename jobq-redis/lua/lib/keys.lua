@@ -9,7 +9,7 @@
 -- KEYS[6]      reports    hash  id -> progress and log of the newest attempt
 -- KEYS[7]      results    hash  id -> what the handler returned; the checkpoint of a job that has not ended
 --                               or is dead
--- KEYS[8]      unique     hash  digest -> id of the live job that holds it
+-- KEYS[8]      unique     hash  digest -> id of the live job that holds it; more may follow, see flow/unique
 -- KEYS[9]      marks      hash  id -> "1" for leased jobs that somebody wants cancelled; "w" and an id ->
 --                               who watches the job, see watchers
 -- KEYS[10]     gone       hash  id -> note on a job that was withdrawn from a ready list: the

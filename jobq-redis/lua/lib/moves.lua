@@ -18,7 +18,8 @@ end
 -- Frees the unique key of a job that ends, if it is the one that holds it.
 local function free_unique(id, record)
   local digest = digest_of(record)
-  if digest and redis.call("HGET", unique, digest) == id then
+  local holder = digest and redis.call("HGET", unique, digest)
+  if holder and string.sub(holder, 1, 16) == id then
     redis.call("HDEL", unique, digest)
   end
 end

@@ -34,6 +34,26 @@ local function drop_if_left_over(entry)
   return true
 end
 
+-- Drops the entries at the front of the ready lists whose jobs have left, `limit` of each at most; says how
+-- many of one list.
+local function drop_left_over(limit)
+  if redis.call("EXISTS", gone) == 0 then
+    return 0
+  end
+  local most = 0
+  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+    local list, count = ready_list(tonumber(level)), 0
+    local entry = redis.call("LINDEX", list, 0)
+    while entry and count < limit and drop_if_left_over(entry) do
+      redis.call("LPOP", list)
+      count = count + 1
+      entry = redis.call("LINDEX", list, 0)
+    end
+    most = math.max(most, count)
+  end
+  return most
+end
+
 -- Puts ids (1000 at most) into the ready list of a priority: at its end, or in front.
 local function push_ready(level, ids, in_front)
   local entries = ids

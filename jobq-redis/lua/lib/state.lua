@@ -87,5 +87,6 @@ local function withdraw(id, place)
     local generation = redis.call("HINCRBY", meta, "generation", 1)
     redis.call("HSET", gone, id, struct.pack(">I8I4", generation, left_over + 1))
     redis.call("HINCRBY", meta, "gone", 1)
+    unlaned_left()
   end
 end

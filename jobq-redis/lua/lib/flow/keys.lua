@@ -11,7 +11,8 @@
 -- KEYS[39]  limits     hash  source and scope -> limits, see flow/limits; "p" and lane -> "1" if paused
 -- KEYS[40]  held_back  zset  ready jobs whose key a running job holds: "d", digest, position, id; and "l",
 --                            lane, 0, id; by name
--- KEYS[41]  running    hash  digest -> id of the running job that holds it
+-- KEYS[41]  running    hash  digest -> id of the running job that holds it; "n" and a digest -> id of the job that
+--                            was let go for it last, while that may be leased next and others are held back
 -- KEYS[42]  places     hash  id -> the member of `laned` or `held_back` that stands for a ready job
 -- KEYS[43]  idle       zset  "l" and a lane with nothing ready, "k" and the digest of a throttled key: by
 --                            when to look whether to forget it

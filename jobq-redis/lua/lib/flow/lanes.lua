@@ -129,6 +129,13 @@ local function highest_unlaned()
   end
 end
 
+-- The level at which jobs without a lane wait; nothing if there are none. A list has to be rid of what is left
+-- over in front for that: of a thousand entries, beyond which they count as jobs for a while.
+local function level_of_unlaned()
+  drop_left_over(1000)
+  return highest_unlaned()
+end
+
 local function score_of(level, tag)
   return (15 - level) * SPAN + tag
 end
@@ -160,7 +167,7 @@ end
 -- A lane comes to wait, or back to waiting.
 local function come_to_wait(lane, level)
   if lane ~= "" and not any_lane_waits() then
-    local unlaned = highest_unlaned()
+    local unlaned = level_of_unlaned()
     if unlaned then
       line_up("", unlaned)
     end
@@ -223,6 +230,19 @@ local function shrank(lane)
     wake_one()
   elseif level_in(tonumber(score)) ~= level then
     line_up(lane, level, true)
+  end
+end
+
+-- A job without a lane was called off.
+local function unlaned_left()
+  local score = redis.call("ZSCORE", order, "")
+  if score then
+    local level = level_of_unlaned()
+    if not level then
+      redis.call("ZREM", order, "")
+    elseif level ~= level_in(tonumber(score)) then
+      line_up("", level, true)
+    end
   end
 end
 

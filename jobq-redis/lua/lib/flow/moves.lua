@@ -61,9 +61,9 @@ local function bury(id, record, now)
   changed(id)
 end
 
--- A waiting job that goes without having run lets the next one go that its key may hold back.
+-- A waiting job that goes without having run leaves its turn to the next one that its key may hold back.
 local function free_place(id, record)
-  free_running(id, record, to_ready)
+  pass_on(id, record, to_ready)
 end
 
 -- What the end of a lease brings about besides what becomes of its job: a slot and a key are free.

@@ -26,12 +26,20 @@ do
     end
   end
 
-  function room.has(cost)
+  -- Whether one more job may run at once. If not, no lane is looked at.
+  function room.has_slot()
     if not places then
       look_at_limits()
     end
     if places <= 0 then
       room.again_at = math.huge
+      return false
+    end
+    return true
+  end
+
+  function room.has(cost)
+    if not room.has_slot() then
       return false
     end
     for _, meter in ipairs(meters) do

@@ -1,7 +1,7 @@
 -- Unique keys: who waits with one, and who runs with one. `docs/flow-control.md` has the modes.
 --
--- A value of `unique`: id (16 bytes); then for a throttle "t" and until when it is held (64), for a
--- debounce or latest wins "d" and when the first of the row was enqueued (64). Keys that count among all queues are in a hash of
+-- A value of `unique`: id (16 bytes); then for a throttle "t" and until when it is held (64), else "d" and when
+-- the row of jobs began that the holder is the last of (64); neither if that was with its enqueue. Keys that count among all queues are in a hash of
 -- the prefix, as shared limits are; there the queue follows, with "q" and no instant (64 zeros) if there is none.
 local unique_everywhere = "{" .. prefix .. "}:unique"
 
@@ -31,8 +31,8 @@ local function holds_while_waiting(record)
   return mode == UNTIL_STARTED or mode == DEBOUNCE or mode == LATEST_WINS
 end
 
--- Gives the waiting key to a job.
-local function hold_key(id, record, now, first_at)
+-- Gives the waiting key to a job; says when its row began, unless that is with its enqueue.
+local function hold_key(id, record, now, began_at)
   local digest = digest_of(record)
   local mode, everywhere, first = mode_of(record)
   if not digest or mode == WHILE_RUNNING then
@@ -42,8 +42,8 @@ local function hold_key(id, record, now, first_at)
   if mode == THROTTLE then
     value = id .. "t" .. struct.pack(">I8", now + first)
     redis.call("ZADD", idle, int(now + first), (everywhere and "g" or "k") .. digest)
-  elseif mode == DEBOUNCE or mode == LATEST_WINS then
-    value = id .. "d" .. struct.pack(">I8", first_at or now)
+  elseif began_at then
+    value = id .. "d" .. struct.pack(">I8", began_at)
   end
   if everywhere then
     value = (#value > 16 and value or id .. "q" .. struct.pack(">I8", 0)) .. this_queue
@@ -66,17 +66,27 @@ local function free_unique(id, record, is_called_off_by_people)
   end
 end
 
+-- Whether no other job of its key may run beside a job.
+local function runs_alone(record)
+  local mode = mode_of(record)
+  return mode == WHILE_RUNNING or mode == LATEST_WINS
+end
+
 -- Whether a running job holds the key of a job that is next.
 local function is_held_back(record)
-  local mode = mode_of(record)
-  if mode ~= WHILE_RUNNING and mode ~= LATEST_WINS then
-    return false
-  end
-  return redis.call("HGET", running, digest_of(record))
+  return runs_alone(record) and redis.call("HGET", running, digest_of(record))
+end
+
+-- A job that was let go for a key is noted in `running` as long as it may still be leased next. Notes no
+-- longer, and says whether it was this one.
+local function no_longer_next(id, digest)
+  local note = "n" .. digest
+  return redis.call("HGET", running, note) == id and redis.call("HDEL", running, note) == 1
 end
 
 -- Puts a job aside until the lease that holds its key has ended. It is still ready.
 local function hold_back(id, record)
+  no_longer_next(id, digest_of(record))
   local position = redis.call("HINCRBY", meta, "back", 1)
   local member = "d" .. digest_of(record) .. struct.pack(">I8", 2 ^ 52 + position) .. id
   redis.call("ZADD", held_back, 0, member, 0, "l" .. lane_of(record) .. "\0" .. id)
@@ -93,8 +103,9 @@ local function start_with_key(id, record)
   if mode == UNTIL_STARTED or mode == DEBOUNCE or mode == LATEST_WINS then
     free_unique(id, record, true)
   end
-  if mode == WHILE_RUNNING or mode == LATEST_WINS then
+  if runs_alone(record) then
     redis.call("HSET", running, digest, id)
+    no_longer_next(id, digest)
   end
 end
 
@@ -102,10 +113,12 @@ local function no_longer_held_back(id, record, member)
   return redis.call("ZREM", held_back, member, "l" .. lane_of(record) .. "\0" .. id) > 0
 end
 
--- Makes the first job ready again that is held back for a key, now that nobody runs with it.
+-- Makes the first job ready again that is held back for a key, now that nobody runs with it. If there are
+-- more, they wait until it has been leased or goes.
 local function let_go(digest, make_ready)
   local from, to = "[d" .. digest, "[d" .. digest .. string.rep("\255", 25)
-  local first = redis.call("ZRANGEBYLEX", held_back, from, to, "LIMIT", 0, 1)[1]
+  local found = redis.call("ZRANGEBYLEX", held_back, from, to, "LIMIT", 0, 2)
+  local first = found[1]
   if first then
     local next_id = string.sub(first, -16)
     local next_record = redis.call("HGET", jobs, next_id)
@@ -113,23 +126,28 @@ local function let_go(digest, make_ready)
     if next_record then
       no_longer_held_back(next_id, next_record, first)
       make_ready(next_id, next_record, true)
+      if found[2] then
+        redis.call("HSET", running, "n" .. digest, next_id)
+      end
       wake_one()
     end
   end
 end
 
--- Frees the running key of a job whose lease has ended, or lets go the next one if it ended before its lease.
+-- Frees the running key of a job whose lease has ended, and lets the next one go.
 local function free_running(id, record, make_ready)
-  local mode = mode_of(record)
-  if mode ~= WHILE_RUNNING and mode ~= LATEST_WINS then
-    return
-  end
-  local digest = digest_of(record)
-  local holder = redis.call("HGET", running, digest)
-  if holder == id then
+  local digest = runs_alone(record) and digest_of(record)
+  if digest and redis.call("HGET", running, digest) == id then
     redis.call("HDEL", running, digest)
+    let_go(digest, make_ready)
   end
-  if not holder or holder == id then
+end
+
+-- A job goes before its lease. If it was let go itself, the next one is in its place. That anyone else goes
+-- lets nobody go.
+local function pass_on(id, record, make_ready)
+  local digest = runs_alone(record) and digest_of(record)
+  if digest and no_longer_next(id, digest) and redis.call("HEXISTS", running, digest) == 0 then
     let_go(digest, make_ready)
   end
 end
@@ -141,10 +159,10 @@ local function waits_again(id, record)
     return true
   end
   local digest = digest_of(record)
-  local holder = redis.call("HGET", unique, digest)
-  if holder and string.sub(holder, 1, 16) ~= id then
+  local holder = holder_of(unique, digest, present)
+  if holder and holder ~= id then
     return false
   end
-  redis.call("HSET", unique, digest, id)
+  hold_key(id, record, present, present)
   return true
 end
