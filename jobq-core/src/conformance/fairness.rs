@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Scene;
-use super::scene::{MS, SECOND, lane_key};
+use super::scene::{MS, SECOND, lane_key, lane_of};
 use crate::lease::{Next, Settlement};
-use crate::limits::Limits;
+use crate::limits::{Limits, Rate};
 use crate::priority::Priority;
 
 /// Lanes of equal weight take turns; those that came together go by their key.
@@ -37,6 +37,62 @@ pub async fn turns_go_on_from_call_to_call(t: &Scene) {
         order.extend(t.lease_lanes(limit).await);
     }
     assert_eq!(order, ["a", "b", "c", "a", "b", "c", "a", "b", "c"]);
+}
+
+/// The same with more lanes, jobs and turns than a backend would look at in one step, of all sorts.
+pub async fn many_turns_at_once_are_the_turns_one_by_one(t: &Scene) {
+    let seed = 7;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let lanes: Vec<String> = (0..150).map(|lane| format!("lane-{lane}")).collect();
+    for lane in &lanes[..20] {
+        t.limit_lane(lane, Limits::new().weight(random.u16(1..=5))).await;
+    }
+    for lane in &lanes[15..30] {
+        t.limit_lane(lane, Limits::new().concurrency(random.u32(1..=3))).await;
+    }
+    for lane in &lanes[30..40] {
+        t.limit_lane(lane, Limits::new().rate(Rate::fixed(3, SECOND * 10))).await;
+    }
+
+    let mut orders = Vec::new();
+    for most in [1, 400] {
+        let mut chosen = fastrand::Rng::with_seed(seed);
+        let mut jobs = Vec::new();
+        for _ in 0..700 {
+            let lane = &lanes[chosen.usize(..lanes.len())];
+            let priority = Priority::constant(chosen.u8(6..=7));
+            let is_laned = chosen.u8(..10) > 0;
+            jobs.push(t.job_with(|record| {
+                record.lane = is_laned.then(|| lane_key(lane));
+                record.priority = priority;
+            }));
+        }
+        t.add_all(&jobs).await;
+        orders.push(order_of_all(t, || if most == 1 { 1 } else { random.usize(1..=most) }).await);
+        t.advance(SECOND * 600);
+        t.maintain().await;
+    }
+    assert_eq!(orders[0].len(), 700);
+    assert!(orders[0] == orders[1], "it makes a difference how many are leased at once");
+}
+
+/// Leases all jobs, so many at once as `limit` says, and ends what was leased whenever there is nothing more.
+async fn order_of_all(t: &Scene, mut limit: impl FnMut() -> usize) -> Vec<(String, Priority)> {
+    let (mut order, mut running) = (Vec::new(), Vec::new());
+    loop {
+        let leases = t.lease(limit()).await;
+        order.extend(leases.iter().map(|lease| (lane_of(lease), lease.job.priority)));
+        if leases.is_empty() {
+            if running.is_empty() && t.stats().await.ready == 0 {
+                return order;
+            }
+            for lease in running.drain(..) {
+                t.ack(&lease).await;
+            }
+            t.advance(SECOND);
+        }
+        running.extend(leases);
+    }
 }
 
 /// Jobs without a lane are together one more lane, before all others of its tag.

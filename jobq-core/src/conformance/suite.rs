@@ -634,6 +634,7 @@ macro_rules! __conformance_suite {
                 lanes_take_turns
                 ties_go_by_the_bytes_of_the_key
                 turns_go_on_from_call_to_call
+                many_turns_at_once_are_the_turns_one_by_one
                 jobs_without_a_lane_are_a_lane
                 jobs_without_a_lane_take_no_turns_while_alone
                 a_called_off_job_without_a_lane_does_not_wait
