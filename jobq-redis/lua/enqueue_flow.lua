@@ -171,9 +171,9 @@ end
 local function replace(id)
   local place = places_of({ id })[id]
   if place then
+    free_place(id, place.record)
     withdraw(id, place)
     finish(id, place.record, cancelled, now)
-    free_place(id, place.record)
   end
 end
 
