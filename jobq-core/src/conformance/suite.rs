@@ -829,6 +829,7 @@ macro_rules! __conformance_suite {
                 a_probation_is_said
                 a_shared_limit_is_said
                 a_held_key_is_said
+                the_next_of_a_key_is_said
                 all_blocks_are_said
                 what_runs_or_has_ended_is_kept_back_by_nothing
                 a_look_changes_nothing
