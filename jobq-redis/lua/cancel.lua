@@ -24,9 +24,9 @@ for i, id in ipairs(ids) do
     redis.call("HSET", marks, id, "1")
     answers[i] = "requested"
   elseif IS_LIVE[place.state] then
+    free_place(id, place.record)
     withdraw(id, place)
     finish(id, place.record, cancelled, now)
-    free_place(id, place.record)
     -- The same id may come twice.
     if retention_of(place.record) > 0 then
       place.state = "cancelled"

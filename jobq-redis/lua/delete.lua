@@ -22,13 +22,15 @@ for i, id in ipairs(ids) do
   elseif place.state == "leased" then
     answers[i] = "running"
   else
+    if IS_LIVE[place.state] then
+      free_place(id, place.record)
+    end
     withdraw(id, place)
     redis.call("ZREM", dead, id)
     redis.call("ZREM", completed, id)
     redis.call("ZREM", cancelled, id)
     free_unique(id, place.record, true)
     if IS_LIVE[place.state] then
-      free_place(id, place.record)
       family_told(id, place.record, "cancelled", nil, now)
     elseif place.state == "dead" then
       family_told_of_burial(id, place.record, now)

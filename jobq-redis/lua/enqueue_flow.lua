@@ -185,9 +185,9 @@ local function replace(id)
   write_coming()
   local place = places_of({ id })[id]
   if place then
+    free_place(id, place.record)
     withdraw(id, place)
     finish(id, place.record, cancelled, now)
-    free_place(id, place.record)
   end
 end
 

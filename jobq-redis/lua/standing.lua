@@ -129,11 +129,12 @@ elseif place.state == "ready" or is_due then
   if lane ~= "" then
     lane_blocks(lane, cost_of(record))
   end
-  local holder = is_held_back(record)
+  local is_aside = redis.call("ZSCORE", held_back, "l" .. lane .. "\0" .. id)
+  local holder = is_held_back(record) or is_aside and redis.call("HGET", running, "n" .. digest_of(record))
   if holder then
     block("unique key", nil, holder)
   end
-  ahead = is_due and 0 or count_ahead(record)
+  ahead = (is_due or is_aside) and 0 or count_ahead(record)
   lanes_waiting = redis.call("ZCARD", order) + redis.call("ZCARD", held_up)
   if redis.call("ZSCORE", order, lane) or redis.call("ZSCORE", held_up, lane) then
     lanes_waiting = lanes_waiting - 1

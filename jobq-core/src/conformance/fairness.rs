@@ -7,6 +7,7 @@ use super::scene::{MS, SECOND, lane_key, lane_of};
 use crate::lease::{Next, Settlement};
 use crate::limits::{Limits, Rate};
 use crate::priority::Priority;
+use crate::unique::{Unique, UniqueKey, UniqueMode};
 
 /// Lanes of equal weight take turns; those that came together go by their key.
 pub async fn lanes_take_turns(t: &Scene) {
@@ -140,6 +141,36 @@ pub async fn jobs_without_a_lane_wait_until_the_last_is_called_off(t: &Scene) {
     t.enqueue().await;
 
     assert_eq!(t.lease_lanes(2).await, ["-", "a"], "it is new again");
+}
+
+/// A job that is called off makes way in one step for the next one of its key: their lane waits on.
+pub async fn a_lane_waits_on_when_a_job_makes_way_for_the_next(t: &Scene) {
+    let key = UniqueKey::from_bytes([1; 16]);
+    let add = async |lane: Option<&str>| {
+        let unique = Unique::new(key, UniqueMode::WhileRunning);
+        t.enqueue_with(|record| {
+            record.lane = lane.map(lane_key);
+            record.unique = Some(unique);
+        })
+        .await
+    };
+    add(None).await;
+    let first = add(Some("a")).await;
+    add(Some("a")).await;
+    let lease = t.lease(9).await.remove(0);
+    t.ack(&lease).await;
+    // To and from another level costs it a turn.
+    let urgent = t
+        .enqueue_with(|record| {
+            record.lane = Some(lane_key("a"));
+            record.priority = Priority::HIGHEST;
+        })
+        .await;
+    t.cancel(urgent).await;
+    t.enqueue_laned("b").await;
+    t.cancel(first).await;
+
+    assert_eq!(t.lease_lanes(9).await, ["b", "a"]);
 }
 
 /// A lane that comes late is not held up by one that has many jobs.

@@ -266,6 +266,29 @@ pub async fn a_held_key_is_said(t: &Scene) {
     }
 }
 
+/// While nobody runs with a key, the job that was let go for it keeps back those held back behind it.
+pub async fn the_next_of_a_key_is_said(t: &Scene) {
+    for lane in [None, Some(lane_key("a"))] {
+        let add = async || {
+            let unique = Unique::new(UniqueKey::from_bytes([7; 16]), UniqueMode::WhileRunning);
+            t.enqueue_with(|record| {
+                record.lane.clone_from(&lane);
+                record.unique = Some(unique);
+            })
+            .await
+        };
+        let ids = [add().await, add().await, add().await];
+        let lease = t.lease(9).await.remove(0);
+        t.ack(&lease).await;
+
+        assert_eq!(blocks(t, ids[1]).await, []);
+        assert_eq!(blocks(t, ids[2]).await, [Block::UniqueKey { holder: ids[1] }]);
+        assert_eq!(standing(t, ids[2]).await.ahead, 0, "it is in no line");
+        t.delete(ids[2]).await;
+        t.delete(ids[1]).await;
+    }
+}
+
 /// Everything that keeps a job back is said, not only what is looked at first.
 pub async fn all_blocks_are_said(t: &Scene) {
     let limits = Limits::new().concurrency(1).rate(Rate::fixed(1, SECOND * 10));

@@ -639,6 +639,7 @@ macro_rules! __conformance_suite {
                 jobs_without_a_lane_take_no_turns_while_alone
                 a_called_off_job_without_a_lane_does_not_wait
                 jobs_without_a_lane_wait_until_the_last_is_called_off
+                a_lane_waits_on_when_a_job_makes_way_for_the_next
                 a_new_lane_waits_for_one_turn_at_most
                 a_crowd_holds_up_nobody_for_more_than_a_turn
                 lanes_get_turns_by_their_weight
@@ -829,6 +830,7 @@ macro_rules! __conformance_suite {
                 a_probation_is_said
                 a_shared_limit_is_said
                 a_held_key_is_said
+                the_next_of_a_key_is_said
                 all_blocks_are_said
                 what_runs_or_has_ended_is_kept_back_by_nothing
                 a_look_changes_nothing

@@ -61,7 +61,8 @@ local function bury(id, record, now)
   changed(id)
 end
 
--- A waiting job that goes without having run leaves its turn to the next one that its key may hold back.
+-- A waiting job that goes without having run leaves its turn to the next one that its key may hold back. That
+-- one comes before the other leaves its place, so that a lane that both are of does not stop waiting.
 local function free_place(id, record)
   pass_on(id, record, to_ready)
 end
