@@ -70,6 +70,8 @@ enum Scenario {
     Limits,
     /// Drains of 10 and of 100,000 lanes.
     Lanes,
+    /// A batch of a million jobs.
+    Batch,
     /// A thousand lanes with ten jobs beside one with a million.
     Crowd,
     /// A rate of 100 a minute for each of 3 stores, for 3 minutes, while workers are killed. Not among
@@ -138,6 +140,7 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
         Scenario::Limits,
         Scenario::Lanes,
         Scenario::Crowd,
+        Scenario::Batch,
         Scenario::MemoryBackend,
     ];
     let chosen: &[Scenario] =
@@ -179,6 +182,7 @@ async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Ve
         Scenario::Rate => scenario::rate::run(server, seed).await,
         Scenario::Limits => scenario::limits::run(server).await,
         Scenario::Lanes => scenario::lanes::run(server).await,
+        Scenario::Batch => scenario::batch::run(server).await,
         Scenario::Crowd => scenario::crowd::run(server).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,
         Scenario::All => Ok(Vec::new()),

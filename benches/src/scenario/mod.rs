@@ -1,6 +1,7 @@
 //! What is measured, one file each.
 
 pub(crate) mod backlog;
+pub(crate) mod batch;
 pub(crate) mod crash;
 pub(crate) mod crowd;
 pub(crate) mod drain;
