@@ -250,6 +250,21 @@ pub async fn a_rate_of_a_queue_without_lanes_holds(t: &Scene) {
     }
 }
 
+/// Maintenance takes nothing from what a rate has counted.
+pub async fn a_rate_of_a_queue_outlasts_maintenance(t: &Scene) {
+    for rate in ["2/min", "2/min sliding", "2/min burst 2"] {
+        t.limit_queue(Limits::new().rate(rate.parse().unwrap())).await;
+        t.add_all(&[t.job(), t.job(), t.job()]).await;
+        assert_eq!(t.lease(9).await.len(), 2, "{rate}");
+        t.advance(SECOND);
+        t.maintain().await;
+
+        assert_eq!(t.lease(9).await, [], "{rate}");
+        t.limit_queue(Limits::new()).await;
+        t.lease(9).await;
+    }
+}
+
 /// When the queue has no room for the next job nobody overtakes it, whatever it costs.
 pub async fn nobody_overtakes_a_job_that_waits_for_the_queue(t: &Scene) {
     t.limit_queue(Limits::new().rate(Rate::fixed(10, SECOND))).await;

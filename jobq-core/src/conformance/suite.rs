@@ -680,6 +680,7 @@ macro_rules! __conformance_suite {
                 what_comes_first_is_announced
                 a_rate_of_the_queue_holds_for_all_jobs
                 a_rate_of_a_queue_without_lanes_holds
+                a_rate_of_a_queue_outlasts_maintenance
                 nobody_overtakes_a_job_that_waits_for_the_queue
                 rates_of_queue_and_lane_both_hold
                 what_is_held_up_takes_nothing

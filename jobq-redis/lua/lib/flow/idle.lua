@@ -25,7 +25,10 @@ end
 
 local function forget_lane(lane)
   redis.call("HDEL", lanes, lane)
-  redis.call("ZREMRANGEBYLEX", starts, "[" .. lane .. QUEUE, "(" .. lane .. "\1")
+  -- The empty lane has no rate. What begins with its key and a zero is the queue's.
+  if lane ~= "" then
+    redis.call("ZREMRANGEBYLEX", starts, "[" .. lane .. QUEUE, "(" .. lane .. "\1")
+  end
   states[lane] = nil
 end
 
