@@ -369,6 +369,37 @@ pub async fn a_rate_can_be_taken_away(t: &Scene) {
     assert_eq!(t.lease(9).await.len(), 8);
 }
 
+/// One that is set again within a minute has forgotten nothing, be it of a lane or of the queue, also if
+/// nothing else was left of either.
+pub async fn a_rate_that_is_set_again_goes_on(t: &Scene) {
+    for lane in [None, Some("a")] {
+        let add = async || t.enqueue_with(|record| record.lane = lane.map(lane_key)).await;
+        for rate in ["2/h", "2/h sliding", "2/h burst 2"] {
+            let limits = Limits::new().rate(rate.parse().unwrap());
+            let set = async |limits| match lane {
+                None => t.limit_queue(limits).await,
+                Some(lane) => t.limit_lane(lane, limits).await,
+            };
+            set(limits.clone()).await;
+            for _ in 0..2 {
+                add().await;
+                let lease = t.lease_one().await;
+                t.ack(&lease).await;
+            }
+            set(Limits::new()).await;
+            t.advance(SECOND * 59);
+            t.maintain().await;
+            set(limits).await;
+            add().await;
+
+            assert_eq!(t.lease(9).await, [], "{rate}");
+            set(Limits::new()).await;
+            let lease = t.lease_one().await;
+            t.ack(&lease).await;
+        }
+    }
+}
+
 /// Who waits is woken when a rate is raised.
 pub async fn a_raised_rate_wakes_a_worker(t: &Scene) {
     limit(t, "1/min").await;

@@ -690,6 +690,7 @@ macro_rules! __conformance_suite {
                 a_lowered_rate_holds_at_once
                 another_way_of_counting_starts_anew
                 a_rate_can_be_taken_away
+                a_rate_that_is_set_again_goes_on
                 a_raised_rate_wakes_a_worker
                 a_used_up_lane_wakes_nobody
                 a_lane_shows_when_it_has_room

@@ -63,7 +63,9 @@ local function forget_queue(now)
   if state_of("").leased_at + FORGOTTEN_AFTER <= now then
     forget_lane("")
   end
-  if redis.call("EXISTS", jobs) == 0 and not has_rate_in_use(QUEUE, state_of(QUEUE), now) then
+  local state = state_of(QUEUE)
+  -- A bucket knows when it was leased from last: that is a minute ago, as for a lane.
+  if redis.call("EXISTS", jobs) == 0 and state.since + FORGOTTEN_AFTER <= now and not has_rate_in_use(QUEUE, state, now) then
     forget_lane(QUEUE)
   end
 end
