@@ -770,8 +770,8 @@ macro_rules! __conformance_suite {
                 failures_in_a_row_make_a_lane_rest
                 fewer_failures_make_no_rest
                 a_success_ends_the_row
-                a_death_is_a_failure
                 a_row_of_failures_goes_by_the_order_of_settlements
+                a_death_is_a_failure
                 nothing_else_is_a_failure_or_a_success
                 a_late_failure_counts_for_nothing
                 a_lane_is_on_probation_after_its_rest
@@ -923,6 +923,7 @@ macro_rules! __conformance_suite {
                 random_flow_3
                 random_flow_4
                 fresh_random_operations
+                fresh_random_flow
             }
             flow_model {
                 random_families_1
