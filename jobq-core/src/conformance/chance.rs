@@ -184,7 +184,9 @@ impl Chance {
         match self.random.u32(..3) {
             0 => Rate::fixed(count, per),
             1 => Rate::sliding(count, per),
-            _ => Rate::bucket(count, per, self.random.u32(1..6)),
+            // Full again, at whatever rate, before its lane may be forgotten: a changed rate keeps its counts
+            // until then.
+            _ => Rate::bucket(count, per.min(SECOND * 7), self.random.u32(1..6)),
         }
     }
 

@@ -62,11 +62,8 @@ pub async fn fresh_random_operations(t: &Scene) {
 }
 
 /// Random operations with lanes, limits and all unique modes that are new in every run.
-///
-/// Not in the list of all behaviours yet, so not an `async fn`: see `jobq-core/tests/memory.rs`.
-#[expect(clippy::manual_async_fn, reason = "what is an `async fn` here must be in the list")]
-pub fn fresh_random_flow(t: &Scene) -> impl Future<Output = ()> + Send + '_ {
-    async move { Run::new(t, fresh_seed(), Mix::Flow).play().await }
+pub async fn fresh_random_flow(t: &Scene) {
+    Run::new(t, fresh_seed(), Mix::Flow).play().await;
 }
 
 fn fresh_seed() -> u64 {

@@ -250,6 +250,21 @@ pub async fn a_rate_of_a_queue_without_lanes_holds(t: &Scene) {
     }
 }
 
+/// Maintenance takes nothing from what a rate has counted.
+pub async fn a_rate_of_a_queue_outlasts_maintenance(t: &Scene) {
+    for rate in ["2/min", "2/min sliding", "2/min burst 2"] {
+        t.limit_queue(Limits::new().rate(rate.parse().unwrap())).await;
+        t.add_all(&[t.job(), t.job(), t.job()]).await;
+        assert_eq!(t.lease(9).await.len(), 2, "{rate}");
+        t.advance(SECOND);
+        t.maintain().await;
+
+        assert_eq!(t.lease(9).await, [], "{rate}");
+        t.limit_queue(Limits::new()).await;
+        t.lease(9).await;
+    }
+}
+
 /// When the queue has no room for the next job nobody overtakes it, whatever it costs.
 pub async fn nobody_overtakes_a_job_that_waits_for_the_queue(t: &Scene) {
     t.limit_queue(Limits::new().rate(Rate::fixed(10, SECOND))).await;
@@ -352,6 +367,37 @@ pub async fn a_rate_can_be_taken_away(t: &Scene) {
     t.limit_lanes(Limits::new()).await;
 
     assert_eq!(t.lease(9).await.len(), 8);
+}
+
+/// One that is set again within a minute has forgotten nothing, be it of a lane or of the queue, also if
+/// nothing else was left of either.
+pub async fn a_rate_that_is_set_again_goes_on(t: &Scene) {
+    for lane in [None, Some("a")] {
+        let add = async || t.enqueue_with(|record| record.lane = lane.map(lane_key)).await;
+        for rate in ["2/h", "2/h sliding", "2/h burst 2"] {
+            let limits = Limits::new().rate(rate.parse().unwrap());
+            let set = async |limits| match lane {
+                None => t.limit_queue(limits).await,
+                Some(lane) => t.limit_lane(lane, limits).await,
+            };
+            set(limits.clone()).await;
+            for _ in 0..2 {
+                add().await;
+                let lease = t.lease_one().await;
+                t.ack(&lease).await;
+            }
+            set(Limits::new()).await;
+            t.advance(SECOND * 59);
+            t.maintain().await;
+            set(limits).await;
+            add().await;
+
+            assert_eq!(t.lease(9).await, [], "{rate}");
+            set(Limits::new()).await;
+            let lease = t.lease_one().await;
+            t.ack(&lease).await;
+        }
+    }
 }
 
 /// Who waits is woken when a rate is raised.

@@ -681,6 +681,7 @@ macro_rules! __conformance_suite {
                 what_comes_first_is_announced
                 a_rate_of_the_queue_holds_for_all_jobs
                 a_rate_of_a_queue_without_lanes_holds
+                a_rate_of_a_queue_outlasts_maintenance
                 nobody_overtakes_a_job_that_waits_for_the_queue
                 rates_of_queue_and_lane_both_hold
                 what_is_held_up_takes_nothing
@@ -690,6 +691,7 @@ macro_rules! __conformance_suite {
                 a_lowered_rate_holds_at_once
                 another_way_of_counting_starts_anew
                 a_rate_can_be_taken_away
+                a_rate_that_is_set_again_goes_on
                 a_raised_rate_wakes_a_worker
                 a_used_up_lane_wakes_nobody
                 a_lane_shows_when_it_has_room
@@ -769,8 +771,8 @@ macro_rules! __conformance_suite {
                 failures_in_a_row_make_a_lane_rest
                 fewer_failures_make_no_rest
                 a_success_ends_the_row
-                a_death_is_a_failure
                 a_row_of_failures_goes_by_the_order_of_settlements
+                a_death_is_a_failure
                 nothing_else_is_a_failure_or_a_success
                 a_late_failure_counts_for_nothing
                 a_lane_is_on_probation_after_its_rest
@@ -922,6 +924,7 @@ macro_rules! __conformance_suite {
                 random_flow_3
                 random_flow_4
                 fresh_random_operations
+                fresh_random_flow
             }
             flow_model {
                 random_families_1

@@ -25,7 +25,10 @@ end
 
 local function forget_lane(lane)
   redis.call("HDEL", lanes, lane)
-  redis.call("ZREMRANGEBYLEX", starts, "[" .. lane .. QUEUE, "(" .. lane .. "\1")
+  -- The empty lane has no rate. What begins with its key and a zero is the queue's.
+  if lane ~= "" then
+    redis.call("ZREMRANGEBYLEX", starts, "[" .. lane .. QUEUE, "(" .. lane .. "\1")
+  end
   states[lane] = nil
 end
 
@@ -60,7 +63,9 @@ local function forget_queue(now)
   if state_of("").leased_at + FORGOTTEN_AFTER <= now then
     forget_lane("")
   end
-  if redis.call("EXISTS", jobs) == 0 and not has_rate_in_use(QUEUE, state_of(QUEUE), now) then
+  local state = state_of(QUEUE)
+  -- A bucket knows when it was leased from last: that is a minute ago, as for a lane.
+  if redis.call("EXISTS", jobs) == 0 and state.since + FORGOTTEN_AFTER <= now and not has_rate_in_use(QUEUE, state, now) then
     forget_lane(QUEUE)
   end
 end
