@@ -372,7 +372,8 @@ pub async fn a_job_that_takes_its_key_again_begins_a_row(t: &Scene) {
         }
         let began = t.now();
         t.advance(SECOND * 8);
-        let next = keyed(t, UniqueMode::Debounce { delay: SECOND * 10, at_most: Some(SECOND * 15) });
+        let next =
+            keyed(t, UniqueMode::Debounce { delay: SECOND * 10, at_most: Some(SECOND * 15) });
         let id = next.record.id;
         assert_eq!(t.add(&next).await, Enqueued::Replaced { id, previous: first });
 
