@@ -9,9 +9,10 @@ use jobq_core::backend::WorkerStatus;
 use jobq_core::explain::{Reason, explain};
 use jobq_core::inspect::JobView;
 use jobq_core::{
-    Backend, Block, Clock, Explanation, Failure, FailureKind, JobId, JobRecord, JobRef, JobState,
-    Kind, LaneKey, LeaseRequest, LimitName, LimitScope, LimitSource, Limits, ManualClock,
-    MemoryBackend, NewJob, Payload, QueueName, Rate, Standing, Timestamp, Token, When, WorkerId,
+    Backend, BatchId, BatchRef, Block, Clock, Explanation, Failure, FailureKind, JobId, JobRecord,
+    JobRef, JobState, Kind, LaneKey, LeaseRequest, LimitName, LimitScope, LimitSource, Limits,
+    ManualClock, MemoryBackend, NewJob, Payload, QueueName, Rate, Standing, Timestamp, Token, When,
+    WorkerId,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -54,6 +55,7 @@ fn every_block_has_its_sentence() {
     let rate = Rate::fixed(100, Duration::from_secs(60));
     let (one, other) = (JobId::from_key("one"), JobId::from_key("other"));
     let name = LimitName::new("crm-api").unwrap();
+    let batch = BatchRef::new(queue(), BatchId::from_key("prices"));
     let parent = |id| JobRef::new(queue(), id);
     let moment = "2027-01-15T08:00:30.000Z (in 30s)";
     let cases = [
@@ -116,6 +118,11 @@ fn every_block_has_its_sentence() {
             Block::Shared { name, until: None },
             "shared",
             "as many jobs run as shared limit crm-api allows: it has room when one ends".into(),
+        ),
+        (
+            Block::CalledOff { batch: batch.clone() },
+            "called_off",
+            format!("batch {batch} is called off: it ends as cancelled instead of being leased"),
         ),
         (
             Block::UniqueKey { holder: one },

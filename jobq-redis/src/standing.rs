@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jobq_core::{
-    Block, JobId, JobRef, LimitName, QueueName, Rate, Result, Standing, Timestamp, UniqueKey,
+    BatchId, BatchRef, Block, JobId, JobRef, LimitName, QueueName, Rate, Result, Standing,
+    Timestamp, UniqueKey,
 };
 use redis::Value;
 
@@ -78,6 +79,7 @@ fn block(value: Value, queue: &QueueName) -> Result<Block> {
         },
         "lane rate" => Block::LaneRate { until: at()?, rate: rate(parts)? },
         "shared" => Block::Shared { name: LimitName::new(reply::text(next())?)?, until },
+        "called off" => Block::CalledOff { batch: batch_ref(&reply::bytes(next())?)? },
         "unique key" => Block::UniqueKey { holder: reply::id(next())? },
         _ => return Err(malformed("a job is kept by something that this version does not know")),
     })
@@ -93,6 +95,13 @@ fn job_ref(bytes: &[u8], queue: &QueueName) -> Result<JobRef> {
         QueueName::new(String::from_utf8_lossy(other))?
     };
     Ok(JobRef::new(queue, reply::id_from(id)?))
+}
+
+/// A batch: its id, then the name of its home.
+fn batch_ref(bytes: &[u8]) -> Result<BatchRef> {
+    let (id, home) =
+        bytes.split_first_chunk().ok_or_else(|| malformed("a batch begins with its id"))?;
+    Ok(BatchRef::new(QueueName::new(String::from_utf8_lossy(home))?, BatchId::from_bytes(*id)))
 }
 
 fn rate(mut parts: impl Iterator<Item = Value>) -> Result<Rate> {

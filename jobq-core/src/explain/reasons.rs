@@ -144,6 +144,10 @@ fn blocked(block: &Block, standing: &Standing, now: Timestamp) -> Reason {
             "shared",
             format!("as many jobs run as shared limit {name} allows: it has room when one ends"),
         ),
+        Block::CalledOff { batch } => (
+            "called_off",
+            format!("batch {batch} is called off: it ends as cancelled instead of being leased"),
+        ),
         Block::UniqueKey { holder } => (
             "unique_key",
             format!("job {holder} runs with its unique key, and only one may at a time"),
