@@ -46,8 +46,8 @@ impl<'a, J> JobHandle<'a, J> {
 
     /// What became of the enqueue; `None` if this handle was made of a reference.
     #[must_use]
-    pub const fn enqueued(&self) -> Option<Enqueued> {
-        self.enqueued
+    pub const fn enqueued(&self) -> Option<&Enqueued> {
+        self.enqueued.as_ref()
     }
 
     /// Waits for the job's end, and gives what its handler returned. Nobody polls.

@@ -238,7 +238,7 @@ impl NewJob {
 }
 
 /// What became of an enqueue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "callers must be able to rely on there being these cases"
@@ -246,8 +246,9 @@ impl NewJob {
 pub enum Enqueued {
     /// The job was added, under this id.
     Created(JobId),
-    /// Nothing was added: this job is there already, under the same id or the same unique key.
-    Duplicate(JobId),
+    /// Nothing was added: this job is there already, under the same id or the same unique key. If the key
+    /// counts among all queues, it may be in another one.
+    Duplicate(JobRef),
     /// The job was added in place of one that waited with its unique key, which ended as cancelled.
     Replaced {
         /// The job that was added.
@@ -260,15 +261,25 @@ pub enum Enqueued {
 impl Enqueued {
     /// The id of the job that stands for the request, new or old.
     #[must_use]
-    pub const fn id(self) -> JobId {
+    pub const fn id(&self) -> JobId {
         match self {
-            Self::Created(id) | Self::Duplicate(id) | Self::Replaced { id, .. } => id,
+            Self::Created(id) | Self::Replaced { id, .. } => *id,
+            Self::Duplicate(job) => job.id,
+        }
+    }
+
+    /// Where that job is found, if the one to be added was for `queue`.
+    #[must_use]
+    pub fn found_in(&self, queue: &QueueName) -> JobRef {
+        match self {
+            Self::Created(id) | Self::Replaced { id, .. } => JobRef::new(queue.clone(), *id),
+            Self::Duplicate(job) => job.clone(),
         }
     }
 
     /// Whether a job was added.
     #[must_use]
-    pub const fn is_created(self) -> bool {
+    pub const fn is_created(&self) -> bool {
         matches!(self, Self::Created(_) | Self::Replaced { .. })
     }
 }

@@ -21,8 +21,8 @@ const STEP_BYTES: usize = 4 * 1024 * 1024;
 impl Store {
     /// Enqueues jobs of any queues; the answers are in their order.
     pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        let mut answers: Vec<_> =
-            jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
+        // Each is replaced by what its queue says.
+        let mut answers: Vec<_> = jobs.iter().map(|job| Enqueued::Created(job.record.id)).collect();
         for (queue, positions) in runs_of(jobs) {
             self.register(queue).await?;
             for step in steps_of(&positions, jobs) {
@@ -131,7 +131,7 @@ fn plain_answers(
         answers[*at] = if other.is_empty() {
             Enqueued::Created(id)
         } else {
-            Enqueued::Duplicate(reply::id_from(&other)?)
+            Enqueued::Duplicate(reply::job_ref(&other, &jobs[*at].record.queue)?)
         };
     }
     Ok(())
@@ -157,7 +157,7 @@ fn flow_answers(
             Some((b'r', previous)) => {
                 Enqueued::Replaced { id, previous: reply::id_from(previous)? }
             }
-            Some((_, other)) => Enqueued::Duplicate(reply::id_from(other)?),
+            Some((_, other)) => Enqueued::Duplicate(reply::job_ref(other, queue)?),
         };
     }
     Ok(reply::count(parts.next().unwrap_or(Value::Nil))? > 0)

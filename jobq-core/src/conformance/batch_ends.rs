@@ -111,7 +111,7 @@ pub async fn a_known_job_may_be_enqueued_again_after_the_end(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.counts(&batch).await, (1, 1, 0, 0));
 }
 

@@ -170,7 +170,7 @@ pub async fn duplicates_are_not_counted(t: &Scene) {
     });
     let id = job.record.id;
     let answers = t.add_all(&[job.clone(), job.clone(), rival]).await;
-    assert_eq!(answers[1..], [Enqueued::Duplicate(id), Enqueued::Duplicate(id)]);
+    assert_eq!(answers[1..], [Enqueued::Duplicate(t.at(id)), Enqueued::Duplicate(t.at(id))]);
     t.add(&job).await;
 
     assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));

@@ -167,7 +167,7 @@ pub async fn a_batch_of_duplicates_ends(t: &Scene) {
     let mut job = u.job();
     u.add(&job).await;
     job.record.batch = Some(batch.clone());
-    assert_eq!(u.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(u.add(&job).await, Enqueued::Duplicate(u.at(job.record.id)));
 
     assert_eq!(t.close(&batch).await.state, BatchState::Succeeded);
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
@@ -212,7 +212,7 @@ pub async fn a_known_job_elsewhere_may_be_enqueued_again(t: &Scene) {
     })
     .await;
 
-    assert_eq!(u.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(u.add(&job).await, Enqueued::Duplicate(u.at(job.record.id)));
     assert_eq!(t.counts(&batch).await, (1, 1, 0, 0));
 }
 

@@ -94,7 +94,7 @@ impl QueueState {
         let id = new.record.id;
         if self.jobs.contains_key(&id) {
             self.adopt(new, now);
-            return Enqueued::Duplicate(id);
+            return Enqueued::Duplicate(self.job_ref(id));
         }
         let previous = match self.take_key(new, now) {
             Admission::Duplicate(holder) => return Enqueued::Duplicate(holder),

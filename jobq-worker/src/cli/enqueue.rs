@@ -79,7 +79,7 @@ pub(super) async fn run(address: &Address, args: Args, registry: Registry) -> Re
     let job = job(&store, &args, record).await?;
     match store.backend.enqueue_batch(std::slice::from_ref(&job)).await?.first() {
         Some(Enqueued::Created(id)) => output::line(&id.to_string())?,
-        Some(Enqueued::Duplicate(id)) => output::line(&format!("{id}  was there already"))?,
+        Some(Enqueued::Duplicate(job)) => output::line(&format!("{job}  was there already"))?,
         Some(Enqueued::Replaced { id, previous }) => {
             output::line(&format!("{id}  takes the place of {previous}"))?;
         }
