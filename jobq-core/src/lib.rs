@@ -35,6 +35,7 @@ pub mod backoff;
 pub mod batch;
 mod batches;
 mod cancellation;
+mod canonical;
 mod clock;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;

@@ -51,7 +51,8 @@ pub(super) struct Args {
     /// How much of a rate limit it uses up.
     #[arg(long, value_name = "N")]
     cost: Option<u32>,
-    /// What makes it the same as another of its kind, such as `[7, "customer"]`.
+    /// What makes it the same as another of its kind: of a type that lists fields, the array of their
+    /// values, such as `[7, "customer"]`.
     #[arg(long, value_name = "JSON")]
     unique: Option<String>,
     /// For how long, and what becomes of a second one: `until_started`, `while_running`,

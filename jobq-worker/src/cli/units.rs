@@ -79,7 +79,7 @@ pub(super) fn breaker(text: &str) -> Result<Breaker, String> {
 
 pub(super) fn unique_key(text: &str) -> Result<UniqueKey, String> {
     text.parse().map_err(|_| {
-        let hint = "to have it computed say --kind and --json";
+        let hint = "to have it computed say --kind and --fields";
         format!("{text:?} is not a unique key of 32 hexadecimal digits: {hint}")
     })
 }

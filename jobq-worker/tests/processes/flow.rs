@@ -96,12 +96,12 @@ async fn unique_keys_are_held_and_shown() {
     let newest = said(&stage, "enqueue sync --queue crm --unique 9 --unique-mode debounce(1h)");
     assert!(newest.contains(&format!("takes the place of {}", id(&newer))), "{newest}");
 
-    let shown = json(&stage, "unique crm --kind sync --json [7,12] --as-json");
+    let shown = json(&stage, "unique --kind sync --fields [7,12] --json");
     assert_eq!(shown["holders"][0]["id"], first.to_string());
     assert_eq!(shown["holders"][0]["state"], "ready");
-    let by_key = said(&stage, &format!("unique crm {}", shown["key"].as_str().unwrap()));
+    let by_key = said(&stage, &format!("unique {}", shown["key"].as_str().unwrap()));
     assert!(by_key.contains(&format!("{first} of queue crm  holds it, and is ready")), "{by_key}");
-    assert!(said(&stage, "unique crm --kind sync --json 8").contains("nobody holds"));
+    assert!(said(&stage, "unique --kind sync --fields 8").contains("nobody holds"));
 }
 
 #[tokio::test]
