@@ -65,6 +65,7 @@ mod record;
 mod retention;
 mod sighting;
 mod state;
+mod text;
 mod unique;
 pub mod workflow;
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::canonical::canonical;
 use crate::error::{Error, Result};
+use crate::text::{as_text, shown};
 
 /// What makes a job unique: a key, for how long a job holds it, and where no other may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,11 +239,15 @@ impl FromStr for UniqueKey {
             .filter(|_| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .map(|key| Self(key.to_be_bytes()))
             .ok_or_else(|| {
-                let shown: String = text.chars().take(60).collect();
-                Error::invalid_input(format!("unique key {shown:?} is not 32 hexadecimal digits"))
+                Error::invalid_input(format!(
+                    "unique key {} is not 32 hexadecimal digits",
+                    shown(text)
+                ))
             })
     }
 }
+
+as_text!(UniqueKey);
 
 #[cfg(test)]
 mod tests {

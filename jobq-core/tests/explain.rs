@@ -63,14 +63,14 @@ fn every_block_has_its_sentence() {
         (
             Block::Parents(vec![parent(one)]),
             "parents",
-            format!("it waits for job {one} of queue crm to end"),
+            format!("it waits for job crm/{one} to end"),
         ),
         (
             Block::Parents((0..7).map(|_| parent(one)).collect()),
             "parents",
             format!(
                 "it waits for 7 jobs to end: {} and 2 more",
-                vec![format!("{one} of queue crm"); 5].join(", ")
+                vec![format!("crm/{one}"); 5].join(", ")
             ),
         ),
         (
@@ -293,7 +293,7 @@ fn a_job_that_backs_off_tells_its_last_error() {
     assert_eq!(
         explained.to_string(),
         format!(
-            "job {} of queue crm, kind crm.sync: scheduled\n  \
+            "job crm/{}, kind crm.sync: scheduled\n  \
              it is due at 2027-01-15T08:00:30.000Z (in 29s)\n  \
              attempt 2 of 5 failed at 2027-01-15T08:00:00.000Z (1s ago): error: the CRM answered 500\n  \
              it may start at about 2027-01-15T08:00:30.000Z (in 29s)",

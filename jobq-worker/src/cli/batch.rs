@@ -10,7 +10,7 @@ use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::output::{self, Column};
 use super::retry;
-use super::units::queue_name;
+use super::units::{Named, queue_name};
 
 /// The queue that batches are at home in unless they say otherwise: it may hold no job.
 const DEFAULT_HOME: &str = "default";
@@ -24,9 +24,9 @@ const ERROR_WIDTH: usize = 80;
 /// What `batch` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The batch.
+    /// The batch, by its id or as `QUEUE/ID`.
     #[arg(value_name = "ID")]
-    batch: BatchId,
+    batch: Named<BatchId>,
     /// What to do with it; by default it is shown.
     #[arg(value_name = "ACTION")]
     action: Option<Action>,
@@ -53,7 +53,7 @@ enum Action {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let view = find(&store, args.batch, args.queue.as_ref()).await?;
+    let view = find(&store, &args.batch, args.queue.as_ref()).await?;
     match args.action {
         None => show(&store, args, view).await,
         Some(Action::Cancel) => cancel(&store, &view.batch).await,
@@ -66,12 +66,13 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// A batch by its id: at home in this queue, or in whichever knows it.
+/// A batch that is at home in the queue that it is named with, or in this one, or in whichever knows it.
 pub(super) async fn find(
     store: &Store,
-    id: BatchId,
-    queue: Option<&QueueName>,
+    batch: &Named<BatchId>,
+    only: Option<&QueueName>,
 ) -> Result<BatchView, Failure> {
+    let (id, queue) = (batch.id, batch.queue.as_ref().or(only));
     let homes = match queue {
         Some(queue) => vec![queue.clone()],
         None => {
@@ -261,12 +262,16 @@ mod tests {
         let elsewhere = elsewhere.reference().clone();
 
         for batch in [at_home, elsewhere] {
-            let found = find(&store, batch.id, None).await.unwrap();
+            let by_id = batch.id.to_string().parse().unwrap();
+            let found = find(&store, &by_id, None).await.unwrap();
             assert_eq!(found.batch, batch);
-            let found = find(&store, batch.id, Some(&batch.queue)).await.unwrap();
+            let found = find(&store, &by_id, Some(&batch.queue)).await.unwrap();
+            assert_eq!(found.batch, batch);
+            let found = find(&store, &batch.to_string().parse().unwrap(), None).await.unwrap();
             assert_eq!(found.batch, batch);
         }
-        let unknown = find(&store, BatchId::from_key("x"), None).await.unwrap_err();
+        let unknown = BatchId::from_key("x").to_string().parse().unwrap();
+        let unknown = find(&store, &unknown, None).await.unwrap_err();
         let Failure::Failed(told) = unknown else { panic!("{unknown:?}") };
         assert!(told.contains("is not known in any queue"), "{told}");
     }
@@ -309,7 +314,7 @@ mod tests {
         assert_eq!(
             lines(&view()),
             [
-                format!("batch \"price list\" {id} of queue import: closed, called off"),
+                format!("batch \"price list\" import/{id}: closed, called off"),
                 "  5 of 10 done, 2 failed, 1 cancelled, 2 pending".to_owned(),
                 "  opened at 1970-01-01T00:00:00.000Z".to_owned(),
             ]

@@ -100,7 +100,7 @@ async fn unique_keys_are_held_and_shown() {
     assert_eq!(shown["holders"][0]["id"], first.to_string());
     assert_eq!(shown["holders"][0]["state"], "ready");
     let by_key = said(&stage, &format!("unique {}", shown["key"].as_str().unwrap()));
-    assert!(by_key.contains(&format!("{first} of queue crm  holds it, and is ready")), "{by_key}");
+    assert!(by_key.contains(&format!("crm/{first}  holds it, and is ready")), "{by_key}");
     assert!(said(&stage, "unique --kind sync --fields 8").contains("nobody holds"));
 }
 
