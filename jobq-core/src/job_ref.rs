@@ -88,6 +88,12 @@ impl From<JobRef> for After {
     }
 }
 
+impl From<&JobRef> for After {
+    fn from(job: &JobRef) -> Self {
+        Self::Jobs(vec![job.clone()])
+    }
+}
+
 impl From<Vec<JobRef>> for After {
     fn from(jobs: Vec<JobRef>) -> Self {
         Self::Jobs(jobs)
