@@ -33,7 +33,7 @@ impl Store {
         if let Some(parent) = &new.parent
             && parent.queue != *home
         {
-            if self.batch(&new.batch).await?.is_some() {
+            if self.batch_view(&new.batch).await?.is_some() {
                 // Who opened it before may not have come to telling its parent.
                 self.relay(home).await?;
                 return Ok(false);
@@ -76,10 +76,10 @@ impl Store {
             _ => return Err(unknown_batch(batch)),
         }
         self.relay_later(&batch.queue).await;
-        self.batch(batch).await?.ok_or_else(|| unknown_batch(batch))
+        self.batch_view(batch).await?.ok_or_else(|| unknown_batch(batch))
     }
 
-    pub(crate) async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+    pub(crate) async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
         let mut call = self.call(&BATCHES, &batch.queue);
         call.arg(batch.id.as_bytes().as_slice()).arg(0).arg(1);
         let views = reply::list(self.link.run(&BATCHES, &call).await?)?;
@@ -88,7 +88,7 @@ impl Store {
 
     /// Whether a batch was called off, if jobs may be added to it.
     pub(crate) async fn may_be_added_to(&self, batch: &BatchRef) -> Result<bool> {
-        let view = self.batch(batch).await?.ok_or_else(|| unknown_batch(batch))?;
+        let view = self.batch_view(batch).await?.ok_or_else(|| unknown_batch(batch))?;
         if view.state.has_ended() {
             return Err(ended_batch(batch));
         }

@@ -27,7 +27,7 @@ pub async fn an_unknown_batch_is_not_known(t: &Scene) {
     let unknown = unknown(t);
     let job = t.job_with(|record| record.batch = Some(unknown.clone()));
 
-    assert_eq!(t.store().batch(&unknown).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&unknown).await.unwrap(), None);
     let closed = t.store().close_batch(&unknown).await;
     assert_eq!(closed.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(!t.store().cancel_batch(&unknown).await.unwrap());
@@ -72,7 +72,7 @@ pub async fn impossible_batches_are_refused(t: &Scene) {
     for new in [long_name, forgotten_at_once, kept_for_ever, its_own_parent] {
         let refused = t.store().open_batch(&new).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
-        assert_eq!(t.store().batch(&new.batch).await.unwrap(), None);
+        assert_eq!(t.store().batch_view(&new.batch).await.unwrap(), None);
     }
 }
 

@@ -362,7 +362,7 @@ pub async fn a_batch_leaves_nothing_behind_elsewhere(t: &Scene) {
     t.advance(t.new_batch().retention + DAY);
     t.calm_down(&[&u]).await;
 
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&batch).await.unwrap(), None);
     t.assert_pristine().await;
     u.assert_pristine().await;
 }

@@ -132,7 +132,7 @@ pub async fn an_impossible_parent_is_refused(t: &Scene) {
         let new = NewBatch { parent: Some(parent), ..t.new_batch() };
         let refused = t.store().open_batch(&new).await;
         assert_eq!(refused.unwrap_err().kind(), kind);
-        assert_eq!(t.store().batch(&new.batch).await.unwrap(), None);
+        assert_eq!(t.store().batch_view(&new.batch).await.unwrap(), None);
     }
 }
 
@@ -258,8 +258,8 @@ pub async fn nested_batches_leave_nothing_behind(t: &Scene) {
     t.advance(t.new_batch().retention);
     t.maintain().await;
 
-    assert_eq!(t.store().batch(&outer).await.unwrap(), None);
-    assert_eq!(t.store().batch(&inner).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&outer).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&inner).await.unwrap(), None);
     t.assert_pristine().await;
 }
 

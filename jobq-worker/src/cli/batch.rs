@@ -1,8 +1,7 @@
 //! `jobq batch`: one batch is shown, called off, retried or closed.
 
 use clap::ValueEnum;
-use jobq_core::inspect::RequeueOutcome;
-use jobq_core::{BatchId, BatchRef, BatchView, JobRef, QueueName};
+use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
 use super::batches::{as_json, counts};
@@ -14,9 +13,6 @@ use super::units::{Named, queue_name};
 
 /// The queue that batches are at home in unless they say otherwise: it may hold no job.
 const DEFAULT_HOME: &str = "default";
-
-/// How many failed jobs one step looks at.
-const STEP: usize = 100;
 
 /// How much of an error is shown.
 const ERROR_WIDTH: usize = 80;
@@ -86,7 +82,7 @@ pub(super) async fn find(
         }
     };
     for home in homes {
-        if let Some(view) = store.backend.batch(&BatchRef::new(home, id)).await? {
+        if let Some(view) = store.backend.batch_view(&BatchRef::new(home, id)).await? {
             return Ok(view);
         }
     }
@@ -128,31 +124,13 @@ async fn cancel(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts back as many jobs as have failed by now: those that fail again meanwhile are left alone.
 async fn retry_failed(store: &Store, view: BatchView) -> Result<(), Failure> {
-    let (mut left, mut moved, mut kept) = (view.failed, 0_u64, 0);
-    while left > 0 {
-        let step = usize::try_from(left).unwrap_or(STEP).min(STEP);
-        let jobs = store.inspect.failed_of_batch(&view.batch, kept, step).await?;
-        if jobs.is_empty() {
-            break;
-        }
-        left = left.saturating_sub(jobs.len() as u64);
-        for jobs in jobs.chunk_by(|one, next| one.queue == next.queue) {
-            let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-            let outcomes = store.inspect.requeue(&jobs[0].queue, &ids).await?;
-            for (job, outcome) in jobs.iter().zip(outcomes) {
-                if outcome == RequeueOutcome::Requeued {
-                    moved += 1;
-                } else {
-                    kept += 1;
-                    output::line(&format!("{job}  {}", retry::sentence(outcome)))?;
-                }
-            }
-        }
+    let retried = store.backend.batch_of(view.batch).retry_failed(&*store.inspect).await?;
+    for (job, outcome) in &retried.left {
+        output::line(&format!("{job}  {}", retry::sentence(*outcome)))?;
     }
-    output::line(&format!("{moved} jobs put back, {kept} left"))?;
-    if kept == 0 { Ok(()) } else { Err(Failure::Told) }
+    output::line(&format!("{} jobs put back, {} left", retried.requeued, retried.left.len()))?;
+    if retried.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
 /// A job of a batch that is dead.
