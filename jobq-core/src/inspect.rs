@@ -108,13 +108,18 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues).
     async fn resume(&self, queue: &QueueName) -> Result<()>;
 
-    /// The lanes of a queue that have a job ready or running, or an override, from the `offset`th on, by
-    /// key.
+    /// The lanes of a queue that have a job ready or running, or an override, by key: those after `after`, so
+    /// that the last one of a page leads to the next. Costs the same wherever that is.
     ///
     /// # Errors
     ///
     /// As [`queues`](Self::queues).
-    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>>;
+    async fn lanes(
+        &self,
+        queue: &QueueName,
+        after: Option<&LaneKey>,
+        limit: usize,
+    ) -> Result<Vec<LaneView>>;
 
     /// One lane of a queue, as it would be shown if nothing was known of it.
     ///

@@ -19,6 +19,10 @@ use crate::scripts::{BATCHES, CANCEL_BATCH, CLOSE_BATCH, FAILED, OPEN_BATCH};
 /// The most of anything that one script lists.
 const STEP: usize = 1_000;
 
+/// The farthest place in a list that is asked for: no list is so long, and larger numbers are not ones that
+/// Redis takes.
+pub(crate) const FARTHEST: usize = 1 << 40;
+
 const CLOSED: u8 = 1;
 const ENDED: u8 = 2;
 const CALLED_OFF: u8 = 4;
@@ -102,7 +106,7 @@ impl Store {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<BatchView>> {
-        let mut views = Vec::new();
+        let (mut views, offset) = (Vec::new(), offset.min(FARTHEST));
         while views.len() < limit {
             let step = (limit - views.len()).min(STEP);
             let mut call = self.call(&BATCHES, queue);
@@ -125,7 +129,7 @@ impl Store {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobRef>> {
-        let mut jobs = Vec::new();
+        let (mut jobs, offset) = (Vec::new(), offset.min(FARTHEST));
         while jobs.len() < limit {
             let step = (limit - jobs.len()).min(STEP);
             let mut call = self.call(&FAILED, &batch.queue);

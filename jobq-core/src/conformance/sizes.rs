@@ -210,7 +210,7 @@ pub async fn a_refused_job_leaves_nothing(t: &Scene) {
     assert_limited(t, &[job.clone()]).await;
     t.lease(1).await;
 
-    assert_eq!(t.store().lanes(t.queue(), 0, 9).await.unwrap(), []);
+    assert_eq!(t.store().lanes(t.queue(), None, 9).await.unwrap(), []);
     assert_eq!(t.add(&job).await, Enqueued::Created(job.record.id));
 }
 

@@ -204,7 +204,7 @@ mod tests {
             "jobq retry crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
             "jobq batch crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
             "jobq enqueue sync --after crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
-            "jobq lanes crm --limit 5 --offset 10",
+            "jobq lanes crm --limit 5 --after 10",
             "jobq pause crm --lane 7",
             "jobq resume crm --lane 7",
             "jobq limits",

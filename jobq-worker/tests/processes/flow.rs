@@ -47,7 +47,7 @@ async fn lanes_are_shown_paused_and_resumed() {
     assert_eq!((&lanes[0]["lane"], &lanes[0]["paused"]), (&"7".into(), &true.into()));
     assert_eq!((&lanes[1]["lane"], &lanes[1]["paused"]), (&"8".into(), &false.into()));
     let table = said(&stage, "lanes crm --limit 1");
-    assert!(table.contains("paused") && table.contains("--offset 1"), "{table}");
+    assert!(table.contains("paused") && table.contains("--after 7"), "{table}");
 
     assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 waiting"));
     assert_eq!(json(&stage, "lanes crm --json")[0]["paused"], false);
