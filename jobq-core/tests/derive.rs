@@ -483,3 +483,12 @@ fn a_key_is_the_same_if_it_is_computed_from_json() {
     let other = json.replace("75001", "75002");
     assert_ne!(UniqueKey::from_json("crm.pull", &other).unwrap(), key);
 }
+
+/// The derive cannot use the crate that uses it, so what it reads durations by is there twice.
+#[test]
+fn the_derive_reads_durations_as_everybody_does() {
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    assert_eq!(read("macros/src/duration.rs"), read("src/duration/grammar.rs"));
+}

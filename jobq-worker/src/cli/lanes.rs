@@ -101,7 +101,7 @@ mod tests {
 
         assert_eq!(
             as_row(&lane, Timestamp::from_millis(10_000)),
-            ["7", "3", "1", "0", "rate 100/min, concurrency 5", "1m 5s", "paused"]
+            ["7", "3", "1", "0", "rate 100/min, concurrency 5", "1m5s", "paused"]
         );
         // What is over is no news.
         assert_eq!(as_row(&lane, Timestamp::from_millis(80_000))[5], "-");

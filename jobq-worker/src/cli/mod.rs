@@ -36,6 +36,8 @@
 //! A queue that the file names has just the limits that the file says, but for those that an operator has
 //! set by `jobq limits set`, which win.
 //!
+//! Durations, here and in every command, are as in [`jobq_core::duration`]: `500ms`, `30s`, `1h30m`, `7d`.
+//!
 //! # Exit codes
 //!
 //! 0 when all went well, 1 when something failed, 2 when the command itself was wrong.

@@ -62,8 +62,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|fault| format!("{text:?} is not a duration such as 90s or 2h: {fault}"))
+    jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
 }
 
 /// Failures in a row, and the rest after them: `5/30s`.
@@ -74,7 +73,7 @@ pub(super) fn breaker(text: &str) -> Result<Breaker, String> {
     };
     let (failures, rest) = text.split_once('/').ok_or_else(wrong)?;
     let failures = failures.trim().parse().map_err(|_| wrong())?;
-    let rest = humantime::parse_duration(rest.trim()).map_err(|_| wrong())?;
+    let rest = duration(rest.trim()).map_err(|_| wrong())?;
     Ok(Breaker::new(failures, rest))
 }
 
@@ -160,10 +159,9 @@ pub(super) fn after(text: &str) -> Result<After, String> {
     if let Ok(job) = text.parse() {
         return Ok(After::Job(job));
     }
-    let delay = humantime::parse_duration(text).map(After::Delay);
-    delay.map_err(|_| {
-        format!("{text:?} is neither a duration, such as 90s or 2h, nor the id of a job")
-    })
+    let neither =
+        || format!("{text:?} is neither a duration, such as 90s or 1h30m, nor the id of a job");
+    duration(text).map(After::Delay).map_err(|_| neither())
 }
 
 #[cfg(test)]

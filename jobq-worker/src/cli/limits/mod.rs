@@ -3,7 +3,7 @@
 mod change;
 mod show;
 
-use jobq_core::{Breaker, LaneKey, LimitName, Limits, QueueName};
+use jobq_core::{Breaker, LaneKey, LimitName, Limits, QueueName, duration};
 use serde_json::{Value, json};
 
 use super::config::Config;
@@ -73,9 +73,7 @@ pub(super) fn each(limits: &Limits) -> Vec<(&'static str, String)> {
 }
 
 fn breaker(breaker: Breaker) -> String {
-    // As it is written, in one word.
-    let rest = humantime::format_duration(breaker.rest).to_string().replace(' ', "");
-    format!("{}/{rest}", breaker.failures)
+    format!("{}/{}", breaker.failures, duration::text(breaker.rest))
 }
 
 /// All limits in one line.
