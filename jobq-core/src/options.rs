@@ -90,7 +90,8 @@ macro_rules! option_setters {
             self
         }
 
-        /// Makes it ready at this instant, by the backend's clock; one in the past is as good as now.
+        /// Makes it ready at this instant, by the backend's clock; one in the past is as good as now, and one
+        /// after the year 9999 an error when this is awaited.
         pub fn at(mut self, instant: $crate::Timestamp) -> Self {
             self.options.when = $crate::When::At(instant);
             self

@@ -60,6 +60,7 @@ macro_rules! __conformance_suite {
                 maintenance_with_no_room_does_nothing
                 an_exchange_without_a_lease_promotes
                 due_jobs_come_in_the_order_of_their_times
+                an_absurd_delay_is_refused
                 the_longest_delay_delays_nothing_else
                 jobs_due_together_are_promoted_by_priority
                 jobs_due_together_of_one_priority_come_by_id
