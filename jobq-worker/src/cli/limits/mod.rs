@@ -11,7 +11,7 @@ use super::connect::Address;
 use super::exit::Failure;
 use super::units::queue_name;
 
-pub(super) use self::change::with_stale;
+pub(super) use self::change::{doubts, with_stale};
 
 /// How many overrides of single lanes are looked at.
 const MOST_LANES: usize = 100_000;
