@@ -69,7 +69,7 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<JobView>>;
 
-    /// Calls jobs off; the answers are in their order.
+    /// Cancels jobs; the answers are in their order.
     ///
     /// Waiting, scheduled and ready jobs end at once. A leased one is asked to end: its worker learns of it with
     /// the next extension of the lease, and an attempt that ends other than by success ends the job.
@@ -195,7 +195,7 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
-    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool>;
+    async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool>;
 
     /// Why a job is not running; `None` if the queue does not know it. Told from the same facts by which
     /// [`exchange`](crate::Backend::exchange) decides.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::duration;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lane::LaneKey;
 use crate::name::{LimitName, QueueName};
 
@@ -31,9 +31,9 @@ pub struct Limits {
     pub concurrency: Option<u32>,
     /// How many jobs may be leased in a time. Each counts as much as its [cost](crate::JobRecord::cost).
     pub rate: Option<Rate>,
-    /// How many jobs may wait; an enqueue beyond is refused with
-    /// [`Limited`](crate::ErrorKind::Limited). In a queue all that have not started count; in a lane
-    /// those that are ready.
+    /// How many jobs may be there; an enqueue beyond is refused with
+    /// [`Limited`](crate::ErrorKind::Limited). In a queue all count that neither run nor have ended; in a
+    /// lane those that are ready.
     pub max_size: Option<u64>,
     /// The share of a lane against other lanes of equal priority: 1 to 100, and 1 if not given. A lane
     /// of weight 2 gets twice as many turns as one of weight 1. Means nothing for a queue.
@@ -65,7 +65,7 @@ impl Limits {
         self
     }
 
-    /// At most so many jobs waiting.
+    /// At most so many jobs there: of a queue beside those that run, of a lane ready ones.
     #[must_use]
     pub const fn max_size(mut self, jobs: u64) -> Self {
         self.max_size = Some(jobs);
@@ -170,6 +170,20 @@ fn check_period(what: &str, period: Duration) -> Result<()> {
             "{what} of {period:?} is not possible: 1 ms to 366 days, in whole ms"
         )))
     }
+}
+
+/// The error of an enqueue beyond the [size](Limits::max_size) of a queue or of one of its lanes, which has
+/// `count` jobs.
+#[must_use]
+pub fn too_many_jobs(queue: &QueueName, lane: Option<&str>, count: u64, most: u64) -> Error {
+    let has = match lane {
+        None => format!("queue {queue} has {count} jobs beside those that run"),
+        Some(lane) => format!("lane {lane} of queue {queue} has {count} ready jobs"),
+    };
+    Error::new(
+        ErrorKind::Limited,
+        format!("{has} and may have {most}: try again when some have been done"),
+    )
 }
 
 /// What limits are for.

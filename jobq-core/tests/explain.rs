@@ -375,7 +375,7 @@ fn an_ended_job_says_how_it_ended() {
     let died = "it died at 2027-01-15T08:00:30.000Z (in 30s)";
 
     assert_eq!(end(JobState::Completed, &[]), format!("it has completed, {kept}"));
-    assert_eq!(end(JobState::Cancelled, &[]), format!("it was called off, {kept}"));
+    assert_eq!(end(JobState::Cancelled, &[]), format!("it was cancelled, {kept}"));
     assert_eq!(end(JobState::Dead, &[]), format!("{died}, and nothing is known of why"));
     assert_eq!(
         end(JobState::Dead, &[failure(FailureKind::Timeout, 5)]),

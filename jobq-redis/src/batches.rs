@@ -33,7 +33,7 @@ impl Store {
     pub(crate) async fn open_batch(&self, new: &NewBatch) -> Result<bool> {
         new.check()?;
         let home = &new.batch.queue;
-        let mut flags = if new.cancel_on_failure { CANCEL_ON_FAILURE } else { 0 };
+        let mut flags = if new.call_off_on_failure { CANCEL_ON_FAILURE } else { 0 };
         if let Some(parent) = &new.parent
             && parent.queue != *home
         {
@@ -146,7 +146,7 @@ impl Store {
         Ok(jobs)
     }
 
-    pub(crate) async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
+    pub(crate) async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool> {
         let mut call = self.call(&CANCEL_BATCH, &batch.queue);
         call.arg(self.now()).arg(batch.id.as_bytes().as_slice());
         let is_known = reply::count(self.link.run(&CANCEL_BATCH, &call).await?)? > 0;

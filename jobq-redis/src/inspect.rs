@@ -280,8 +280,8 @@ impl Inspect for RedisBackend {
         self.store.failed_of_batch(batch, offset, limit).await
     }
 
-    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
-        self.store.cancel_batch(batch).await
+    async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool> {
+        self.store.call_off_batch(batch).await
     }
 
     async fn standing(&self, queue: &QueueName, id: JobId) -> Result<Option<Standing>> {

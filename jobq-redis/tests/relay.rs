@@ -245,8 +245,8 @@ async fn a_batch_called_off_and_stopped_anywhere_runs_nothing() {
         healthy.enqueue_batch(&members).await.unwrap();
         healthy.close_batch(&new.batch).await.unwrap();
 
-        let finished = stopped_after(stop, stopped.cancel_batch(&new.batch)).await;
-        assert!(healthy.cancel_batch(&new.batch).await.unwrap());
+        let finished = stopped_after(stop, stopped.call_off_batch(&new.batch)).await;
+        assert!(healthy.call_off_batch(&new.batch).await.unwrap());
         heal(&healthy).await;
         for name in ["home", "away"] {
             assert_eq!(lease_all(&healthy, name).await.len(), 0, "stopped after {stop}");
@@ -439,7 +439,7 @@ async fn any_number_of_nested_batches_is_called_off() {
         backend.open_batch(inner).await.unwrap();
     }
 
-    backend.cancel_batch(&outer.batch).await.unwrap();
+    backend.call_off_batch(&outer.batch).await.unwrap();
 
     for inner in &inner {
         assert!(backend.batch_view(&inner.batch).await.unwrap().unwrap().is_called_off);

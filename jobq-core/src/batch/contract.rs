@@ -124,7 +124,7 @@ pub struct NewBatch {
     pub on_complete: Option<NewJob>,
     /// Whether the first failure calls off all jobs that have not started: they end as cancelled
     /// instead of being leased.
-    pub cancel_on_failure: bool,
+    pub call_off_on_failure: bool,
     /// The batch that counts this one as one of its jobs.
     pub parent: Option<BatchRef>,
     /// How long the batch is known after its last job has ended: 1 s to 366 days.
@@ -141,7 +141,7 @@ impl NewBatch {
             on_success: None,
             on_failure: None,
             on_complete: None,
-            cancel_on_failure: false,
+            call_off_on_failure: false,
             parent: None,
             retention: DEFAULT_RETENTION,
         }

@@ -28,7 +28,7 @@ pub struct OpenBatch<'a> {
     home: Option<String>,
     id: Option<BatchId>,
     callbacks: Callbacks,
-    cancel_on_failure: bool,
+    call_off_on_failure: bool,
     parent: Option<BatchRef>,
     retention: Option<Duration>,
 }
@@ -49,7 +49,7 @@ impl<'a> OpenBatch<'a> {
             home: None,
             id: None,
             callbacks: Callbacks::default(),
-            cancel_on_failure: false,
+            call_off_on_failure: false,
             parent: None,
             retention: None,
         }
@@ -90,8 +90,8 @@ impl<'a> OpenBatch<'a> {
     }
 
     /// Calls off the jobs that have not started as soon as one fails.
-    pub fn cancel_on_failure(mut self) -> Self {
-        self.cancel_on_failure = true;
+    pub fn call_off_on_failure(mut self) -> Self {
+        self.call_off_on_failure = true;
         self
     }
 
@@ -120,7 +120,7 @@ impl<'a> OpenBatch<'a> {
         new.on_success = self.callbacks.on_success.transpose()?;
         new.on_failure = self.callbacks.on_failure.transpose()?;
         new.on_complete = self.callbacks.on_complete.transpose()?;
-        new.cancel_on_failure = self.cancel_on_failure;
+        new.call_off_on_failure = self.call_off_on_failure;
         new.parent = self.parent;
         if let Some(retention) = self.retention {
             new.retention = retention;

@@ -172,7 +172,7 @@ pub async fn a_forgotten_batch_leaves_nothing_behind(t: &Scene) {
     let batch = t
         .open_with(|new| {
             new.on_success = Some(t.job());
-            new.cancel_on_failure = true;
+            new.call_off_on_failure = true;
         })
         .await;
     for _ in 0..3 {

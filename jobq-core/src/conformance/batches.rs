@@ -30,7 +30,7 @@ pub async fn an_unknown_batch_is_not_known(t: &Scene) {
     assert_eq!(t.store().batch_view(&unknown).await.unwrap(), None);
     let closed = t.store().close_batch(&unknown).await;
     assert_eq!(closed.unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(!t.store().cancel_batch(&unknown).await.unwrap());
+    assert!(!t.store().call_off_batch(&unknown).await.unwrap());
     assert_eq!(t.store().failed_of_batch(&unknown, 0, 9).await.unwrap(), []);
     assert_eq!(t.refusal(&[t.job(), job]).await, ErrorKind::NotFound);
     t.assert_pristine().await;

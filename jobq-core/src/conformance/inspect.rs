@@ -12,8 +12,8 @@ use crate::state::JobState;
 pub async fn jobs_are_counted_by_state(t: &Scene) {
     t.dead().await;
     t.kept(SECOND * 60).await;
-    let called_off = t.enqueue_with(|record| record.retention = Some(SECOND * 60)).await;
-    t.cancel(called_off).await;
+    let cancelled = t.enqueue_with(|record| record.retention = Some(SECOND * 60)).await;
+    t.cancel(cancelled).await;
     t.enqueue().await;
     t.enqueue().await;
     t.lease(2).await;

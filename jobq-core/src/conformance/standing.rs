@@ -277,7 +277,7 @@ pub async fn a_batch_called_off_is_said(t: &Scene) {
     let mut child = t.child(&[t.at(later)]);
     child.record.batch = Some(batch.clone());
     t.add(&child).await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     let called_off = || Block::CalledOff { batch: batch.clone() };
 
     assert_eq!(blocks(t, ready).await, [called_off()]);
@@ -296,7 +296,7 @@ pub async fn a_batch_called_off_elsewhere_is_said(t: &Scene) {
     let home = t.elsewhere();
     let batch = home.open().await;
     let id = t.enqueue_in(&batch).await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     let expected = [Block::CalledOff { batch: batch.clone() }];
     t.until(&[&home], "it is told", async || blocks(t, id).await == expected).await;
 
@@ -464,7 +464,7 @@ impl Agreement<'_> {
         let jobs: Vec<NewJob> = (0..self.chance.below(6)).map(|_| self.job()).collect();
         t.add_all(&jobs).await;
         if self.chance.below(2) == 0 {
-            t.store().cancel_batch(&batch).await.unwrap();
+            t.store().call_off_batch(&batch).await.unwrap();
         }
         t.close(&batch).await;
     }

@@ -19,7 +19,7 @@ pub(super) fn ended(job: &JobView, now: Timestamp) -> Vec<Reason> {
         job.at.map_or_else(String::new, |at| format!(", and is kept until {}", moment(at, now)));
     match job.state {
         JobState::Completed => vec![Reason::new("completed", format!("it has completed{kept}"))],
-        JobState::Cancelled => vec![Reason::new("cancelled", format!("it was called off{kept}"))],
+        JobState::Cancelled => vec![Reason::new("cancelled", format!("it was cancelled{kept}"))],
         _ => vec![died(job, now)],
     }
 }

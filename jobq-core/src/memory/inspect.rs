@@ -196,7 +196,7 @@ impl Inspect for MemoryBackend {
         Ok(queue.visit(|queue| queue.failed_of_batch(batch.id, offset, limit)))
     }
 
-    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
+    async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool> {
         let now = self.now();
         Ok(self
             .queue_if_known(&batch.queue)

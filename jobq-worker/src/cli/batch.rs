@@ -40,7 +40,7 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Action {
     /// Call off the jobs that have not started.
-    Cancel,
+    CallOff,
     /// Put its dead jobs back into their queues.
     Retry,
     /// Let it end with the jobs that it has.
@@ -52,7 +52,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let view = find(&store, &args.batch, args.queue.as_ref()).await?;
     match args.action {
         None => show(&store, args, view).await,
-        Some(Action::Cancel) => cancel(&store, &view.batch).await,
+        Some(Action::CallOff) => call_off(&store, &view.batch).await,
         Some(Action::Retry) => retry_failed(&store, view).await,
         Some(Action::Close) => {
             let view = store.backend.close_batch(&view.batch).await?;
@@ -115,8 +115,8 @@ async fn show(store: &Store, args: &Args, view: BatchView) -> Result<(), Failure
     Ok(())
 }
 
-async fn cancel(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
-    if !store.inspect.cancel_batch(batch).await? {
+async fn call_off(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
+    if !store.inspect.call_off_batch(batch).await? {
         return Err(Failure::failed(format!("batch {batch} is not known any more")));
     }
     let id = batch.id;

@@ -1,4 +1,4 @@
-//! `jobq cancel`: jobs are called off, whether they wait or run.
+//! `jobq cancel`: jobs are cancelled, whether they wait or run.
 
 use jobq_core::JobId;
 use jobq_core::inspect::CancelOutcome;

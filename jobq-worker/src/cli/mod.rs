@@ -108,7 +108,7 @@ enum Verb {
     Pause(pause::Args),
     /// Lease jobs of a paused queue or lane again.
     Resume(pause::Args),
-    /// Call jobs off, whether they wait or run.
+    /// Cancel jobs, whether they wait or run.
     Cancel(cancel::Args),
     /// Show the lanes of a queue, and what holds them up.
     Lanes(lanes::Args),
@@ -224,6 +224,7 @@ mod tests {
             "jobq batches import --limit 5",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue import",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e retry",
+            "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e call-off",
             "jobq pause mail",
             "jobq resume mail",
             "jobq cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
@@ -263,7 +264,7 @@ mod tests {
             ("jobq batch 4711", "is not a UUID"),
             (
                 "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e stop",
-                "[possible values: cancel, retry, close]",
+                "[possible values: call-off, retry, close]",
             ),
             ("jobq enqueue sync --after soon", "neither a duration"),
             ("jobq enqueue sync --unique-mode forever", "is not a unique mode"),

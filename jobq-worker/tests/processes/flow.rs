@@ -41,7 +41,7 @@ async fn lanes_are_shown_paused_and_resumed() {
 
     assert!(
         said(&stage, "pause crm --lane 7")
-            .contains("lane 7 of queue crm is paused: 0 running, 1 waiting")
+            .contains("lane 7 of queue crm is paused: 0 running, 1 ready")
     );
     let lanes = json(&stage, "lanes crm --json");
     assert_eq!((&lanes[0]["lane"], &lanes[0]["paused"]), (&"7".into(), &true.into()));
@@ -49,7 +49,7 @@ async fn lanes_are_shown_paused_and_resumed() {
     let table = said(&stage, "lanes crm --limit 1");
     assert!(table.contains("paused") && table.contains("--after 7"), "{table}");
 
-    assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 waiting"));
+    assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 ready"));
     assert_eq!(json(&stage, "lanes crm --json")[0]["paused"], false);
     assert!(said(&stage, "lanes mail").contains("no lanes in queue mail"));
 }
@@ -165,7 +165,7 @@ async fn batches_are_shown_closed_retried_and_called_off() {
     let other = BatchId::from_key("other");
     stage.backend.batch("other").id(other).on("import").open().await.unwrap();
     let waiting = stage.enqueue("true", &["--queue", "import", "--batch", &other.to_string()]);
-    assert!(said(&stage, &format!("batch {other} cancel")).contains("is called off"));
+    assert!(said(&stage, &format!("batch {other} call-off")).contains("is called off"));
     assert_eq!(work().0, Some(0));
     assert_eq!(json(&stage, &format!("batch {other} --json"))["cancelled"], 1);
     assert!(complaint(&stage, 1, &format!("explain {waiting}")).contains("nothing is known"));
