@@ -226,7 +226,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
-    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>>;
+    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>>;
 
     /// What can be seen of a job: at once if that differs from `seen`, and else as soon as it does.
     /// Every change of its state that lasts is seen; of several reports in a row, the last. Dropping the
@@ -444,8 +444,8 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         (**self).close_batch(batch).await
     }
 
-    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
-        (**self).batch(batch).await
+    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        (**self).batch_view(batch).await
     }
 
     async fn watch(

@@ -18,7 +18,7 @@ pub enum ErrorKind {
     Full,
     /// The caller gave something that can never be accepted: a bad name, an oversized payload.
     InvalidInput,
-    /// A queue or lane has as many waiting jobs as its [limit](crate::Limits::max_size) allows. Nothing
+    /// A queue or lane has as many jobs as its [limit](crate::Limits::max_size) allows. Nothing
     /// was written; try again when some have been done.
     Limited,
     /// What was named is not known: a job, a batch, a lane.

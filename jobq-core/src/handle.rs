@@ -46,8 +46,8 @@ impl<'a, J> JobHandle<'a, J> {
 
     /// What became of the enqueue; `None` if this handle was made of a reference.
     #[must_use]
-    pub const fn enqueued(&self) -> Option<Enqueued> {
-        self.enqueued
+    pub const fn enqueued(&self) -> Option<&Enqueued> {
+        self.enqueued.as_ref()
     }
 
     /// Waits for the job's end, and gives what its handler returned. Nobody polls.
@@ -73,6 +73,10 @@ impl<'a, J> JobHandle<'a, J> {
 
     /// What can be seen of the job, from now on and whenever it changes. Ends with the job's end, or
     /// when nothing is known of the job any more.
+    ///
+    /// # Errors
+    ///
+    /// An item is an error as [`Backend::watch`] gives it, and the last one: call this again to go on.
     pub fn watch(&self) -> impl Stream<Item = Result<Sighting>> + Send + use<'a, J> {
         let (backend, job) = (self.backend, self.job.clone());
         stream::unfold(Some((job, None::<Sighting>)), move |state| async move {

@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
+use crate::text::{as_text, shown};
 
 /// The identity of a job: a UUID, made by the caller's side so that an enqueue can be repeated safely.
+/// Its text is also its form with serde.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId([u8; 16]);
 
@@ -76,13 +78,15 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self> {
         Uuid::try_parse(text).map(|uuid| Self(uuid.into_bytes())).map_err(|_| {
-            let shown: String = text.chars().take(60).collect();
             Error::invalid_input(format!(
-                "job id {shown:?} is not a UUID, such as 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e"
+                "job id {} is not a UUID, such as 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+                shown(text)
             ))
         })
     }
 }
+
+as_text!(JobId);
 
 /// The identity of a worker for one boot. Never derived from the host's name: two containers may share
 /// one, and a restarted worker must not be taken for its former self.

@@ -69,7 +69,7 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<JobView>>;
 
-    /// Calls jobs off; the answers are in their order.
+    /// Cancels jobs; the answers are in their order.
     ///
     /// Waiting, scheduled and ready jobs end at once. A leased one is asked to end: its worker learns of it with
     /// the next extension of the lease, and an attempt that ends other than by success ends the job.
@@ -108,13 +108,18 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues).
     async fn resume(&self, queue: &QueueName) -> Result<()>;
 
-    /// The lanes of a queue that have a job ready or running, or an override, from the `offset`th on, by
-    /// key.
+    /// The lanes of a queue that have a job ready or running, or an override, by key: those after `after`, so
+    /// that the last one of a page leads to the next. Costs the same wherever that is.
     ///
     /// # Errors
     ///
     /// As [`queues`](Self::queues).
-    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>>;
+    async fn lanes(
+        &self,
+        queue: &QueueName,
+        after: Option<&LaneKey>,
+        limit: usize,
+    ) -> Result<Vec<LaneView>>;
 
     /// One lane of a queue, as it would be shown if nothing was known of it.
     ///
@@ -190,7 +195,7 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
-    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool>;
+    async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool>;
 
     /// Why a job is not running; `None` if the queue does not know it. Told from the same facts by which
     /// [`exchange`](crate::Backend::exchange) decides.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::text::as_text;
 
 /// The longest lane key, in bytes.
 const MAX_LEN: usize = 100;
@@ -66,6 +67,8 @@ impl FromStr for LaneKey {
         Self::new(key)
     }
 }
+
+as_text!(LaneKey);
 
 #[cfg(test)]
 mod tests {

@@ -139,7 +139,7 @@ pub enum Next {
         /// What went wrong.
         failure: Failure,
     },
-    /// Called off.
+    /// Cancelled.
     Cancel,
 }
 

@@ -35,10 +35,12 @@ pub mod backoff;
 pub mod batch;
 mod batches;
 mod cancellation;
+mod canonical;
 mod clock;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 mod context;
+pub mod duration;
 mod error;
 pub mod explain;
 mod handle;
@@ -64,6 +66,7 @@ mod record;
 mod retention;
 mod sighting;
 mod state;
+mod text;
 mod unique;
 pub mod workflow;
 
@@ -88,7 +91,7 @@ pub use job::Job;
 pub use job_ref::{After, JobRef};
 /// Derives [`trait@Job`]: fills in its constants, and never hides behaviour.
 ///
-/// All keys of `#[job(…)]` may be left out. A duration is a number with its unit, `ms`, `s`, `m`, `h` or
+/// All keys of `#[job(…)]` may be left out. A [duration] is a number with its unit, `ms`, `s`, `m`, `h` or
 /// `d`, or several of them: `1h30m`.
 ///
 /// | key | example | without it |

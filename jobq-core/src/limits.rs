@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::duration;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lane::LaneKey;
 use crate::name::{LimitName, QueueName};
 
@@ -30,9 +31,9 @@ pub struct Limits {
     pub concurrency: Option<u32>,
     /// How many jobs may be leased in a time. Each counts as much as its [cost](crate::JobRecord::cost).
     pub rate: Option<Rate>,
-    /// How many jobs may wait; an enqueue beyond is refused with
-    /// [`Limited`](crate::ErrorKind::Limited). In a queue all that have not started count; in a lane
-    /// those that are ready.
+    /// How many jobs may be there; an enqueue beyond is refused with
+    /// [`Limited`](crate::ErrorKind::Limited). In a queue all count that neither run nor have ended; in a
+    /// lane those that are ready.
     pub max_size: Option<u64>,
     /// The share of a lane against other lanes of equal priority: 1 to 100, and 1 if not given. A lane
     /// of weight 2 gets twice as many turns as one of weight 1. Means nothing for a queue.
@@ -64,7 +65,7 @@ impl Limits {
         self
     }
 
-    /// At most so many jobs waiting.
+    /// At most so many jobs there: of a queue beside those that run, of a lane ready ones.
     #[must_use]
     pub const fn max_size(mut self, jobs: u64) -> Self {
         self.max_size = Some(jobs);
@@ -171,6 +172,20 @@ fn check_period(what: &str, period: Duration) -> Result<()> {
     }
 }
 
+/// The error of an enqueue beyond the [size](Limits::max_size) of a queue or of one of its lanes, which has
+/// `count` jobs.
+#[must_use]
+pub fn too_many_jobs(queue: &QueueName, lane: Option<&str>, count: u64, most: u64) -> Error {
+    let has = match lane {
+        None => format!("queue {queue} has {count} jobs beside those that run"),
+        Some(lane) => format!("lane {lane} of queue {queue} has {count} ready jobs"),
+    };
+    Error::new(
+        ErrorKind::Limited,
+        format!("{has} and may have {most}: try again when some have been done"),
+    )
+}
+
 /// What limits are for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -230,7 +245,7 @@ pub enum LimitSource {
 /// How many jobs may be leased in a time.
 ///
 /// As text: `100/min`, `10/s`, `5000/1h30m`, and for the other ways of counting `100/min sliding` and
-/// `100/min burst 20`.
+/// `100/min burst 20`. The period is a [duration], or one of `s`, `min`, `h` and `day`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rate {
@@ -302,17 +317,7 @@ impl fmt::Display for Rate {
         let unit = UNITS.iter().find(|(_, ms)| self.per.as_millis() == u128::from(*ms));
         match unit {
             Some((name, _)) => write!(f, "{}/{name}", self.count)?,
-            None => {
-                write!(f, "{}/", self.count)?;
-                let mut rest = self.per.as_millis();
-                for (name, ms) in PARTS {
-                    let n = rest / u128::from(ms);
-                    rest %= u128::from(ms);
-                    if n > 0 {
-                        write!(f, "{n}{name}")?;
-                    }
-                }
-            }
+            None => write!(f, "{}/{}", self.count, duration::text(self.per))?,
         }
         match self.counting {
             Counting::Fixed => Ok(()),
@@ -335,8 +340,6 @@ const UNITS: [(&str, u64); 10] = [
     ("hour", 3_600_000),
     ("d", 86_400_000),
 ];
-const PARTS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl FromStr for Rate {
     type Err = Error;
@@ -367,22 +370,12 @@ impl FromStr for Rate {
     }
 }
 
-/// A named unit, or numbers with their units.
+/// A period that has a name, or any [duration].
 fn period(text: &str) -> Option<Duration> {
-    if let Some((_, ms)) = UNITS.iter().find(|(name, _)| *name == text) {
-        return Some(Duration::from_millis(*ms));
+    match UNITS.iter().find(|(name, _)| *name == text) {
+        Some((_, ms)) => Some(Duration::from_millis(*ms)),
+        None => duration::parse(text).ok(),
     }
-    let mut rest = text;
-    let mut sum: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
-        let (_, ms) = UNITS.iter().chain(&PARTS).find(|(name, _)| *name == unit)?;
-        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(*ms)?)?;
-        rest = &rest[digits + letters..];
-    }
-    (sum > 0).then(|| Duration::from_millis(sum))
 }
 
 /// When a lane rests because its jobs keep failing.
@@ -440,6 +433,8 @@ mod tests {
             "1/s burst 0",
             "1/min sometimes",
             "1/99999d",
+            "1/1m1h",
+            "1/1s1s",
         ] {
             assert!(text.parse::<Rate>().is_err(), "{text:?}");
         }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::text::as_text;
 
 /// The longest name, in bytes. Long enough for `team.service.entity.action`, short enough for a key.
 const MAX_LEN: usize = 100;
@@ -38,7 +39,8 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
         ///
-        /// 1 to 100 bytes of ASCII letters, digits, `.`, `_` and `-`, starting with a letter or a digit.
+        /// 1 to 100 bytes of ASCII letters, digits, `.`, `_` and `-`, starting with a letter or a digit. With
+        /// serde it is text, checked when it is read.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -91,6 +93,8 @@ macro_rules! name {
                 Self::new(name)
             }
         }
+
+        as_text!($name);
     };
 }
 

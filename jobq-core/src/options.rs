@@ -90,7 +90,8 @@ macro_rules! option_setters {
             self
         }
 
-        /// Makes it ready at this instant, by the backend's clock; one in the past is as good as now.
+        /// Makes it ready at this instant, by the backend's clock; one in the past is as good as now, and one
+        /// after the year 9999 an error when this is awaited.
         pub fn at(mut self, instant: $crate::Timestamp) -> Self {
             self.options.when = $crate::When::At(instant);
             self
@@ -169,8 +170,32 @@ macro_rules! option_setters {
 macro_rules! after_setter {
     () => {
         /// Makes it ready after this delay, by the backend's clock, or after these jobs have ended:
-        /// `after(Duration::from_secs(60))`, `after(&extract)` with a handle, or an array of references. With both, the delay starts
-        /// when the last of the jobs has ended. A job that is not known is an error when this is awaited.
+        /// `after(Duration::from_secs(60))`, `after(&extract)` with a handle, or an array of handles or references.
+        /// Said several times it adds up: `after(&extract).after(&prices)` waits for jobs of two kinds. With
+        /// a delay too, that starts when the last of the jobs has ended. A job that is not known is an error
+        /// when this is awaited.
+        ///
+        /// ```
+        /// # use std::time::Duration;
+        /// # use jobq_core::{Job, MemoryBackend, Queue};
+        /// # use serde::{Deserialize, Serialize};
+        /// #[derive(Serialize, Deserialize, Job)]
+        /// struct Extract { file: String }
+        ///
+        /// #[derive(Serialize, Deserialize, Job)]
+        /// struct FetchPrices;
+        ///
+        /// #[derive(Serialize, Deserialize, Job)]
+        /// struct Import;
+        ///
+        /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        /// let queue = MemoryBackend::new();
+        /// let extract = queue.enqueue(Extract { file: "a.csv".into() }).handle().await?;
+        /// let prices = queue.enqueue(FetchPrices).handle().await?;
+        /// queue.enqueue(Import).after(&extract).after(&prices).after(Duration::from_secs(5)).await?;
+        /// # Ok::<(), jobq_core::Error>(())
+        /// # }).unwrap();
+        /// ```
         pub fn after(mut self, what: impl Into<$crate::After>) -> Self {
             match what.into() {
                 $crate::After::Delay(delay) => self.options.when = $crate::When::After(delay),

@@ -52,7 +52,8 @@ impl JobError {
         Self(Reason::Retry { after: Some(delay), error: error.into() })
     }
 
-    /// Not now: come back after `delay`, and use no attempt.
+    /// Not now: come back after `delay`, and use no attempt. A delay that no clock will see the end of is for
+    /// ever.
     #[must_use]
     pub const fn snooze(delay: Duration) -> Self {
         Self(Reason::Snooze(delay))

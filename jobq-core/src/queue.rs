@@ -175,8 +175,8 @@ impl<'a, J: Job> Enqueue<'a, J> {
         let backend = self.backend;
         let job = self.build()?;
         let answers = backend.enqueue_batch(std::slice::from_ref(&job)).await?;
-        let enqueued = answers.first().copied().ok_or_else(|| missing_answer(0, 1))?;
-        let reference = JobRef::new(job.record.queue, enqueued.id());
+        let enqueued = answers.into_iter().next().ok_or_else(|| missing_answer(0, 1))?;
+        let reference = enqueued.found_in(&job.record.queue);
         Ok(JobHandle::new(backend, reference, Some(enqueued)))
     }
 
@@ -221,7 +221,7 @@ impl<'a, J: Job> IntoFuture for Enqueue<'a, J> {
             let backend = self.backend;
             let job = self.build()?;
             let answers = backend.enqueue_batch(std::slice::from_ref(&job)).await?;
-            answers.first().copied().ok_or_else(|| missing_answer(0, 1))
+            answers.into_iter().next().ok_or_else(|| missing_answer(0, 1))
         })
     }
 }

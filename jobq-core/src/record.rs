@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::batch::BatchRef;
 use crate::clock::Timestamp;
+use crate::duration;
 use crate::error::{Error, Result};
 use crate::id::JobId;
 use crate::job::Job;
@@ -24,6 +25,10 @@ const MAX_COST: u32 = 65_535;
 /// The longest timeout and retention. Backends may store them in 32 bits.
 const MAX_TIMEOUT: Duration = Duration::from_millis(u32::MAX as u64);
 const MAX_RETENTION: Duration = Duration::from_secs(u32::MAX as u64);
+/// The longest delay: 100 years.
+const MAX_DELAY: Duration = Duration::from_secs(36_525 * 24 * 3_600);
+/// The end of the year 9999.
+const LAST_INSTANT: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
 /// All that is known of a job when it is enqueued and that never changes after.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,10 +168,27 @@ pub enum When {
     /// At once.
     #[default]
     Now,
-    /// At an instant, by the backend's clock; one in the past is as good as now.
+    /// At an instant, by the backend's clock; one in the past is as good as now. Before the year 10000.
     At(Timestamp),
-    /// After a delay, counted from the enqueue by the backend's clock.
+    /// After a delay, counted from the enqueue by the backend's clock: 100 years at most.
     After(Duration),
+}
+
+impl When {
+    /// Refuses what is more likely a mistake, such as a time in microseconds.
+    fn check(self, id: JobId) -> Result<()> {
+        match self {
+            Self::At(instant) if instant > LAST_INSTANT => Err(Error::invalid_input(format!(
+                "job {id} cannot be ready {} ms after the epoch: that is after the year 9999",
+                instant.as_millis()
+            ))),
+            Self::After(delay) if delay > MAX_DELAY => Err(Error::invalid_input(format!(
+                "job {id} cannot be ready after {}: 100 years at most",
+                duration::text(delay)
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A job to be enqueued.
@@ -206,6 +228,7 @@ impl NewJob {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming the field and its limit.
     pub fn check(&self) -> Result<()> {
         self.record.check()?;
+        self.when.check(self.record.id)?;
         for (what, count) in [("parents", self.parents.len()), ("children", self.children.len())] {
             if count > MAX_PARENTS {
                 return Err(Error::invalid_input(format!(
@@ -238,7 +261,7 @@ impl NewJob {
 }
 
 /// What became of an enqueue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "callers must be able to rely on there being these cases"
@@ -246,8 +269,9 @@ impl NewJob {
 pub enum Enqueued {
     /// The job was added, under this id.
     Created(JobId),
-    /// Nothing was added: this job is there already, under the same id or the same unique key.
-    Duplicate(JobId),
+    /// Nothing was added: this job is there already, under the same id or the same unique key. If the key
+    /// counts among all queues, it may be in another one.
+    Duplicate(JobRef),
     /// The job was added in place of one that waited with its unique key, which ended as cancelled.
     Replaced {
         /// The job that was added.
@@ -260,15 +284,25 @@ pub enum Enqueued {
 impl Enqueued {
     /// The id of the job that stands for the request, new or old.
     #[must_use]
-    pub const fn id(self) -> JobId {
+    pub const fn id(&self) -> JobId {
         match self {
-            Self::Created(id) | Self::Duplicate(id) | Self::Replaced { id, .. } => id,
+            Self::Created(id) | Self::Replaced { id, .. } => *id,
+            Self::Duplicate(job) => job.id,
+        }
+    }
+
+    /// Where that job is found, if the one to be added was for `queue`.
+    #[must_use]
+    pub fn found_in(&self, queue: &QueueName) -> JobRef {
+        match self {
+            Self::Created(id) | Self::Replaced { id, .. } => JobRef::new(queue.clone(), *id),
+            Self::Duplicate(job) => job.clone(),
         }
     }
 
     /// Whether a job was added.
     #[must_use]
-    pub const fn is_created(self) -> bool {
+    pub const fn is_created(&self) -> bool {
         matches!(self, Self::Created(_) | Self::Replaced { .. })
     }
 }

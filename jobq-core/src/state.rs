@@ -32,7 +32,7 @@ pub enum JobState {
     Leased,
     /// Done, and kept because its retention asks for it. Jobs without retention leave nothing behind.
     Completed,
-    /// Called off by a person, and kept because its retention asks for it.
+    /// Cancelled by a person or with its batch, and kept because its retention asks for it.
     Cancelled,
     /// Out of attempts, refused by its handler, or the end of too many workers. Kept for people.
     Dead,

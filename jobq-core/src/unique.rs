@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::canonical::canonical;
 use crate::error::{Error, Result};
+use crate::text::{as_text, shown};
 
 /// What makes a job unique: a key, for how long a job holds it, and where no other may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +153,9 @@ pub enum UniqueScope {
 
 /// What makes a job the same as another.
 ///
-/// The key is a digest of the kind and the chosen values, so it has one size whatever went in.
+/// The key is a digest of the kind and of what the chosen values are in JSON, so it has one size whatever
+/// went in. Values that are the same JSON have the same key, whatever their types: `7_u8`, `7_i64` and `7.0`,
+/// a struct and a map with its fields in any order, an `Option` and what is in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueKey([u8; 16]);
 
@@ -160,19 +164,41 @@ impl UniqueKey {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the value refuses to be serialised.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the value has no form in JSON, such as a map
+    /// whose keys are structs.
     pub fn new<T: Serialize + ?Sized>(kind: &str, value: &T) -> Result<Self> {
-        let encoded = rmp_serde::to_vec_named(value).map_err(|cause| {
+        let json = serde_json::to_string(value).map_err(|cause| {
             Error::invalid_input(format!(
-                "the unique key of a job of kind {kind:?} has no encoding"
+                "what makes a job of kind {kind:?} unique has no form in JSON: {cause}"
             ))
             .because(cause)
+        })?;
+        Self::from_json(kind, &json)
+    }
+
+    /// The same key, of a value that is given as JSON, as tools give it: of a type that lists fields, the
+    /// array of their values.
+    ///
+    /// ```
+    /// use jobq_core::UniqueKey;
+    ///
+    /// let key = UniqueKey::new("crm.sync", &(7_u32, "customer"))?;
+    /// assert_eq!(UniqueKey::from_json("crm.sync", r#"[7, "customer"]"#)?, key);
+    /// # Ok::<(), jobq_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for malformed JSON, with line and column.
+    pub fn from_json(kind: &str, json: &str) -> Result<Self> {
+        let form = canonical(json).map_err(|fault| {
+            Error::invalid_input(format!("what makes a job unique is not valid JSON: {fault}"))
         })?;
         let mut hash = Sha256::new();
         // The kind's length keeps ("ab", "c") and ("a", "bc") apart.
         hash.update((kind.len() as u64).to_be_bytes());
         hash.update(kind.as_bytes());
-        hash.update(&encoded);
+        hash.update(form.as_bytes());
         let digest = hash.finalize();
         let mut key = [0; 16];
         key.copy_from_slice(&digest[..16]);
@@ -213,11 +239,15 @@ impl FromStr for UniqueKey {
             .filter(|_| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .map(|key| Self(key.to_be_bytes()))
             .ok_or_else(|| {
-                let shown: String = text.chars().take(60).collect();
-                Error::invalid_input(format!("unique key {shown:?} is not 32 hexadecimal digits"))
+                Error::invalid_input(format!(
+                    "unique key {} is not 32 hexadecimal digits",
+                    shown(text)
+                ))
             })
     }
 }
+
+as_text!(UniqueKey);
 
 #[cfg(test)]
 mod tests {
@@ -244,6 +274,13 @@ mod tests {
         ] {
             assert!(unique.check().is_ok(), "{unique:?}");
         }
+    }
+
+    #[test]
+    fn the_key_of_a_value_never_changes() {
+        let key = UniqueKey::new("crm.sync", &(7, "customer", 0.5, None::<u8>)).unwrap();
+
+        assert_eq!(key.to_string(), "8c2ce020e5431c88ed434fd2898a6367");
     }
 
     #[test]

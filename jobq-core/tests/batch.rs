@@ -6,8 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream;
+use jobq_core::backend::WorkerStatus;
+use jobq_core::explain::explain;
+use jobq_core::inspect::RequeueOutcome;
 use jobq_core::{
-    BatchId, BatchRef, BatchState, ErrorKind, Inspect, Job, MemoryBackend, Queue, QueueName,
+    Backend, BatchId, BatchRef, BatchState, Clock, ErrorKind, Inspect, Job, JobId, JobRecord,
+    JobRef, JobState, Kind, ManualClock, MemoryBackend, NewJob, Payload, Queue, QueueName,
+    Timestamp, UniqueKey, When, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,14 +36,14 @@ fn rows() -> QueueName {
     QueueName::new("rows").unwrap()
 }
 
-/// What workers do. Apart, as [`Backend`](jobq_core::Backend) has a `batch` of its own.
+/// What workers do.
 mod worker {
     use std::sync::Arc;
     use std::time::Duration;
 
     use jobq_core::{
-        Backend, Cancellation, JobContext, Lease, LeaseRequest, MemoryBackend, Next, QueueName,
-        Settlement, WorkerId,
+        Backend, Cancellation, Failure, FailureKind, JobContext, Lease, LeaseRequest,
+        MemoryBackend, Next, QueueName, Settlement, WorkerId,
     };
 
     pub(crate) async fn lease(queue: &MemoryBackend, limit: usize) -> Vec<Arc<Lease>> {
@@ -58,6 +63,14 @@ mod worker {
         let name = lease.job.queue.clone();
         let done = Settlement::new(lease, Next::Complete { result: None });
         queue.exchange(&name, &[done], None).await.unwrap();
+    }
+
+    pub(crate) async fn bury(queue: &MemoryBackend, lease: Arc<Lease>) {
+        let name = lease.job.queue.clone();
+        let (now, nobody) = (queue.clock().now(), WorkerId::from_u64(1));
+        let failure = Failure::new(FailureKind::Error, lease.attempt(), now, nobody, "no luck");
+        let dead = Settlement::new(lease, Next::Dead { failure });
+        queue.exchange(&name, &[dead], None).await.unwrap();
     }
 
     /// Leases jobs and completes them; says of which kinds they were.
@@ -152,14 +165,110 @@ async fn what_goes_wrong_is_told_in_words() {
 #[tokio::test]
 async fn a_batch_under_an_id_of_its_own_can_be_opened_again() {
     let queue = MemoryBackend::new();
-    for _ in 0..2 {
+    for is_new in [true, false] {
         let id = BatchId::from_key("import-4711");
         let batch = queue.batch("import").on("rows").id(id).open().await.unwrap();
+        assert_eq!(batch.is_new(), is_new);
+        assert!(!queue.batch_of(batch.reference().clone()).is_new(), "nothing was opened");
         let ids = |row: &ImportRow| jobq_core::JobId::from_key(&format!("4711-{}", row.row));
         batch.enqueue_all((0..10).map(row)).ids(ids).await.unwrap();
     }
 
     assert_eq!(queue.batches(&rows(), 0, 9).await.unwrap()[0].total, 10);
+}
+
+#[tokio::test]
+async fn a_callback_takes_what_an_enqueue_takes() {
+    let clock = ManualClock::starting_at(Timestamp::from_millis(1_800_000_000_000));
+    let queue = MemoryBackend::with_clock(clock.clone());
+    let minute = Duration::from_secs(60);
+    let report = || queue.enqueue(Report).on("mail").lane(7).priority(3).after(minute);
+    let id = JobId::from_key("report");
+    let report = report().id(id).retention(minute);
+    let batch = queue.batch("x").on("rows").on_complete(report).on_success(Report).open().await;
+    let batch = batch.unwrap();
+    clock.advance(minute);
+    batch.close().await.unwrap();
+
+    let mail = QueueName::new("mail").unwrap();
+    let job = queue.job(&mail, id).await.unwrap().unwrap();
+    assert_eq!((job.state, job.at), (JobState::Scheduled, Some(clock.now() + minute)));
+    assert_eq!((job.record.priority.level(), job.record.retention), (3, Some(minute)));
+    assert_eq!(job.record.lane.unwrap().as_str(), "7");
+    assert_eq!(job.record.metadata.get("batch"), Some(&*batch.reference().id.to_string()));
+    assert_eq!(work_off(&queue, 9).await, ["report"], "the other one, in its own queue");
+}
+
+#[tokio::test]
+async fn a_callback_that_cannot_be_enqueued_is_refused_when_the_batch_is_opened() {
+    let queue = MemoryBackend::new();
+    let other = queue.batch("other").open().await.unwrap().reference().clone();
+    let of_a_batch = queue.enqueue(Report).batch(other);
+    let child = queue.enqueue(Report).after(JobRef::new(rows(), JobId::from_key("x")));
+    for (callback, why) in [
+        (queue.enqueue(Report).on("no such queue"), "queue name"),
+        (queue.enqueue(Report).priority(99), "priority"),
+        (of_a_batch, "cannot be counted by a batch"),
+        (child, "cannot have parents or children"),
+    ] {
+        let error = queue.batch("x").on_complete(callback).open().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    assert_eq!(queue.batches(&QueueName::new("default").unwrap(), 0, 9).await.unwrap().len(), 1);
+}
+
+/// No producer knows what every worker handles: such a job waits, and it can be asked why.
+#[tokio::test]
+async fn a_callback_of_an_unknown_kind_waits_and_says_why() {
+    let queue = MemoryBackend::new();
+    let id = JobId::from_key("callback");
+    let kind = Kind::new("no.such.kind").unwrap();
+    let record = JobRecord::new(id, rows(), kind, Payload::encode(&()).unwrap());
+    let callback = NewJob::new(record, When::Now);
+    let batch = queue.batch("x").on("rows").on_complete(callback).open().await.unwrap();
+    batch.close().await.unwrap();
+    let mut worker = WorkerStatus::new(WorkerId::from_u64(1), "w1", queue.clock().now());
+    (worker.queues, worker.kinds) = (vec!["rows".into()], vec!["report".into()]);
+    queue.heartbeat(&worker, Duration::from_secs(60)).await.unwrap();
+
+    let now = queue.clock().now();
+    let explained = explain(&queue, &JobRef::new(rows(), id), now).await.unwrap().unwrap();
+
+    assert_eq!(
+        explained.reasons[0].text,
+        "no living worker of queue rows handles kind no.such.kind"
+    );
+    assert_eq!(explained.starts_at, None);
+}
+
+#[tokio::test]
+async fn what_failed_of_a_batch_is_retried_and_nothing_else() {
+    let queue = MemoryBackend::new();
+    let batch = queue.batch("x").on("rows").open().await.unwrap();
+    batch.enqueue_all((0..250).map(row)).max_attempts(1).await.unwrap();
+    batch.enqueue(row(250)).unique(UniqueKey::from_bytes([7; 16])).await.unwrap();
+    batch.close().await.unwrap();
+    for lease in worker::lease(&queue, 251).await {
+        if lease.job.payload.decode::<ImportRow>().unwrap().row < 10 {
+            worker::complete(&queue, lease).await;
+        } else {
+            worker::bury(&queue, lease).await;
+        }
+    }
+    let rival = queue.enqueue(row(251)).unique(UniqueKey::from_bytes([7; 16])).await.unwrap().id();
+
+    let retried = batch.retry_failed(&queue).await.unwrap();
+    assert_eq!((retried.requeued, retried.left.len()), (240, 1));
+    assert_eq!(retried.left[0].1, RequeueOutcome::Conflict(rival));
+    let view = batch.view().await.unwrap();
+    assert_eq!((view.done, view.failed, view.pending()), (10, 1, 240));
+    let again = batch.retry_failed(&queue).await.unwrap();
+    assert_eq!((again.requeued, again.left), (0, retried.left));
+
+    let unknown = queue.batch_of(BatchRef::new(rows(), BatchId::from_key("never")));
+    let error = unknown.retry_failed(&queue).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 /// Many threads end jobs of one batch in four queues, and add some: nothing is counted twice or lost.

@@ -1,6 +1,7 @@
 //! What `#[derive(Job)]` makes of a type, and what it says about a mistake.
 #![cfg(feature = "derive")]
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jobq_core::{
@@ -414,4 +415,80 @@ fn values_may_come_from_a_macro() {
 #[test]
 fn every_mistake_is_explained() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Address {
+    street: String,
+    zip: Option<u32>,
+    at: (f32, f64),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum Side {
+    Left,
+    Right,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+enum Entity {
+    Nothing,
+    Customer(u64),
+    Order { id: i64, lines: Vec<u16> },
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(kind = "crm.push", unique(address, entity, sides, note))]
+struct Push {
+    address: Address,
+    entity: Entity,
+    sides: HashMap<Side, u8>,
+    note: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(kind = "crm.pull", unique)]
+struct Pull {
+    store: i8,
+    address: Option<Address>,
+}
+
+#[test]
+fn a_key_is_the_same_if_it_is_computed_from_json() {
+    let address = Address { street: "Rue \"É\"".into(), zip: None, at: (0.1, 2.0) };
+    let push = |entity| Push {
+        address: address.clone(),
+        entity,
+        sides: HashMap::from([(Side::Right, 2), (Side::Left, 1)]),
+        note: Some("a\tb".into()),
+    };
+    for (entity, json) in [
+        (Entity::Nothing, r#""Nothing""#),
+        (Entity::Customer(u64::MAX), r#"{"Customer": 18446744073709551615}"#),
+        (Entity::Order { id: -7, lines: vec![1, 2] }, r#"{"Order": {"lines": [1, 2], "id": -7}}"#),
+    ] {
+        let json = format!(
+            r#"[{{"zip": null, "at": [0.1, 2], "street": "Rue \"\u00c9\""}}, {json},
+               {{"Left": 1, "Right": 2}}, "a\tb"]"#
+        );
+        let key = push(entity).unique_key().unwrap().unwrap();
+        assert_eq!(UniqueKey::from_json("crm.push", &json).unwrap(), key, "{json}");
+    }
+
+    let pull = Pull { store: -1, address: Some(Address { zip: Some(75_001), ..address }) };
+    let json =
+        r#"{"address": {"street": "Rue \"É\"", "at": [0.1, 2.0], "zip": 75001}, "store": -1}"#;
+    let key = pull.unique_key().unwrap().unwrap();
+    assert_eq!(UniqueKey::from_json("crm.pull", json).unwrap(), key);
+    let other = json.replace("75001", "75002");
+    assert_ne!(UniqueKey::from_json("crm.pull", &other).unwrap(), key);
+}
+
+/// The derive cannot use the crate that uses it, so what it reads durations by is there twice.
+#[test]
+fn the_derive_reads_durations_as_everybody_does() {
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    assert_eq!(read("macros/src/duration.rs"), read("src/duration/grammar.rs"));
 }

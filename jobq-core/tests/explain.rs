@@ -9,9 +9,10 @@ use jobq_core::backend::WorkerStatus;
 use jobq_core::explain::{Reason, explain};
 use jobq_core::inspect::JobView;
 use jobq_core::{
-    Backend, Block, Clock, Explanation, Failure, FailureKind, JobId, JobRecord, JobRef, JobState,
-    Kind, LaneKey, LeaseRequest, LimitName, LimitScope, LimitSource, Limits, ManualClock,
-    MemoryBackend, NewJob, Payload, QueueName, Rate, Standing, Timestamp, Token, When, WorkerId,
+    Backend, BatchId, BatchRef, Block, Clock, Explanation, Failure, FailureKind, JobId, JobRecord,
+    JobRef, JobState, Kind, LaneKey, LeaseRequest, LimitName, LimitScope, LimitSource, Limits,
+    ManualClock, MemoryBackend, NewJob, Payload, QueueName, Rate, Standing, Timestamp, Token, When,
+    WorkerId,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -54,6 +55,7 @@ fn every_block_has_its_sentence() {
     let rate = Rate::fixed(100, Duration::from_secs(60));
     let (one, other) = (JobId::from_key("one"), JobId::from_key("other"));
     let name = LimitName::new("crm-api").unwrap();
+    let batch = BatchRef::new(queue(), BatchId::from_key("prices"));
     let parent = |id| JobRef::new(queue(), id);
     let moment = "2027-01-15T08:00:30.000Z (in 30s)";
     let cases = [
@@ -61,14 +63,14 @@ fn every_block_has_its_sentence() {
         (
             Block::Parents(vec![parent(one)]),
             "parents",
-            format!("it waits for job {one} of queue crm to end"),
+            format!("it waits for job crm/{one} to end"),
         ),
         (
             Block::Parents((0..7).map(|_| parent(one)).collect()),
             "parents",
             format!(
                 "it waits for 7 jobs to end: {} and 2 more",
-                vec![format!("{one} of queue crm"); 5].join(", ")
+                vec![format!("crm/{one}"); 5].join(", ")
             ),
         ),
         (
@@ -116,6 +118,11 @@ fn every_block_has_its_sentence() {
             Block::Shared { name, until: None },
             "shared",
             "as many jobs run as shared limit crm-api allows: it has room when one ends".into(),
+        ),
+        (
+            Block::CalledOff { batch: batch.clone() },
+            "called_off",
+            format!("batch {batch} is called off: it ends as cancelled instead of being leased"),
         ),
         (
             Block::UniqueKey { holder: one },
@@ -286,7 +293,7 @@ fn a_job_that_backs_off_tells_its_last_error() {
     assert_eq!(
         explained.to_string(),
         format!(
-            "job {} of queue crm, kind crm.sync: scheduled\n  \
+            "job crm/{}, kind crm.sync: scheduled\n  \
              it is due at 2027-01-15T08:00:30.000Z (in 29s)\n  \
              attempt 2 of 5 failed at 2027-01-15T08:00:00.000Z (1s ago): error: the CRM answered 500\n  \
              it may start at about 2027-01-15T08:00:30.000Z (in 29s)",
@@ -368,7 +375,7 @@ fn an_ended_job_says_how_it_ended() {
     let died = "it died at 2027-01-15T08:00:30.000Z (in 30s)";
 
     assert_eq!(end(JobState::Completed, &[]), format!("it has completed, {kept}"));
-    assert_eq!(end(JobState::Cancelled, &[]), format!("it was called off, {kept}"));
+    assert_eq!(end(JobState::Cancelled, &[]), format!("it was cancelled, {kept}"));
     assert_eq!(end(JobState::Dead, &[]), format!("{died}, and nothing is known of why"));
     assert_eq!(
         end(JobState::Dead, &[failure(FailureKind::Timeout, 5)]),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use jobq_core::{
-    Backend, Cancellation, ErrorKind, Failure, FailureKind, Inspect, Job, JobContext, JobRef,
-    JobState, Lease, LeaseRequest, MemoryBackend, Next, Queue, QueueName, Settlement, Timestamp,
-    WorkerId,
+    Backend, Cancellation, Enqueued, ErrorKind, Failure, FailureKind, Inspect, Job, JobContext,
+    JobRef, JobState, Lease, LeaseRequest, MemoryBackend, Next, Queue, QueueName, Settlement,
+    Timestamp, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,25 @@ async fn settle(queue: &MemoryBackend, lease: Arc<Lease>, next: Next) {
 async fn complete<T: Serialize>(queue: &MemoryBackend, result: &T) {
     let result = rmp_serde::to_vec_named(result).ok();
     settle(queue, lease(queue).await, Next::Complete { result }).await;
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(queue = "mail", unique(user), unique_scope = "everywhere")]
+struct Greet {
+    user: u64,
+}
+
+#[tokio::test]
+async fn a_handle_of_a_duplicate_is_that_of_the_job_that_holds_the_key() {
+    let queue = MemoryBackend::new();
+    let first = queue.enqueue(Greet { user: 1 }).handle().await.unwrap();
+
+    let again = queue.enqueue(Greet { user: 1 }).on("letters").handle().await.unwrap();
+
+    assert_eq!(again.reference(), first.reference());
+    assert_eq!(again.enqueued(), Some(&Enqueued::Duplicate(first.reference().clone())));
+    let other = queue.enqueue(Greet { user: 2 }).on("letters").handle().await.unwrap();
+    assert_eq!(other.reference().queue.as_str(), "letters");
 }
 
 #[tokio::test(start_paused = true)]

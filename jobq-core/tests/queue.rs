@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jobq_core::inspect::JobView;
 use jobq_core::{
-    Backend, Enqueued, ErrorKind, Inspect, Job, JobId, JobState, LeaseRequest, ManualClock,
+    Backend, Enqueued, ErrorKind, Inspect, Job, JobId, JobRef, JobState, LeaseRequest, ManualClock,
     MemoryBackend, Metadata, Queue, QueueName, Timestamp, UniqueKey, WorkerId,
 };
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,10 @@ fn welcome(user: u64) -> SendWelcome {
 
 fn mail() -> QueueName {
     QueueName::new("mail").unwrap()
+}
+
+fn found_at(id: JobId) -> JobRef {
+    JobRef::new(mail(), id)
 }
 
 async fn the_job(queue: &MemoryBackend, id: JobId) -> JobView {
@@ -112,7 +116,7 @@ async fn an_enqueue_under_one_id_can_be_repeated() {
     let first = queue.enqueue(welcome(1)).id(id).await.unwrap();
     let again = queue.enqueue(welcome(1)).id(id).await.unwrap();
 
-    assert_eq!((first, again), (Enqueued::Created(id), Enqueued::Duplicate(id)));
+    assert_eq!((first, again), (Enqueued::Created(id), Enqueued::Duplicate(found_at(id))));
 }
 
 #[tokio::test]
@@ -120,7 +124,7 @@ async fn an_equal_job_is_named_in_place_of_a_second_one() {
     let queue = MemoryBackend::new();
     let first = queue.enqueue(welcome(1)).await.unwrap().id();
 
-    assert_eq!(queue.enqueue(welcome(1)).await.unwrap(), Enqueued::Duplicate(first));
+    assert_eq!(queue.enqueue(welcome(1)).await.unwrap(), Enqueued::Duplicate(found_at(first)));
     assert!(queue.enqueue(welcome(2)).await.unwrap().is_created());
     assert!(queue.enqueue(welcome(1)).not_unique().await.unwrap().is_created());
 }

@@ -98,7 +98,7 @@ async fn an_enqueue_can_be_repeated() {
     let again = queue.enqueue_workflow(&workflow).await.unwrap();
 
     let rows = again.handle::<ParseRows>("rows").unwrap();
-    assert_eq!(rows.enqueued(), Some(Enqueued::Duplicate(rows.id())));
+    assert_eq!(rows.enqueued(), Some(&Enqueued::Duplicate(rows.reference().clone())));
     assert!(!again.are_new());
     assert_eq!(work_off(&queue).await.len(), 3);
     queue.enqueue_workflow(&workflow).await.unwrap();

@@ -7,8 +7,8 @@
 -- ARGV[4+]  for each job: id, record, when it is due: "" for now, "+ms" for a delay, "ms" for an instant;
 --           and its family, "" for none: see `lib/flow/join`
 --
--- Returns   for each job "" if it was added, "d" and the id that stands for it, or "r" and the id that it
---           took the place of; then "1" if there are notes to deliver from here now, else "0". Or one text
+-- Returns   for each job "" if it was added, "d" and the id that stands for it, followed by its queue if the
+--           key counts among all queues, or "r" and the id that it took the place of; then "1" if there are notes to deliver from here now, else "0". Or one text
 --           if the call was refused whole, with line feeds between: "limited", the lane ("" for the
 --           queue), the most it may hold and what it holds; "no batch", "ended", "no parent" or "many
 --           children", and the numbers of the job and of its parent
@@ -78,7 +78,7 @@ local function plan(id, record, when, family, is_known)
   local previous, gone_lane
   if digest and mode ~= WHILE_RUNNING then
     local set = keys_for(record)
-    local holder, word, instant = holder_of(set, digest, now)
+    local holder, word, instant, holders_queue = holder_of(set, digest, now)
     local newest = new_keys[set .. digest]
     if newest then
       holder, word, instant = newest.id, newest.word, newest.first_at
@@ -86,7 +86,7 @@ local function plan(id, record, when, family, is_known)
     if holder then
       local held_by = new_ids[holder] or redis.call("HGET", jobs, holder)
       if mode ~= DEBOUNCE and mode ~= LATEST_WINS then
-        return { other = holder }
+        return { other = holder, queue = not newest and holders_queue or "" }
       end
       -- One that has started or ended cannot be replaced.
       if not held_by or not new_ids[holder] and not holds_while_waiting(held_by) and not WAITS[places_of({ holder })[holder].state] then
@@ -217,7 +217,7 @@ for n, what in ipairs(plans) do
   local i = FIRST + (n - 1) * STEP
   local id, record = ARGV[i], ARGV[i + 1]
   if what.other then
-    answers[n] = "d" .. what.other
+    answers[n] = "d" .. what.other .. (what.queue or "")
     if what.other == id then
       adopt(id, families[n].children, now)
     end

@@ -1,7 +1,7 @@
 -- lanes: what is known of lanes.
 --
 -- ARGV[1]   now in ms, or "" for the server's clock
--- ARGV[2]   how many lanes to skip, or "" if they are named
+-- ARGV[2]   "" if the lanes are named; else ">" and the lane after which to begin, or nothing more
 -- ARGV[3]   the most lanes to return: 1000 at most
 -- ARGV[4+]  the lanes
 --
@@ -33,21 +33,19 @@ local function next_lane(after)
   return found
 end
 
-local function lanes_in_use(skip, count)
-  local found, lane = {}, nil
-  for i = 1, skip + count do
+local function lanes_in_use(after, count)
+  local found, lane = {}, after ~= "" and after or nil
+  while #found < count do
     lane = next_lane(lane)
     if not lane then
       break
     end
-    if i > skip then
-      found[#found + 1] = lane
-    end
+    found[#found + 1] = lane
   end
   return found
 end
 
-local wanted = ARGV[2] == "" and { unpack(ARGV, 4) } or lanes_in_use(tonumber(ARGV[2]), tonumber(ARGV[3]))
+local wanted = ARGV[2] == "" and { unpack(ARGV, 4) } or lanes_in_use(string.sub(ARGV[2], 2), tonumber(ARGV[3]))
 local views = {}
 for i, lane in ipairs(wanted) do
   local state, first = state_of(lane), lane_members(lane, 1)[1]

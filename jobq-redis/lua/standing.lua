@@ -7,7 +7,8 @@
 --          jobs go before it, how many lanes have a ready job, and leases per 1000 s of late ("" if unknown).
 --
 -- What keeps it is a list of: word; instant at which it is over, or ""; a number, or the four of a rate
--- (how it counts, count, period, burst); and ids, of leased jobs or of who holds its key.
+-- (how it counts, count, period, burst); and ids, of leased jobs, of who holds its key, or of the batch that was
+-- called off, with its home.
 local now = clock(ARGV[1])
 local id = ARGV[2]
 local place = places_of({ id })[id]
@@ -90,14 +91,22 @@ local function lane_blocks(lane, cost)
   end
 end
 
+local function called_off_block()
+  if is_called_off(id, place.record) then
+    local batch, home_of_it = batch_of(place.record)
+    block("called off", nil, batch .. home_of_it)
+  end
+end
+
 -- What will keep a job from being leased also when its time has come.
-local function pauses(lane)
+local function lasting_blocks(lane)
   if redis.call("HEXISTS", meta, "paused") == 1 then
     block("queue paused")
   end
   if lane_limits(lane).paused then
     block("lane paused")
   end
+  called_off_block()
 end
 
 local function count_ahead(record)
@@ -120,15 +129,16 @@ local lane = lane_of(record)
 local is_due = place.state == "scheduled" and tonumber(place.at) <= now
 if place.state == "scheduled" and not is_due then
   block("not due", tonumber(place.at))
-  pauses(lane)
+  lasting_blocks(lane)
 elseif place.state == "waiting" then
   block("parents", nil, unpack(kin.unmet_parents(id)))
-  pauses(lane)
+  lasting_blocks(lane)
 elseif place.state == "ready" or is_due then
   queue_blocks(cost_of(record))
   if lane ~= "" then
     lane_blocks(lane, cost_of(record))
   end
+  called_off_block()
   local is_aside = redis.call("ZSCORE", held_back, "l" .. lane .. "\0" .. id)
   local holder = is_held_back(record) or is_aside and redis.call("HGET", running, "n" .. digest_of(record))
   if holder then

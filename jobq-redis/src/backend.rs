@@ -303,8 +303,8 @@ impl Backend for RedisBackend {
         self.store.close_batch(batch).await
     }
 
-    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
-        self.store.batch(batch).await
+    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        self.store.batch_view(batch).await
     }
 
     async fn watch(

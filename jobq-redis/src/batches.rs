@@ -19,6 +19,10 @@ use crate::scripts::{BATCHES, CANCEL_BATCH, CLOSE_BATCH, FAILED, OPEN_BATCH};
 /// The most of anything that one script lists.
 const STEP: usize = 1_000;
 
+/// The farthest place in a list that is asked for: no list is so long, and larger numbers are not ones that
+/// Redis takes.
+pub(crate) const FARTHEST: usize = 1 << 40;
+
 const CLOSED: u8 = 1;
 const ENDED: u8 = 2;
 const CALLED_OFF: u8 = 4;
@@ -29,11 +33,11 @@ impl Store {
     pub(crate) async fn open_batch(&self, new: &NewBatch) -> Result<bool> {
         new.check()?;
         let home = &new.batch.queue;
-        let mut flags = if new.cancel_on_failure { CANCEL_ON_FAILURE } else { 0 };
+        let mut flags = if new.call_off_on_failure { CANCEL_ON_FAILURE } else { 0 };
         if let Some(parent) = &new.parent
             && parent.queue != *home
         {
-            if self.batch(&new.batch).await?.is_some() {
+            if self.batch_view(&new.batch).await?.is_some() {
                 // Who opened it before may not have come to telling its parent.
                 self.relay(home).await?;
                 return Ok(false);
@@ -76,10 +80,10 @@ impl Store {
             _ => return Err(unknown_batch(batch)),
         }
         self.relay_later(&batch.queue).await;
-        self.batch(batch).await?.ok_or_else(|| unknown_batch(batch))
+        self.batch_view(batch).await?.ok_or_else(|| unknown_batch(batch))
     }
 
-    pub(crate) async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+    pub(crate) async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
         let mut call = self.call(&BATCHES, &batch.queue);
         call.arg(batch.id.as_bytes().as_slice()).arg(0).arg(1);
         let views = reply::list(self.link.run(&BATCHES, &call).await?)?;
@@ -88,7 +92,7 @@ impl Store {
 
     /// Whether a batch was called off, if jobs may be added to it.
     pub(crate) async fn may_be_added_to(&self, batch: &BatchRef) -> Result<bool> {
-        let view = self.batch(batch).await?.ok_or_else(|| unknown_batch(batch))?;
+        let view = self.batch_view(batch).await?.ok_or_else(|| unknown_batch(batch))?;
         if view.state.has_ended() {
             return Err(ended_batch(batch));
         }
@@ -102,7 +106,7 @@ impl Store {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<BatchView>> {
-        let mut views = Vec::new();
+        let (mut views, offset) = (Vec::new(), offset.min(FARTHEST));
         while views.len() < limit {
             let step = (limit - views.len()).min(STEP);
             let mut call = self.call(&BATCHES, queue);
@@ -125,7 +129,7 @@ impl Store {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobRef>> {
-        let mut jobs = Vec::new();
+        let (mut jobs, offset) = (Vec::new(), offset.min(FARTHEST));
         while jobs.len() < limit {
             let step = (limit - jobs.len()).min(STEP);
             let mut call = self.call(&FAILED, &batch.queue);
@@ -142,7 +146,7 @@ impl Store {
         Ok(jobs)
     }
 
-    pub(crate) async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
+    pub(crate) async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool> {
         let mut call = self.call(&CANCEL_BATCH, &batch.queue);
         call.arg(self.now()).arg(batch.id.as_bytes().as_slice());
         let is_known = reply::count(self.link.run(&CANCEL_BATCH, &call).await?)? > 0;

@@ -1,8 +1,9 @@
 //! Enqueueing: jobs into calls of one script, in steps of bounded number and size.
 
 use jobq_core::batch::{ended_batch, unknown_batch};
+use jobq_core::limits::too_many_jobs;
 use jobq_core::parents::{too_many_children, unknown_parent};
-use jobq_core::{Enqueued, Error, ErrorKind, NewJob, QueueName, Result};
+use jobq_core::{Enqueued, Error, NewJob, QueueName, Result};
 use redis::{Cmd, Value};
 
 use crate::backend::Store;
@@ -21,8 +22,8 @@ const STEP_BYTES: usize = 4 * 1024 * 1024;
 impl Store {
     /// Enqueues jobs of any queues; the answers are in their order.
     pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        let mut answers: Vec<_> =
-            jobs.iter().map(|job| Enqueued::Duplicate(job.record.id)).collect();
+        // Each is replaced by what its queue says.
+        let mut answers: Vec<_> = jobs.iter().map(|job| Enqueued::Created(job.record.id)).collect();
         for (queue, positions) in runs_of(jobs) {
             self.register(queue).await?;
             for step in steps_of(&positions, jobs) {
@@ -131,7 +132,7 @@ fn plain_answers(
         answers[*at] = if other.is_empty() {
             Enqueued::Created(id)
         } else {
-            Enqueued::Duplicate(reply::id_from(&other)?)
+            Enqueued::Duplicate(reply::job_ref(&other, &jobs[*at].record.queue)?)
         };
     }
     Ok(())
@@ -157,7 +158,7 @@ fn flow_answers(
             Some((b'r', previous)) => {
                 Enqueued::Replaced { id, previous: reply::id_from(previous)? }
             }
-            Some((_, other)) => Enqueued::Duplicate(reply::id_from(other)?),
+            Some((_, other)) => Enqueued::Duplicate(reply::job_ref(other, queue)?),
         };
     }
     Ok(reply::count(parts.next().unwrap_or(Value::Nil))? > 0)
@@ -168,11 +169,11 @@ fn refused(queue: &QueueName, refusal: &str, jobs: &[NewJob], positions: &[usize
     let mut words = refusal.split('\n');
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some("limited"), Some(lane), Some(most), Some(count)) => {
-            let of_lane = if lane.is_empty() { String::new() } else { format!("lane {lane} of ") };
-            Error::new(
-                ErrorKind::Limited,
-                format!("{of_lane}queue {queue} has {count} jobs waiting, and may have {most}"),
-            )
+            let lane = (!lane.is_empty()).then_some(lane);
+            match (count.parse(), most.parse()) {
+                (Ok(count), Ok(most)) => too_many_jobs(queue, lane, count, most),
+                _ => unknown_refusal(),
+            }
         }
         (Some(fault), Some(nth), Some(nth_parent), None) => {
             let at = |nth: &str| nth.parse::<usize>().ok()?.checked_sub(1);

@@ -84,7 +84,7 @@ pub(crate) async fn enqueue_one(store: &Arc<Store>, job: &NewJob) -> Result<Enqu
 
 async fn enqueue_alone(store: &Store, job: &NewJob) -> Result<Enqueued> {
     let answers = store.enqueue_batch(std::slice::from_ref(job)).await?;
-    answers.first().copied().ok_or_else(|| malformed("an enqueue without an answer"))
+    answers.into_iter().next().ok_or_else(|| malformed("an enqueue without an answer"))
 }
 
 /// The right to have a batch under way. Dropped, also with a cancelled caller, it passes to those who

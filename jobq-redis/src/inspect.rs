@@ -12,6 +12,7 @@ use jobq_core::{
 use redis::{Cmd, Value};
 
 use crate::backend::{RedisBackend, Store};
+use crate::batches::FARTHEST;
 use crate::error::malformed;
 use crate::record::{self, Facts};
 use crate::reply;
@@ -152,9 +153,10 @@ impl Inspect for RedisBackend {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobView>> {
+        let offset = offset.min(FARTHEST);
         let (mut ids, mut seen, mut skip) = (Vec::new(), offset, 0);
         while ids.len() < limit {
-            let step = (limit + skip - ids.len()).min(STEP);
+            let step = limit.saturating_add(skip).saturating_sub(ids.len()).min(STEP);
             let mut call = self.store.call(&LIST, queue);
             call.arg(state.as_str()).arg(seen).arg(step);
             let mut parts = reply::list(self.store.link.run(&LIST, &call).await?)?.into_iter();
@@ -227,13 +229,17 @@ impl Inspect for RedisBackend {
         self.store.set_paused(queue, false).await
     }
 
-    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>> {
-        self.store.lanes(queue, None, offset, limit).await
+    async fn lanes(
+        &self,
+        queue: &QueueName,
+        after: Option<&LaneKey>,
+        limit: usize,
+    ) -> Result<Vec<LaneView>> {
+        self.store.lanes(queue, after, limit).await
     }
 
     async fn lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<LaneView> {
-        let mut views = self.store.lanes(queue, Some(lane), 0, 1).await?;
-        views.pop().ok_or_else(|| malformed("a lane that was asked for has no view"))
+        self.store.lane(queue, lane).await
     }
 
     async fn pause_lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<()> {
@@ -274,8 +280,8 @@ impl Inspect for RedisBackend {
         self.store.failed_of_batch(batch, offset, limit).await
     }
 
-    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
-        self.store.cancel_batch(batch).await
+    async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool> {
+        self.store.call_off_batch(batch).await
     }
 
     async fn standing(&self, queue: &QueueName, id: JobId) -> Result<Option<Standing>> {

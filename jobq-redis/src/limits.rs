@@ -271,25 +271,29 @@ impl Store {
         Ok(settings)
     }
 
-    /// What is known of lanes: of one, or of those in use.
+    /// What is known of one lane.
+    pub(crate) async fn lane(&self, queue: &QueueName, lane: &LaneKey) -> Result<LaneView> {
+        let mut call = self.call(&LANES, queue);
+        call.arg(self.now()).arg("").arg(1).arg(lane.as_str());
+        let found = reply::list(self.link.run(&LANES, &call).await?)?.pop();
+        lane_view(found.ok_or_else(|| malformed("a lane that was asked for has no view"))?)
+    }
+
+    /// What is known of the lanes in use that come after this one.
     pub(crate) async fn lanes(
         &self,
         queue: &QueueName,
-        one: Option<&LaneKey>,
-        offset: usize,
+        after: Option<&LaneKey>,
         limit: usize,
     ) -> Result<Vec<LaneView>> {
-        let mut views = Vec::new();
+        let mut views: Vec<LaneView> = Vec::new();
         while views.len() < limit {
             let step = STEP.min(limit - views.len());
+            let last = views.last().map(|view| &view.lane).or(after);
             let mut call = self.call(&LANES, queue);
-            call.arg(self.now());
-            match one {
-                Some(lane) => call.arg("").arg(1).arg(lane.as_str()),
-                None => call.arg(offset + views.len()).arg(step),
-            };
+            call.arg(self.now()).arg(format!(">{}", last.map_or("", LaneKey::as_str))).arg(step);
             let found = reply::list(self.link.run(&LANES, &call).await?)?;
-            let is_last = found.len() < step || one.is_some();
+            let is_last = found.len() < step;
             for view in found {
                 views.push(lane_view(view)?);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jobq_core::{JobId, LeaseRef, Result, Token, WorkerId};
+use jobq_core::{JobId, JobRef, LeaseRef, QueueName, Result, Token, WorkerId};
 use redis::Value;
 
 use crate::error::malformed;
@@ -62,6 +62,18 @@ pub(crate) fn id_from(bytes: &[u8]) -> Result<JobId> {
     <[u8; 16]>::try_from(bytes)
         .map(JobId::from_bytes)
         .map_err(|_| malformed("a job id has 16 bytes"))
+}
+
+/// A job: its id, then the name of its queue, if that is not `queue`.
+pub(crate) fn job_ref(bytes: &[u8], queue: &QueueName) -> Result<JobRef> {
+    let (id, other) =
+        bytes.split_at_checked(16).ok_or_else(|| malformed("a job begins with its id"))?;
+    let queue = if other.is_empty() {
+        queue.clone()
+    } else {
+        QueueName::new(String::from_utf8_lossy(other))?
+    };
+    Ok(JobRef::new(queue, id_from(id)?))
 }
 
 /// A flat list of names and values; values that are no texts are left out.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jobq_core::{
-    Block, JobId, JobRef, LimitName, QueueName, Rate, Result, Standing, Timestamp, UniqueKey,
+    BatchId, BatchRef, Block, JobId, JobRef, LimitName, QueueName, Rate, Result, Standing,
+    Timestamp, UniqueKey,
 };
 use redis::Value;
 
@@ -47,7 +48,7 @@ impl Store {
         for holder in reply::list(self.link.run(&HOLDERS, &call).await?)? {
             let holder = reply::bytes(holder)?;
             if !holder.is_empty() {
-                holders.push(job_ref(&holder, queue)?);
+                holders.push(reply::job_ref(&holder, queue)?);
             }
         }
         holders.dedup();
@@ -65,7 +66,9 @@ fn block(value: Value, queue: &QueueName) -> Result<Block> {
     Ok(match word.as_str() {
         "not due" => Block::NotDue { at: at()? },
         "parents" => Block::Parents(
-            parts.map(|parent| job_ref(&reply::bytes(parent)?, queue)).collect::<Result<_>>()?,
+            parts
+                .map(|parent| reply::job_ref(&reply::bytes(parent)?, queue))
+                .collect::<Result<_>>()?,
         ),
         "queue paused" => Block::QueuePaused,
         "queue concurrency" => Block::QueueConcurrency { limit: small(next())? },
@@ -78,21 +81,17 @@ fn block(value: Value, queue: &QueueName) -> Result<Block> {
         },
         "lane rate" => Block::LaneRate { until: at()?, rate: rate(parts)? },
         "shared" => Block::Shared { name: LimitName::new(reply::text(next())?)?, until },
+        "called off" => Block::CalledOff { batch: batch_ref(&reply::bytes(next())?)? },
         "unique key" => Block::UniqueKey { holder: reply::id(next())? },
         _ => return Err(malformed("a job is kept by something that this version does not know")),
     })
 }
 
-/// A job: its id, then the name of its queue, if that is another one.
-fn job_ref(bytes: &[u8], queue: &QueueName) -> Result<JobRef> {
-    let (id, other) =
-        bytes.split_at_checked(16).ok_or_else(|| malformed("a job begins with its id"))?;
-    let queue = if other.is_empty() {
-        queue.clone()
-    } else {
-        QueueName::new(String::from_utf8_lossy(other))?
-    };
-    Ok(JobRef::new(queue, reply::id_from(id)?))
+/// A batch: its id, then the name of its home.
+fn batch_ref(bytes: &[u8]) -> Result<BatchRef> {
+    let (id, home) =
+        bytes.split_first_chunk().ok_or_else(|| malformed("a batch begins with its id"))?;
+    Ok(BatchRef::new(QueueName::new(String::from_utf8_lossy(home))?, BatchId::from_bytes(*id)))
 }
 
 fn rate(mut parts: impl Iterator<Item = Value>) -> Result<Rate> {

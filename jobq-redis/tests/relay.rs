@@ -170,7 +170,7 @@ async fn a_settlement_stopped_anywhere_is_counted_once() {
         healthy.exchange(&away, &settlements, None).await.unwrap();
         heal(&healthy).await;
 
-        let view = healthy.batch(&new.batch).await.unwrap().unwrap();
+        let view = healthy.batch_view(&new.batch).await.unwrap().unwrap();
         assert_eq!((view.total, view.done, view.failed), (3, 2, 1), "stopped after {stop}");
         assert_eq!(view.state, BatchState::Failed);
         answer_calls(&healthy, &mut told).await;
@@ -198,7 +198,7 @@ async fn an_enqueue_stopped_anywhere_and_repeated_is_counted_once() {
         assert_eq!(again.len(), 3);
         heal(&healthy).await;
 
-        let view = healthy.batch(&new.batch).await.unwrap().unwrap();
+        let view = healthy.batch_view(&new.batch).await.unwrap().unwrap();
         assert_eq!((view.total, view.pending()), (3, 3), "stopped after {stop}");
         let waiting = healthy.jobs(&queue("away"), JobState::Waiting, 0, 10).await.unwrap();
         assert_eq!(waiting.len(), 1);
@@ -221,7 +221,7 @@ async fn a_batch_opened_and_stopped_anywhere_is_counted_once() {
         let finished = stopped_after(stop, stopped.open_batch(&inner)).await;
         healthy.open_batch(&inner).await.unwrap();
         heal(&healthy).await;
-        let view = healthy.batch(&outer.batch).await.unwrap().unwrap();
+        let view = healthy.batch_view(&outer.batch).await.unwrap().unwrap();
         assert_eq!((view.total, view.pending()), (1, 1), "stopped after {stop}");
 
         healthy.enqueue_batch(&[member("calls", &inner.batch)]).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_batch_opened_and_stopped_anywhere_is_counted_once() {
         healthy.close_batch(&inner.batch).await.unwrap();
         let leases = lease_all(&healthy, "calls").await;
         healthy.exchange(&queue("calls"), &[died(&leases[0])], None).await.unwrap();
-        let view = healthy.batch(&outer.batch).await.unwrap().unwrap();
+        let view = healthy.batch_view(&outer.batch).await.unwrap().unwrap();
         assert_eq!((view.total, view.failed, view.state), (1, 1, BatchState::Failed));
         finished
     })
@@ -245,15 +245,15 @@ async fn a_batch_called_off_and_stopped_anywhere_runs_nothing() {
         healthy.enqueue_batch(&members).await.unwrap();
         healthy.close_batch(&new.batch).await.unwrap();
 
-        let finished = stopped_after(stop, stopped.cancel_batch(&new.batch)).await;
-        assert!(healthy.cancel_batch(&new.batch).await.unwrap());
+        let finished = stopped_after(stop, stopped.call_off_batch(&new.batch)).await;
+        assert!(healthy.call_off_batch(&new.batch).await.unwrap());
         heal(&healthy).await;
         for name in ["home", "away"] {
             assert_eq!(lease_all(&healthy, name).await.len(), 0, "stopped after {stop}");
         }
         heal(&healthy).await;
 
-        let view = healthy.batch(&new.batch).await.unwrap().unwrap();
+        let view = healthy.batch_view(&new.batch).await.unwrap().unwrap();
         assert_eq!((view.total, view.cancelled, view.state), (3, 3, BatchState::Failed));
         let mut told = Vec::new();
         answer_calls(&healthy, &mut told).await;
@@ -286,7 +286,7 @@ async fn notes_carried_by_many_at_once_are_read_once() {
         join_all(settled).await;
         answer_calls(&first, &mut told).await;
         heal(&first).await;
-        let view = first.batch(&new.batch).await.unwrap().unwrap();
+        let view = first.batch_view(&new.batch).await.unwrap().unwrap();
         let rounds = round + 1;
         assert_eq!((view.total, view.done, view.failed), (8 * rounds, 7 * rounds, rounds));
     }
@@ -393,7 +393,7 @@ async fn a_full_server_is_drained_with_its_batches_and_children() {
         answer_calls(&backend, &mut told).await;
     }
 
-    let view = backend.batch(&new.batch).await.unwrap().unwrap();
+    let view = backend.batch_view(&new.batch).await.unwrap().unwrap();
     assert_eq!((view.total, view.pending(), view.state), (added, 0, BatchState::Failed));
     assert_told(told, &new);
     assert_eq!(lease_all(&backend, "home").await[0].job.id, child.record.id);
@@ -439,10 +439,10 @@ async fn any_number_of_nested_batches_is_called_off() {
         backend.open_batch(inner).await.unwrap();
     }
 
-    backend.cancel_batch(&outer.batch).await.unwrap();
+    backend.call_off_batch(&outer.batch).await.unwrap();
 
     for inner in &inner {
-        assert!(backend.batch(&inner.batch).await.unwrap().unwrap().is_called_off);
+        assert!(backend.batch_view(&inner.batch).await.unwrap().unwrap().is_called_off);
     }
 }
 
@@ -512,7 +512,7 @@ async fn a_link_that_breaks_all_the_time_loses_and_doubles_nothing() {
     again(async || healthy.close_batch(&new.batch).await).await;
     heal(&healthy).await;
 
-    let view = healthy.batch(&new.batch).await.unwrap().unwrap();
+    let view = healthy.batch_view(&new.batch).await.unwrap().unwrap();
     let dead = healthy.failed_of_batch(&new.batch, 0, 1_000).await.unwrap();
     assert_eq!(view.total, JOBS as u64, "JOBQ_RELAY_SEED={seed}: {view:?}");
     assert_eq!(view.pending(), 0, "seed {seed}: {view:?}");

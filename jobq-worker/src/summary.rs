@@ -65,7 +65,7 @@ pub struct Summary {
     pub dead: u64,
     /// Jobs put off, those of unknown kinds among them.
     pub snoozed: u64,
-    /// Jobs called off.
+    /// Jobs cancelled.
     pub cancelled: u64,
     /// Attempts that failed: retried and dead ones.
     pub failed: u64,

@@ -229,7 +229,8 @@ impl Worker {
 
     /// Stops when all queues are empty and nothing runs. Scheduled jobs that are not due, jobs of paused
     /// queues and lanes, jobs over a limit, jobs that wait for others, and jobs held by other workers are
-    /// not waited for.
+    /// not waited for, nor is what these bring about. What the ends of its own jobs bring about, such as the
+    /// callback of a batch in another of its queues, is run.
     pub const fn stop_when_empty(mut self) -> Self {
         self.settings.limits.stop_when_empty = true;
         self

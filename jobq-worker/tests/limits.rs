@@ -71,6 +71,24 @@ async fn stop_when_empty_waits_for_what_runs_and_for_what_follows() {
     assert!(summary.elapsed < Duration::from_secs(6), "{:?}", summary.elapsed);
 }
 
+/// Not with paused time: there all looks are made at one instant.
+#[tokio::test]
+async fn stop_when_empty_runs_what_the_end_of_a_batch_brings_to_another_queue() {
+    for _ in 0..20 {
+        let store = backend();
+        let report = store.enqueue(Act::Succeed).on("reports");
+        let batch = store.batch("x").on("elsewhere").on_complete(report).open().await.unwrap();
+        batch.enqueue_all((0..3).map(|_| Act::Succeed)).await.unwrap();
+        batch.close().await.unwrap();
+        let (witness, _report) = witness();
+
+        let worker = worker(store, witness).queues(["reports", "default"]).stop_when_empty();
+        let summary = within(worker.run_until(std::future::pending())).await.unwrap();
+
+        assert_eq!((summary.reason, summary.completed), (StopCause::Empty, 4));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_empty_store_ends_at_once() {
     let (witness, _report) = witness();

@@ -1,4 +1,7 @@
 //! Durations as people write them: `500ms`, `30s`, `1h30m`.
+//!
+//! This file is there twice, in the derive and in the crate that it is for, which cannot share code. A test
+//! keeps them the same.
 
 /// A duration in milliseconds, the resolution in which jobq keeps time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,7 +12,7 @@ impl Millis {
 }
 
 /// From the largest to the smallest, the order in which they may be combined.
-const UNITS: [(&str, u64); 5] =
+pub(crate) const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a duration, or says what is wrong with it.

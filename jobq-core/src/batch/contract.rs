@@ -7,15 +7,18 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
+use crate::job_ref::parts;
 use crate::name::QueueName;
 use crate::record::NewJob;
+use crate::text::{as_text, shown};
 
 /// How long a batch is known after its last job has ended, unless it says otherwise.
 const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 const MAX_RETENTION: Duration = Duration::from_secs(366 * 24 * 3_600);
 const MAX_NAME_BYTES: usize = 200;
 
-/// The identity of a batch: a UUID, made by the caller's side as a [`JobId`] is.
+/// The identity of a batch: a UUID, made by the caller's side as a [`JobId`] is. Its text is
+/// also its form with serde.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(JobId);
 
@@ -61,15 +64,16 @@ impl FromStr for BatchId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        text.parse().map(Self).map_err(|_| {
-            let shown: String = text.chars().take(60).collect();
-            Error::invalid_input(format!("batch id {shown:?} is not a UUID"))
-        })
+        text.parse()
+            .map(Self)
+            .map_err(|_| Error::invalid_input(format!("batch id {} is not a UUID", shown(text))))
     }
 }
 
 /// Where a batch is found: its home queue, in which it is counted, and its id. Its jobs may be in any
 /// queue; those in its home are counted in the very step in which they end, others a moment later.
+///
+/// Its text, also with serde, is `import/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct BatchRef {
@@ -89,9 +93,20 @@ impl BatchRef {
 
 impl fmt::Display for BatchRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of queue {}", self.id, self.queue)
+        write!(f, "{}/{}", self.queue, self.id)
     }
 }
+
+impl FromStr for BatchRef {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (queue, id) = parts(text, "batch")?;
+        Ok(Self::new(queue.parse()?, id.parse()?))
+    }
+}
+
+as_text!(BatchId, BatchRef);
 
 /// A batch to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +124,7 @@ pub struct NewBatch {
     pub on_complete: Option<NewJob>,
     /// Whether the first failure calls off all jobs that have not started: they end as cancelled
     /// instead of being leased.
-    pub cancel_on_failure: bool,
+    pub call_off_on_failure: bool,
     /// The batch that counts this one as one of its jobs.
     pub parent: Option<BatchRef>,
     /// How long the batch is known after its last job has ended: 1 s to 366 days.
@@ -126,7 +141,7 @@ impl NewBatch {
             on_success: None,
             on_failure: None,
             on_complete: None,
-            cancel_on_failure: false,
+            call_off_on_failure: false,
             parent: None,
             retention: DEFAULT_RETENTION,
         }

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use futures_util::{Stream, stream};
 
+use super::callback::IntoCallback;
 use super::contract::{BatchId, BatchRef, BatchView, NewBatch, unknown_batch};
 use crate::backend::Backend;
 use crate::error::Result;
+use crate::inspect::{Inspect, RequeueOutcome};
 use crate::job::Job;
+use crate::job_ref::JobRef;
 use crate::name::QueueName;
 use crate::queue::{Enqueue, EnqueueMany};
 use crate::record::NewJob;
@@ -25,7 +28,7 @@ pub struct OpenBatch<'a> {
     home: Option<String>,
     id: Option<BatchId>,
     callbacks: Callbacks,
-    cancel_on_failure: bool,
+    call_off_on_failure: bool,
     parent: Option<BatchRef>,
     retention: Option<Duration>,
 }
@@ -46,7 +49,7 @@ impl<'a> OpenBatch<'a> {
             home: None,
             id: None,
             callbacks: Callbacks::default(),
-            cancel_on_failure: false,
+            call_off_on_failure: false,
             parent: None,
             retention: None,
         }
@@ -66,27 +69,29 @@ impl<'a> OpenBatch<'a> {
         self
     }
 
-    /// Enqueues this job once, when every job of the batch has completed.
-    pub fn on_success<J: Job>(mut self, job: J) -> Self {
-        self.callbacks.on_success = Some(Enqueue::new(self.backend, job).build());
+    /// Enqueues this [callback](IntoCallback) once, when every job of the batch has completed.
+    pub fn on_success(mut self, callback: impl IntoCallback) -> Self {
+        self.callbacks.on_success = Some(callback.into_callback(self.backend));
         self
     }
 
-    /// Enqueues this job once, when the first job of the batch ends as dead or cancelled.
-    pub fn on_failure<J: Job>(mut self, job: J) -> Self {
-        self.callbacks.on_failure = Some(Enqueue::new(self.backend, job).build());
+    /// Enqueues this [callback](IntoCallback) once, when the first job of the batch ends as dead or
+    /// cancelled.
+    pub fn on_failure(mut self, callback: impl IntoCallback) -> Self {
+        self.callbacks.on_failure = Some(callback.into_callback(self.backend));
         self
     }
 
-    /// Enqueues this job once, when the batch is closed and every job of it has ended, whatever way.
-    pub fn on_complete<J: Job>(mut self, job: J) -> Self {
-        self.callbacks.on_complete = Some(Enqueue::new(self.backend, job).build());
+    /// Enqueues this [callback](IntoCallback) once, when the batch is closed and every job of it has ended,
+    /// whatever way.
+    pub fn on_complete(mut self, callback: impl IntoCallback) -> Self {
+        self.callbacks.on_complete = Some(callback.into_callback(self.backend));
         self
     }
 
     /// Calls off the jobs that have not started as soon as one fails.
-    pub fn cancel_on_failure(mut self) -> Self {
-        self.cancel_on_failure = true;
+    pub fn call_off_on_failure(mut self) -> Self {
+        self.call_off_on_failure = true;
         self
     }
 
@@ -102,7 +107,7 @@ impl<'a> OpenBatch<'a> {
         self
     }
 
-    /// Opens it.
+    /// Opens it. Whether it was new is said by [`Batch::is_new`].
     ///
     /// # Errors
     ///
@@ -115,14 +120,14 @@ impl<'a> OpenBatch<'a> {
         new.on_success = self.callbacks.on_success.transpose()?;
         new.on_failure = self.callbacks.on_failure.transpose()?;
         new.on_complete = self.callbacks.on_complete.transpose()?;
-        new.cancel_on_failure = self.cancel_on_failure;
+        new.call_off_on_failure = self.call_off_on_failure;
         new.parent = self.parent;
         if let Some(retention) = self.retention {
             new.retention = retention;
         }
         new.check()?;
-        self.backend.open_batch(&new).await?;
-        Ok(Batch { backend: self.backend, batch: new.batch })
+        let is_new = self.backend.open_batch(&new).await?;
+        Ok(Batch { backend: self.backend, batch: new.batch, is_new })
     }
 }
 
@@ -137,17 +142,25 @@ impl fmt::Debug for OpenBatch<'_> {
 pub struct Batch<'a> {
     backend: &'a dyn Backend,
     batch: BatchRef,
+    is_new: bool,
 }
 
 impl<'a> Batch<'a> {
     pub(crate) const fn new(backend: &'a dyn Backend, batch: BatchRef) -> Self {
-        Self { backend, batch }
+        Self { backend, batch, is_new: false }
     }
 
     /// Where it is found, from any process.
     #[must_use]
     pub const fn reference(&self) -> &BatchRef {
         &self.batch
+    }
+
+    /// Whether it was opened for this handle: not if its id was known already, so that opening it changed
+    /// nothing, nor if the handle was made of a reference.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Enqueues one job that it counts.
@@ -195,10 +208,71 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) when its retention is over; else as
-    /// [`Backend::batch`].
+    /// [`Backend::batch_view`].
     pub async fn view(&self) -> Result<BatchView> {
-        self.backend.batch(&self.batch).await?.ok_or_else(|| unknown_batch(&self.batch))
+        self.backend.batch_view(&self.batch).await?.ok_or_else(|| unknown_batch(&self.batch))
     }
+}
+
+impl Batch<'_> {
+    /// Puts its dead jobs back into their queues, of which it then counts them as pending again: as many as
+    /// have failed by now, so that those which fail again meanwhile are left alone. What nested batches
+    /// count is theirs.
+    ///
+    /// `store` is that of this batch. Each job is moved whole or not at all, and all of them in as many
+    /// calls as they take; it may be repeated.
+    ///
+    /// ```
+    /// # use jobq_core::{Job, MemoryBackend, Queue};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryBackend::new();
+    /// let batch = store.batch("price list").open().await?;
+    /// let retried = batch.retry_failed(&store).await?;
+    /// assert_eq!(retried.requeued, 0);
+    /// # Ok::<(), jobq_core::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`view`](Self::view) and [`Inspect::requeue`].
+    pub async fn retry_failed(&self, store: &dyn Inspect) -> Result<Retried> {
+        let mut to_do = self.view().await?.failed;
+        let mut retried = Retried::default();
+        while to_do > 0 {
+            let step = usize::try_from(to_do).unwrap_or(STEP).min(STEP);
+            let jobs = store.failed_of_batch(&self.batch, retried.left.len(), step).await?;
+            if jobs.is_empty() {
+                break;
+            }
+            to_do = to_do.saturating_sub(jobs.len() as u64);
+            for jobs in jobs.chunk_by(|one, next| one.queue == next.queue) {
+                let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+                let outcomes = store.requeue(&jobs[0].queue, &ids).await?;
+                for (job, outcome) in jobs.iter().zip(outcomes) {
+                    if outcome == RequeueOutcome::Requeued {
+                        retried.requeued += 1;
+                    } else {
+                        retried.left.push((job.clone(), outcome));
+                    }
+                }
+            }
+        }
+        Ok(retried)
+    }
+}
+
+/// How many dead jobs one call puts back.
+const STEP: usize = 100;
+
+/// What became of [retrying](Batch::retry_failed) the failed jobs of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retried {
+    /// Jobs that are ready again.
+    pub requeued: u64,
+    /// Those that are not, and why.
+    pub left: Vec<(JobRef, RequeueOutcome)>,
 }
 
 impl fmt::Debug for Batch<'_> {

@@ -268,7 +268,7 @@ pub async fn impossible_callbacks_are_refused(t: &Scene) {
         let new = NewBatch { on_failure: Some(callback), ..t.new_batch() };
         let refused = t.store().open_batch(&new).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
-        assert_eq!(t.store().batch(&new.batch).await.unwrap(), None);
+        assert_eq!(t.store().batch_view(&new.batch).await.unwrap(), None);
     }
 }
 

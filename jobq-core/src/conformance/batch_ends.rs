@@ -111,7 +111,7 @@ pub async fn a_known_job_may_be_enqueued_again_after_the_end(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.counts(&batch).await, (1, 1, 0, 0));
 }
 
@@ -162,7 +162,7 @@ pub async fn a_batch_is_forgotten_after_its_retention(t: &Scene) {
 
     t.advance(MS);
     t.maintain().await;
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&batch).await.unwrap(), None);
     assert_eq!(t.store().batches(t.queue(), 0, 9).await.unwrap(), []);
     t.assert_pristine().await;
 }
@@ -172,7 +172,7 @@ pub async fn a_forgotten_batch_leaves_nothing_behind(t: &Scene) {
     let batch = t
         .open_with(|new| {
             new.on_success = Some(t.job());
-            new.cancel_on_failure = true;
+            new.call_off_on_failure = true;
         })
         .await;
     for _ in 0..3 {
@@ -185,7 +185,7 @@ pub async fn a_forgotten_batch_leaves_nothing_behind(t: &Scene) {
     t.advance(super::DEAD_RETENTION.max_age.max(RETENTION));
     t.maintain().await;
 
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&batch).await.unwrap(), None);
     t.assert_pristine().await;
 }
 
@@ -221,7 +221,7 @@ pub async fn a_retried_batch_is_kept_from_its_new_end(t: &Scene) {
 
     t.advance(MS);
     t.maintain().await;
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&batch).await.unwrap(), None);
 }
 
 /// Jobs of a batch that is forgotten run and end like any other.
@@ -237,6 +237,6 @@ pub async fn a_job_may_outlive_its_batch(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&batch).await.unwrap(), None);
     t.assert_pristine().await;
 }

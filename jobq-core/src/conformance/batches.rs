@@ -27,10 +27,10 @@ pub async fn an_unknown_batch_is_not_known(t: &Scene) {
     let unknown = unknown(t);
     let job = t.job_with(|record| record.batch = Some(unknown.clone()));
 
-    assert_eq!(t.store().batch(&unknown).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&unknown).await.unwrap(), None);
     let closed = t.store().close_batch(&unknown).await;
     assert_eq!(closed.unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(!t.store().cancel_batch(&unknown).await.unwrap());
+    assert!(!t.store().call_off_batch(&unknown).await.unwrap());
     assert_eq!(t.store().failed_of_batch(&unknown, 0, 9).await.unwrap(), []);
     assert_eq!(t.refusal(&[t.job(), job]).await, ErrorKind::NotFound);
     t.assert_pristine().await;
@@ -72,7 +72,7 @@ pub async fn impossible_batches_are_refused(t: &Scene) {
     for new in [long_name, forgotten_at_once, kept_for_ever, its_own_parent] {
         let refused = t.store().open_batch(&new).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
-        assert_eq!(t.store().batch(&new.batch).await.unwrap(), None);
+        assert_eq!(t.store().batch_view(&new.batch).await.unwrap(), None);
     }
 }
 
@@ -170,7 +170,7 @@ pub async fn duplicates_are_not_counted(t: &Scene) {
     });
     let id = job.record.id;
     let answers = t.add_all(&[job.clone(), job.clone(), rival]).await;
-    assert_eq!(answers[1..], [Enqueued::Duplicate(id), Enqueued::Duplicate(id)]);
+    assert_eq!(answers[1..], [Enqueued::Duplicate(t.at(id)), Enqueued::Duplicate(t.at(id))]);
     t.add(&job).await;
 
     assert_eq!(t.counts(&batch).await, (1, 0, 0, 0));

@@ -15,7 +15,7 @@ pub async fn jobs_of_a_batch_called_off_are_not_leased(t: &Scene) {
     }
     let other = t.enqueue().await;
     t.close(&batch).await;
-    assert!(t.store().cancel_batch(&batch).await.unwrap());
+    assert!(t.store().call_off_batch(&batch).await.unwrap());
     assert!(t.batch(&batch).await.is_called_off);
 
     assert_eq!(t.lease_ids(1).await, [other], "the others are in nobody's way");
@@ -28,7 +28,7 @@ pub async fn a_running_job_is_not_called_off(t: &Scene) {
     let batch = t.open().await;
     t.enqueue_in(&batch).await;
     let lease = t.lease_one().await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     assert_eq!(t.extend(&lease, SECOND).await, crate::lease::Extended::Yes);
     t.ack(&lease).await;
 
@@ -42,7 +42,7 @@ pub async fn a_job_that_has_started_is_not_called_off(t: &Scene) {
     let leases = t.lease(2).await;
     t.retry(&leases[0], LEASE_AND_MORE).await;
     t.crash().await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     t.advance(LEASE_AND_MORE);
 
     let mut leased = t.lease_ids(9).await;
@@ -55,7 +55,7 @@ pub async fn a_job_that_has_started_is_not_called_off(t: &Scene) {
 /// What comes later is called off too.
 pub async fn a_job_added_to_a_batch_called_off_is_not_leased(t: &Scene) {
     let batch = t.open().await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     let id = t.enqueue_in(&batch).await;
     assert_eq!(t.state(id).await, Some(JobState::Ready));
 
@@ -73,7 +73,7 @@ pub async fn a_job_called_off_may_be_kept(t: &Scene) {
             record.retention = Some(SECOND);
         })
         .await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     t.lease_ids(1).await;
 
     assert_eq!(t.state(id).await, Some(JobState::Cancelled));
@@ -85,13 +85,13 @@ pub async fn a_batch_that_has_ended_is_not_called_off(t: &Scene) {
     t.close(&batch).await;
     let ended = t.batch(&batch).await;
 
-    assert!(t.store().cancel_batch(&batch).await.unwrap(), "it is known");
+    assert!(t.store().call_off_batch(&batch).await.unwrap(), "it is known");
     assert_eq!(t.batch(&batch).await, ended);
 }
 
 /// A batch may call itself off with its first failure.
 pub async fn the_first_failure_may_call_off_the_rest(t: &Scene) {
-    let batch = t.open_with(|new| new.cancel_on_failure = true).await;
+    let batch = t.open_with(|new| new.call_off_on_failure = true).await;
     let cancelled = t.enqueue_in(&batch).await;
     let failed = t.enqueue_in(&batch).await;
     t.enqueue_in(&batch).await;
@@ -121,7 +121,7 @@ pub async fn a_large_batch_is_called_off(t: &Scene) {
     }
     let other = t.enqueue().await;
     t.close(&batch).await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     let mut leased = Vec::new();
     for _ in 0..100 {
         let exchanged = t.exchange(&[], 1).await;

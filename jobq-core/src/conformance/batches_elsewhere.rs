@@ -167,7 +167,7 @@ pub async fn a_batch_of_duplicates_ends(t: &Scene) {
     let mut job = u.job();
     u.add(&job).await;
     job.record.batch = Some(batch.clone());
-    assert_eq!(u.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(u.add(&job).await, Enqueued::Duplicate(u.at(job.record.id)));
 
     assert_eq!(t.close(&batch).await.state, BatchState::Succeeded);
     assert_eq!(t.lease_ids(9).await, [callback.record.id]);
@@ -212,7 +212,7 @@ pub async fn a_known_job_elsewhere_may_be_enqueued_again(t: &Scene) {
     })
     .await;
 
-    assert_eq!(u.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(u.add(&job).await, Enqueued::Duplicate(u.at(job.record.id)));
     assert_eq!(t.counts(&batch).await, (1, 1, 0, 0));
 }
 
@@ -271,7 +271,7 @@ pub async fn jobs_elsewhere_are_called_off(t: &Scene) {
     let batch = t.open().await;
     u.enqueue_in(&batch).await;
     let other = u.enqueue().await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     v.enqueue_in(&batch).await;
     t.calm_down(&[&u, &v]).await;
 
@@ -295,7 +295,7 @@ pub async fn jobs_elsewhere_stay_called_off(t: &Scene) {
     let retried = u.enqueue_in(&batch).await;
     let lease = u.lease_one().await;
     u.bury(&lease).await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     t.calm_down(&[&u]).await;
     u.requeue(retried).await;
     let lease = u.lease_one().await;
@@ -314,7 +314,7 @@ pub async fn jobs_elsewhere_stay_called_off(t: &Scene) {
 /// A failure in one queue may call off the rest in another.
 pub async fn a_failure_elsewhere_may_call_off_the_rest(t: &Scene) {
     let (u, v) = (t.elsewhere(), t.elsewhere());
-    let batch = t.open_with(|new| new.cancel_on_failure = true).await;
+    let batch = t.open_with(|new| new.call_off_on_failure = true).await;
     u.enqueue_in(&batch).await;
     v.enqueue_in(&batch).await;
     let lease = u.lease_one().await;
@@ -353,7 +353,7 @@ pub async fn a_batch_leaves_nothing_behind_elsewhere(t: &Scene) {
     u.bury(&lease).await;
     u.enqueue_in(&batch).await;
     t.close(&batch).await;
-    t.store().cancel_batch(&batch).await.unwrap();
+    t.store().call_off_batch(&batch).await.unwrap();
     t.calm_down(&[&u]).await;
     assert_eq!(u.lease_ids(9).await, []);
     u.delete(dead).await;
@@ -362,7 +362,7 @@ pub async fn a_batch_leaves_nothing_behind_elsewhere(t: &Scene) {
     t.advance(t.new_batch().retention + DAY);
     t.calm_down(&[&u]).await;
 
-    assert_eq!(t.store().batch(&batch).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&batch).await.unwrap(), None);
     t.assert_pristine().await;
     u.assert_pristine().await;
 }

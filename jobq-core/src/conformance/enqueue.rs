@@ -86,7 +86,7 @@ pub async fn answers_are_in_the_order_of_the_jobs(t: &Scene) {
     let [first, known, last] = [0, 1, 2].map(|n: usize| jobs[n].record.id);
     assert_eq!(
         t.add_all(&jobs).await,
-        [Enqueued::Created(first), Enqueued::Duplicate(known), Enqueued::Created(last)]
+        [Enqueued::Created(first), Enqueued::Duplicate(t.at(known)), Enqueued::Created(last)]
     );
 }
 
@@ -127,7 +127,7 @@ pub async fn a_waiting_job_is_not_added_again(t: &Scene) {
     let id = job.record.id;
     assert_eq!(t.add(&job).await, Enqueued::Created(id));
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(id)));
     assert_eq!(t.stats().await.ready, 1);
 }
 
@@ -137,7 +137,7 @@ pub async fn a_leased_job_is_not_added_again(t: &Scene) {
     t.add(&job).await;
     t.lease_one().await;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.lease_ids(1).await, []);
 }
 
@@ -148,7 +148,7 @@ pub async fn a_scheduled_job_is_not_added_again(t: &Scene) {
     t.add(&job).await;
     job.when = When::Now;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.state(job.record.id).await, Some(JobState::Scheduled));
 }
 
@@ -159,7 +159,7 @@ pub async fn a_dead_job_is_not_added_again(t: &Scene) {
     let lease = t.lease_one().await;
     t.bury(&lease).await;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.state(job.record.id).await, Some(JobState::Dead));
 }
 
@@ -170,7 +170,7 @@ pub async fn a_kept_job_is_not_added_again(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.state(job.record.id).await, Some(JobState::Completed));
 }
 
@@ -206,7 +206,7 @@ pub async fn the_same_job_twice_in_a_batch_is_added_once(t: &Scene) {
 
     assert_eq!(
         t.add_all(&[job.clone(), job]).await,
-        [Enqueued::Created(id), Enqueued::Duplicate(id)]
+        [Enqueued::Created(id), Enqueued::Duplicate(t.at(id))]
     );
     assert_eq!(t.stats().await.ready, 1);
 }

@@ -151,7 +151,7 @@ pub async fn a_late_ack_frees_no_unique_key(t: &Scene) {
     t.ack(&stale).await;
 
     let rival = t.job_with(|record| record.unique = key.map(Into::into));
-    assert_eq!(t.add(&rival).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&rival).await, Enqueued::Duplicate(t.at(id)));
 }
 
 /// A stale settlement among good ones spoils none of them.

@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
         let id = BatchId::from_bytes(self.random.u128(..).to_be_bytes());
         let mut new = NewBatch::new(BatchRef::new(home, id), "random");
         new.retention = DEAD_RETENTION.max_age;
-        new.cancel_on_failure = self.random.u32(..4) == 0;
+        new.call_off_on_failure = self.random.u32(..4) == 0;
         if self.random.u32(..3) == 0 {
             new.parent = self.newest_batch();
         }
@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
     async fn call_off(&mut self) {
         if let Some(batch) = self.newest_batch() {
             self.trace.note(("call off", &batch));
-            assert!(self.here.store().cancel_batch(&batch).await.unwrap());
+            assert!(self.here.store().call_off_batch(&batch).await.unwrap());
             self.world.call_off(&batch);
         }
     }

@@ -454,7 +454,7 @@ impl World {
         // One that was added again after it had left nothing behind is there twice.
         let mut parts = of.parts.iter_mut().rev();
         parts.find(|(other, _)| other == part).unwrap().1 = fate;
-        let calls_off = fate == Fate::Failed && of.new.cancel_on_failure;
+        let calls_off = fate == Fate::Failed && of.new.call_off_on_failure;
         self.draw_consequences(batch, now);
         if calls_off {
             self.call_off(batch);

@@ -12,8 +12,8 @@ use crate::state::JobState;
 pub async fn jobs_are_counted_by_state(t: &Scene) {
     t.dead().await;
     t.kept(SECOND * 60).await;
-    let called_off = t.enqueue_with(|record| record.retention = Some(SECOND * 60)).await;
-    t.cancel(called_off).await;
+    let cancelled = t.enqueue_with(|record| record.retention = Some(SECOND * 60)).await;
+    t.cancel(cancelled).await;
     t.enqueue().await;
     t.enqueue().await;
     t.lease(2).await;
@@ -234,6 +234,24 @@ pub async fn the_oldest_ready_job_can_be_seen(t: &Scene) {
     assert_eq!(t.stats().await.oldest_ready_at, Some(start));
     t.lease(2).await;
     assert_eq!(t.stats().await.oldest_ready_at, None);
+}
+
+/// A place in a list that nobody ever comes to is past its end.
+pub async fn an_offset_past_everything_finds_nothing(t: &Scene) {
+    let (store, queue) = (t.store(), t.queue());
+    let batch = t.open().await;
+    t.enqueue_in(&batch).await;
+    let lease = t.lease_one().await;
+    t.bury(&lease).await;
+    t.enqueue().await;
+    t.enqueue_laned("a").await;
+    for offset in [3, 1 << 40, 1 << 53, usize::MAX] {
+        for state in [JobState::Ready, JobState::Dead, JobState::Scheduled] {
+            assert_eq!(store.jobs(queue, state, offset, 9).await.unwrap(), [], "{offset}");
+        }
+        assert_eq!(store.batches(queue, offset, 9).await.unwrap(), [], "{offset}");
+        assert_eq!(store.failed_of_batch(&batch, offset, 9).await.unwrap(), [], "{offset}");
+    }
 }
 
 /// The queues among `names`: a server may have others.

@@ -200,11 +200,18 @@ pub async fn a_list_of_lanes_is_read_page_by_page(t: &Scene) {
         t.enqueue_laned(&n.to_string()).await;
     }
 
-    let page = t.store().lanes(t.queue(), 4, 3).await.unwrap();
-    let keys: Vec<_> = page.iter().map(|view| view.lane.as_str()).collect();
+    let page = async |after: &str| {
+        let after = lane_key(after);
+        t.store().lanes(t.queue(), Some(&after), 3).await.unwrap()
+    };
+    let of_13 = page("13").await;
+    let keys: Vec<_> = of_13.iter().map(|view| view.lane.as_str()).collect();
     assert_eq!(keys, ["14", "15", "16"]);
-    assert_eq!(page[0], t.lane("14").await);
-    assert_eq!(t.store().lanes(t.queue(), 10, 3).await.unwrap(), []);
+    assert_eq!(of_13[0], t.lane("14").await);
+    assert_eq!(page("130").await, of_13, "after one that there is not");
+    assert_eq!(page("18").await, [t.lane("19").await]);
+    assert_eq!(page("19").await, []);
+    assert_eq!(page("~").await, []);
 }
 
 /// A lane with nothing to do is not listed, unless somebody has set something for it.
@@ -317,7 +324,7 @@ fn unknown(lane: &str) -> LaneView {
 
 /// The keys of all lanes that are listed.
 async fn shown(t: &Scene) -> Vec<String> {
-    let views = t.store().lanes(t.queue(), 0, 1_000).await.unwrap();
+    let views = t.store().lanes(t.queue(), None, 1_000).await.unwrap();
     views.iter().map(|view| view.lane.to_string()).collect()
 }
 

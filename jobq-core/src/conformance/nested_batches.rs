@@ -132,7 +132,7 @@ pub async fn an_impossible_parent_is_refused(t: &Scene) {
         let new = NewBatch { parent: Some(parent), ..t.new_batch() };
         let refused = t.store().open_batch(&new).await;
         assert_eq!(refused.unwrap_err().kind(), kind);
-        assert_eq!(t.store().batch(&new.batch).await.unwrap(), None);
+        assert_eq!(t.store().batch_view(&new.batch).await.unwrap(), None);
     }
 }
 
@@ -155,7 +155,7 @@ pub async fn nested_batches_are_called_off_with_their_parent(t: &Scene) {
     let outer = t.open().await;
     let before = nested(t, &outer).await;
     t.enqueue_in(&before).await;
-    t.store().cancel_batch(&outer).await.unwrap();
+    t.store().call_off_batch(&outer).await.unwrap();
     let after = nested(t, &outer).await;
     t.enqueue_in(&after).await;
     assert!(t.batch(&before).await.is_called_off);
@@ -176,7 +176,7 @@ pub async fn a_parent_is_not_called_off_with_a_nested_batch(t: &Scene) {
     t.enqueue_in(&inner).await;
     let other = t.enqueue_in(&outer).await;
     t.close(&inner).await;
-    t.store().cancel_batch(&inner).await.unwrap();
+    t.store().call_off_batch(&inner).await.unwrap();
 
     assert_eq!(t.lease_ids(9).await, [other]);
     assert!(!t.batch(&outer).await.is_called_off);
@@ -185,7 +185,7 @@ pub async fn a_parent_is_not_called_off_with_a_nested_batch(t: &Scene) {
 
 /// A nested batch that fails may call off the rest of its parent.
 pub async fn a_nested_failure_may_call_off_the_rest(t: &Scene) {
-    let outer = t.open_with(|new| new.cancel_on_failure = true).await;
+    let outer = t.open_with(|new| new.call_off_on_failure = true).await;
     let inner = nested(t, &outer).await;
     t.enqueue_in(&inner).await;
     t.close(&inner).await;
@@ -237,7 +237,7 @@ pub async fn a_nested_batch_elsewhere_is_called_off_with_its_parent(t: &Scene) {
     let outer = t.open().await;
     let inner = nested(&u, &outer).await;
     u.enqueue_in(&inner).await;
-    t.store().cancel_batch(&outer).await.unwrap();
+    t.store().call_off_batch(&outer).await.unwrap();
     t.until(&[&u], "the inner batch is called off", async || t.batch(&inner).await.is_called_off)
         .await;
     let later = nested(&u, &outer).await;
@@ -258,8 +258,8 @@ pub async fn nested_batches_leave_nothing_behind(t: &Scene) {
     t.advance(t.new_batch().retention);
     t.maintain().await;
 
-    assert_eq!(t.store().batch(&outer).await.unwrap(), None);
-    assert_eq!(t.store().batch(&inner).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&outer).await.unwrap(), None);
+    assert_eq!(t.store().batch_view(&inner).await.unwrap(), None);
     t.assert_pristine().await;
 }
 

@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::history::{Failure, FailureKind};
 use crate::id::{JobId, Token, WorkerId};
 use crate::inspect::{CancelOutcome, DeleteOutcome, JobView, RequeueOutcome};
+use crate::job_ref::JobRef;
 use crate::lane::LaneKey;
 use crate::lease::{Extended, Held, LeaseRef, Next};
 use crate::progress::Report;
@@ -133,14 +134,15 @@ impl Oracle {
 
     pub(super) fn enqueue(&mut self, new: &NewJob, now: Timestamp) -> Enqueued {
         let id = new.record.id;
+        let found_at = |id| JobRef::new(new.record.queue.clone(), id);
         if self.find(id).is_some() {
-            return Enqueued::Duplicate(id);
+            return Enqueued::Duplicate(found_at(id));
         }
         let holder = self.holder(new, now);
         let mut since = now;
         if let Some((holder, row)) = holder {
             if !self.is_replaced_by(holder, new) {
-                return Enqueued::Duplicate(holder);
+                return Enqueued::Duplicate(found_at(holder));
             }
             since = row;
             self.end(holder, JobState::Cancelled, now);

@@ -261,7 +261,7 @@ pub async fn a_waiting_job_holds_its_key(t: &Scene) {
     t.add(&job).await;
 
     let rival = t.job_with(|record| record.unique = Some(key.into()));
-    assert_eq!(t.add(&rival).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&rival).await, Enqueued::Duplicate(t.at(job.record.id)));
     t.cancel(job.record.id).await;
     assert_eq!(t.add(&rival).await, Enqueued::Created(rival.record.id));
 }
@@ -284,6 +284,6 @@ pub async fn a_waiting_job_is_not_added_again(t: &Scene) {
     let job = t.child(&[t.at(parent)]);
     t.add(&job).await;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(job.record.id)));
     assert_eq!(t.stats().await.waiting, 1);
 }

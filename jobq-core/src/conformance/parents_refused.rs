@@ -36,7 +36,7 @@ pub async fn a_known_child_may_be_enqueued_again_without_its_parents(t: &Scene) 
     let lease = t.lease_one().await;
     t.ack(&lease).await;
 
-    assert_eq!(t.add(&child).await, Enqueued::Duplicate(child.record.id));
+    assert_eq!(t.add(&child).await, Enqueued::Duplicate(t.at(child.record.id)));
 }
 
 /// A parent may be enqueued by the same call, before its child.

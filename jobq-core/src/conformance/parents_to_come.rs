@@ -86,7 +86,7 @@ pub async fn a_repeated_enqueue_adds_children(t: &Scene) {
     t.add(&alone).await;
     t.add(&child).await;
     for _ in 0..2 {
-        assert_eq!(t.add(&parent).await, Enqueued::Duplicate(parent.record.id));
+        assert_eq!(t.add(&parent).await, Enqueued::Duplicate(t.at(parent.record.id)));
     }
     let lease = t.lease_one().await;
     t.ack(&lease).await;
@@ -104,7 +104,7 @@ pub async fn a_repeated_enqueue_of_an_ended_parent_tells_children(t: &Scene) {
     let lease = t.lease_one().await;
     t.settle(&lease, Next::Complete { result: Some(vec![1]) }).await;
     t.add(&child).await;
-    assert_eq!(t.add(&parent).await, Enqueued::Duplicate(parent.record.id));
+    assert_eq!(t.add(&parent).await, Enqueued::Duplicate(t.at(parent.record.id)));
 
     assert_eq!(t.lease_ids(9).await, [child.record.id]);
     assert_eq!(t.parents(child.record.id).await[0].result, Some(vec![1]));

@@ -102,7 +102,7 @@ pub async fn a_requeued_job_holds_its_key_again(t: &Scene) {
     t.requeue(id).await;
 
     let rival = t.job_with(|record| record.unique = KEY.map(Into::into));
-    assert_eq!(t.add(&rival).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&rival).await, Enqueued::Duplicate(t.at(id)));
 }
 
 /// A dead job whose key another job holds by now stays where it is.

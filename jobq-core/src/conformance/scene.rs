@@ -118,7 +118,7 @@ impl Scene {
 
     /// Enqueues a job whatever the answer is.
     pub async fn add(&self, job: &NewJob) -> Enqueued {
-        self.add_all(std::slice::from_ref(job)).await[0]
+        self.add_all(std::slice::from_ref(job)).await.remove(0)
     }
 
     /// Enqueues jobs whatever the answers are.

@@ -80,7 +80,7 @@ impl Scene {
 
     /// How far a batch has come, which adds up.
     pub async fn batch(&self, batch: &BatchRef) -> BatchView {
-        let view = self.store().batch(batch).await.unwrap().expect("the batch is known");
+        let view = self.store().batch_view(batch).await.unwrap().expect("the batch is known");
         assert!(view.done + view.failed + view.cancelled <= view.total, "more than all: {view:?}");
         assert_eq!(view.state.has_ended(), view.ended_at.is_some(), "{view:?}");
         view

@@ -1,8 +1,11 @@
 //! Jobs that wait for their time.
 
+use std::time::Duration;
+
 use super::Scene;
 use super::scene::{AT_ONCE, MS, SECOND};
 use crate::clock::Timestamp;
+use crate::error::ErrorKind;
 use crate::id::JobId;
 use crate::lease::Next;
 use crate::priority::Priority;
@@ -144,16 +147,38 @@ pub async fn due_jobs_come_in_the_order_of_their_times(t: &Scene) {
     assert_eq!(t.lease_ids(10).await, [first, middle, last]);
 }
 
-/// A job may be put off for ever, and keeps no other from being leased.
+/// A delay that is more likely a mistake is refused, and so is a time; nothing is written then.
+pub async fn an_absurd_delay_is_refused(t: &Scene) {
+    for when in [
+        When::After(CENTURY + MS),
+        When::After(Duration::MAX),
+        When::At(END_OF_9999 + MS),
+        When::At(Timestamp::from_millis(u64::MAX)),
+    ] {
+        let mut absurd = t.job();
+        absurd.when = when;
+        let refusal = t.store().enqueue_batch(&[t.job(), absurd]).await.unwrap_err();
+        assert_eq!(refusal.kind(), ErrorKind::InvalidInput, "{when:?}");
+        let told = refusal.to_string();
+        assert!(
+            told.contains("100 years at most") || told.contains("after the year 9999"),
+            "{told}"
+        );
+    }
+    t.assert_pristine().await;
+}
+
+/// The longest delays are kept, snoozes for ever too, and keep no other job from being leased.
 pub async fn the_longest_delay_delays_nothing_else(t: &Scene) {
-    let mut never = t.job();
-    never.when = When::After(std::time::Duration::MAX);
-    let mut not_even_then = t.job();
-    not_even_then.when = When::At(Timestamp::from_millis(u64::MAX));
-    t.add_all(&[never, not_even_then]).await;
+    let (mut late, mut later) = (t.job(), t.job());
+    late.when = When::After(CENTURY);
+    later.when = When::At(END_OF_9999);
+    t.add_all(&[late.clone(), later.clone()]).await;
+    assert_eq!(t.view(late.record.id).await.at, Some(t.now() + CENTURY));
+    assert_eq!(t.view(later.record.id).await.at, Some(END_OF_9999));
     let snoozed = t.enqueue().await;
     let lease = t.lease_one().await;
-    t.settle(&lease, Next::Snooze { after: std::time::Duration::MAX }).await;
+    t.settle(&lease, Next::Snooze { after: Duration::MAX }).await;
 
     assert!(t.exchange(&[], 5).await.next_in.is_some());
     assert_eq!(t.state(snoozed).await, Some(JobState::Scheduled));
@@ -201,6 +226,9 @@ pub async fn a_promoted_job_keeps_its_priority(t: &Scene) {
 
     assert_eq!(t.lease_ids(10).await, [scheduled.record.id, ready]);
 }
+
+const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 3_600);
+const END_OF_9999: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
 fn due_in_a_second(t: &Scene, id: u8, priority: u8) -> NewJob {
     let mut job = t.job_with(|record| {

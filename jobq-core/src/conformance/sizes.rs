@@ -71,8 +71,8 @@ pub async fn a_duplicate_needs_no_room(t: &Scene) {
     t.add(&job).await;
     let id = job.record.id;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(id));
-    assert_eq!(t.add(&keyed(t, UniqueMode::UntilFinished)).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(id)));
+    assert_eq!(t.add(&keyed(t, UniqueMode::UntilFinished)).await, Enqueued::Duplicate(t.at(id)));
 }
 
 /// Duplicates within a call need none either.
@@ -86,9 +86,9 @@ pub async fn duplicates_within_a_call_need_no_room(t: &Scene) {
         answers,
         [
             Enqueued::Created(job.record.id),
-            Enqueued::Duplicate(job.record.id),
+            Enqueued::Duplicate(t.at(job.record.id)),
             Enqueued::Created(first.record.id),
-            Enqueued::Duplicate(first.record.id),
+            Enqueued::Duplicate(t.at(first.record.id)),
         ]
     );
 }
@@ -210,7 +210,7 @@ pub async fn a_refused_job_leaves_nothing(t: &Scene) {
     assert_limited(t, &[job.clone()]).await;
     t.lease(1).await;
 
-    assert_eq!(t.store().lanes(t.queue(), 0, 9).await.unwrap(), []);
+    assert_eq!(t.store().lanes(t.queue(), None, 9).await.unwrap(), []);
     assert_eq!(t.add(&job).await, Enqueued::Created(job.record.id));
 }
 

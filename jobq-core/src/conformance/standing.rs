@@ -4,6 +4,7 @@ use super::Scene;
 use super::chance::{Chance, Mix};
 use super::model::number_from;
 use super::scene::{MS, SECOND, lane_key};
+use crate::batch::BatchRef;
 use crate::clock::Timestamp;
 use crate::explain::{Block, Standing};
 use crate::id::JobId;
@@ -289,6 +290,43 @@ pub async fn the_next_of_a_key_is_said(t: &Scene) {
     }
 }
 
+/// A job whose batch was called off says so, wherever it waits; one that has started does not.
+pub async fn a_batch_called_off_is_said(t: &Scene) {
+    let batch = t.open().await;
+    let started = t.enqueue_in(&batch).await;
+    let parent = t.lease_one().await;
+    t.retry(&parent, SECOND).await;
+    let (ready, later) = (t.enqueue_in(&batch).await, t.schedule_in(&batch).await);
+    let mut child = t.child(&[t.at(later)]);
+    child.record.batch = Some(batch.clone());
+    t.add(&child).await;
+    t.store().call_off_batch(&batch).await.unwrap();
+    let called_off = || Block::CalledOff { batch: batch.clone() };
+
+    assert_eq!(blocks(t, ready).await, [called_off()]);
+    let at = t.now() + SECOND * 60;
+    assert_eq!(blocks(t, later).await, [Block::NotDue { at }, called_off()]);
+    let parents = Block::Parents(vec![t.at(later)]);
+    assert_eq!(blocks(t, child.record.id).await, [parents, called_off()]);
+    t.advance(SECOND);
+    assert_eq!(blocks(t, started).await, []);
+    assert_eq!(t.lease_ids(9).await, [started]);
+    assert_eq!(t.state(ready).await, None);
+}
+
+/// So does a job in another queue than its batch, once that has been told.
+pub async fn a_batch_called_off_elsewhere_is_said(t: &Scene) {
+    let home = t.elsewhere();
+    let batch = home.open().await;
+    let id = t.enqueue_in(&batch).await;
+    t.store().call_off_batch(&batch).await.unwrap();
+    let expected = [Block::CalledOff { batch: batch.clone() }];
+    t.until(&[&home], "it is told", async || blocks(t, id).await == expected).await;
+
+    assert_eq!(t.lease_ids(9).await, []);
+    assert_eq!(t.state(id).await, None);
+}
+
 /// Everything that keeps a job back is said, not only what is looked at first.
 pub async fn all_blocks_are_said(t: &Scene) {
     let limits = Limits::new().concurrency(1).rate(Rate::fixed(1, SECOND * 10));
@@ -357,7 +395,7 @@ pub async fn standing_agrees_with_what_is_leased(t: &Scene) {
     for round in 0..12 {
         let seed = seed + round;
         let _told = Seed(seed);
-        Agreement { t, chance: Chance::new(seed, Mix::Flow) }.check().await;
+        Agreement { t, chance: Chance::new(seed, Mix::Flow), batch: None }.check().await;
     }
 }
 
@@ -376,6 +414,8 @@ impl Drop for Seed {
 struct Agreement<'a> {
     t: &'a Scene,
     chance: Chance,
+    /// What counts some of the jobs, and may be called off.
+    batch: Option<BatchRef>,
 }
 
 impl Agreement<'_> {
@@ -402,6 +442,11 @@ impl Agreement<'_> {
             let id = job.job.record.id;
             if !job.blocks.is_empty() {
                 assert!(!leased.contains(&id), "said to be kept back: {job:?}");
+                let is_off =
+                    job.blocks.iter().all(|block| matches!(block, Block::CalledOff { .. }));
+                if is_off && job.ahead == 0 && job.lanes == 0 {
+                    assert_eq!(t.state(id).await, None, "called off and first: {job:?}");
+                }
             } else if !leased.contains(&id) {
                 let now = standing(t, id).await;
                 assert!(!now.blocks.is_empty() || now.ahead > 0, "kept back by nothing: {now:?}");
@@ -416,6 +461,8 @@ impl Agreement<'_> {
         t.limit_queue(self.limits(3)).await;
         t.limit_lanes(self.limits(2)).await;
         t.limit_lane("a", self.limits(2)).await;
+        let batch = t.open_with(|new| new.retention = SECOND).await;
+        self.batch = (self.chance.below(2) == 0).then(|| batch.clone());
         for _ in 0..self.chance.below(3) {
             let count = self.chance.below(6) + 1;
             let jobs: Vec<NewJob> = (0..count).map(|_| self.job()).collect();
@@ -439,6 +486,10 @@ impl Agreement<'_> {
         }
         let jobs: Vec<NewJob> = (0..self.chance.below(6)).map(|_| self.job()).collect();
         t.add_all(&jobs).await;
+        if self.chance.below(2) == 0 {
+            t.store().call_off_batch(&batch).await.unwrap();
+        }
+        t.close(&batch).await;
     }
 
     fn limits(&mut self, most: usize) -> Limits {
@@ -457,9 +508,11 @@ impl Agreement<'_> {
         let lane = ["a", "b", "c", ""][self.chance.below(4)];
         let cost = [1, 1, 3][self.chance.below(3)];
         let is_keyed = self.chance.below(4) == 0;
+        let batch = self.batch.clone().filter(|_| self.chance.below(3) == 0);
         let mut job = self.t.job_with(|record| {
             record.lane = (!lane.is_empty()).then(|| lane_key(lane));
             record.cost = cost;
+            record.batch = batch;
             if is_keyed {
                 let key = UniqueKey::from_bytes([9; 16]);
                 record.unique = Some(Unique::new(key, UniqueMode::WhileRunning));

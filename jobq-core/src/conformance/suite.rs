@@ -60,6 +60,7 @@ macro_rules! __conformance_suite {
                 maintenance_with_no_room_does_nothing
                 an_exchange_without_a_lease_promotes
                 due_jobs_come_in_the_order_of_their_times
+                an_absurd_delay_is_refused
                 the_longest_delay_delays_nothing_else
                 jobs_due_together_are_promoted_by_priority
                 jobs_due_together_of_one_priority_come_by_id
@@ -833,6 +834,8 @@ macro_rules! __conformance_suite {
                 a_shared_limit_is_said
                 a_held_key_is_said
                 the_next_of_a_key_is_said
+                a_batch_called_off_is_said
+                a_batch_called_off_elsewhere_is_said
                 all_blocks_are_said
                 what_runs_or_has_ended_is_kept_back_by_nothing
                 a_look_changes_nothing
@@ -859,6 +862,7 @@ macro_rules! __conformance_suite {
                 a_list_is_read_page_by_page
                 a_list_of_dead_jobs_is_read_page_by_page
                 the_oldest_ready_job_can_be_seen
+                an_offset_past_everything_finds_nothing
             }
             wake {
                 a_new_job_wakes_a_worker

@@ -11,7 +11,7 @@ use crate::unique::UniqueKey;
 pub async fn a_held_key_refuses_a_second_job(t: &Scene) {
     let holder = holder(t).await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(holder));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(holder)));
     assert_eq!(t.stats().await.ready, 1);
 }
 
@@ -20,7 +20,10 @@ pub async fn two_jobs_of_a_key_in_one_batch_are_one(t: &Scene) {
     let (first, second) = (rival(t), rival(t));
     let id = first.record.id;
 
-    assert_eq!(t.add_all(&[first, second]).await, [Enqueued::Created(id), Enqueued::Duplicate(id)]);
+    assert_eq!(
+        t.add_all(&[first, second]).await,
+        [Enqueued::Created(id), Enqueued::Duplicate(t.at(id))]
+    );
 }
 
 /// Different keys do not meet.
@@ -55,7 +58,7 @@ pub async fn a_scheduled_job_holds_its_key(t: &Scene) {
     first.when = When::After(SECOND);
     t.add(&first).await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(first.record.id));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(first.record.id)));
 }
 
 /// A running job holds its key.
@@ -63,7 +66,7 @@ pub async fn a_leased_job_holds_its_key(t: &Scene) {
     let holder = holder(t).await;
     t.lease_one().await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(holder));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(holder)));
 }
 
 /// A job that waits for its retry holds its key.
@@ -72,7 +75,7 @@ pub async fn a_retried_job_holds_its_key(t: &Scene) {
     let lease = t.lease_one().await;
     t.retry(&lease, SECOND).await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(holder));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(holder)));
 }
 
 /// A job given back holds its key.
@@ -81,7 +84,7 @@ pub async fn a_released_job_holds_its_key(t: &Scene) {
     let lease = t.lease_one().await;
     t.release(&lease).await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(holder));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(holder)));
 }
 
 /// A job taken back from a dead worker holds its key.
@@ -90,7 +93,7 @@ pub async fn a_reclaimed_job_holds_its_key(t: &Scene) {
     t.lease_one().await;
     t.crash().await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(holder));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(holder)));
 }
 
 /// A job that is done frees its key.
@@ -180,7 +183,7 @@ pub async fn deleting_a_dead_job_leaves_its_successors_key(t: &Scene) {
     let successor = holder(t).await;
     t.delete(dead).await;
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(successor));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(successor)));
 }
 
 /// Nor does pruning a kept job.
@@ -194,7 +197,7 @@ pub async fn pruning_a_kept_job_leaves_its_successors_key(t: &Scene) {
     t.advance(SECOND);
     assert_eq!(t.maintain().await.pruned, 1);
 
-    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(successor));
+    assert_eq!(t.add(&rival(t)).await, Enqueued::Duplicate(t.at(successor)));
 }
 
 /// A known id says more than a held key.
@@ -204,7 +207,7 @@ pub async fn a_known_id_is_answered_before_a_held_key(t: &Scene) {
     let mut job = rival(t);
     job.record.id = known;
 
-    assert_eq!(t.add(&job).await, Enqueued::Duplicate(known));
+    assert_eq!(t.add(&job).await, Enqueued::Duplicate(t.at(known)));
 }
 
 /// A job that was refused holds no key and no id.

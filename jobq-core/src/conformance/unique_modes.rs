@@ -25,11 +25,11 @@ pub async fn until_started_refuses_while_waiting(t: &Scene) {
     first.when = When::After(SECOND);
     t.add(&first).await;
     let id = first.record.id;
-    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(t.at(id)));
 
     t.advance(SECOND);
     t.maintain().await;
-    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(t.at(id)));
 }
 
 /// Once it runs the key is free.
@@ -38,7 +38,7 @@ pub async fn until_started_is_free_when_leased(t: &Scene) {
     t.lease_one().await;
 
     let second = add(t, UNTIL_STARTED).await;
-    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(second));
+    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(t.at(second)));
 }
 
 /// It is not taken back when the attempt fails, is given back or crashes: both then wait.
@@ -81,7 +81,7 @@ pub async fn until_started_is_held_after_a_requeue(t: &Scene) {
     t.lease_one().await;
     assert_eq!(t.requeue(dead).await, RequeueOutcome::Requeued);
 
-    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(dead));
+    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(t.at(dead)));
     t.lease_one().await;
     add(t, UNTIL_STARTED).await;
 }
@@ -92,7 +92,7 @@ pub async fn until_started_is_held_after_a_requeue(t: &Scene) {
 pub async fn a_throttle_refuses_for_its_time(t: &Scene) {
     let first = add(t, THROTTLE).await;
     t.advance(SECOND * 10 - MS);
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(first));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(first)));
 
     t.advance(MS);
     add(t, THROTTLE).await;
@@ -104,13 +104,13 @@ pub async fn a_throttle_outlasts_its_job(t: &Scene) {
     let lease = t.lease_one().await;
     t.ack(&lease).await;
     assert_eq!(t.state(done).await, None);
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(done));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(done)));
     t.advance(SECOND * 10);
 
     let dead = add(t, THROTTLE).await;
     let lease = t.lease_one().await;
     t.bury(&lease).await;
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(dead));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(dead)));
 }
 
 /// A kept job that is pruned meanwhile frees nothing.
@@ -123,7 +123,7 @@ pub async fn a_throttle_outlasts_a_prune(t: &Scene) {
     t.advance(SECOND);
     assert_eq!(t.maintain().await.pruned, 1);
 
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(job.record.id));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(job.record.id)));
 }
 
 /// It also ends while its job still waits: then both do.
@@ -134,7 +134,7 @@ pub async fn a_throttle_ends_before_its_job(t: &Scene) {
 
     assert_eq!(t.lease_ids(9).await, [first, second]);
     finish_all(t).await;
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(second));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(second)));
 }
 
 /// A job that is cancelled, waiting or running, or deleted, gives the key back.
@@ -144,7 +144,7 @@ pub async fn a_throttle_ends_with_a_cancelled_or_deleted_job(t: &Scene) {
     let running = add(t, THROTTLE).await;
     let lease = t.lease_one().await;
     t.cancel(running).await;
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(running));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(running)));
     t.retry(&lease, AT_ONCE).await;
     let deleted = add(t, THROTTLE).await;
     t.delete(deleted).await;
@@ -159,7 +159,7 @@ pub async fn a_throttle_is_freed_by_nobody_else(t: &Scene) {
     let second = add(t, THROTTLE).await;
     t.delete(first).await;
 
-    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(second));
+    assert_eq!(t.add(&keyed(t, THROTTLE)).await, Enqueued::Duplicate(t.at(second)));
 }
 
 /// A requeue takes no part in it.
@@ -229,7 +229,11 @@ pub async fn a_replaced_job_is_cancelled(t: &Scene) {
 
         assert_eq!(t.state(first.record.id).await, Some(JobState::Cancelled));
         assert_eq!(t.view(first.record.id).await.at, Some(t.now() + SECOND * 60));
-        assert_eq!(t.add(&first).await, Enqueued::Duplicate(first.record.id), "its id is known");
+        assert_eq!(
+            t.add(&first).await,
+            Enqueued::Duplicate(t.at(first.record.id)),
+            "its id is known"
+        );
         t.delete(first.record.id).await;
         for id in t.ids(JobState::Scheduled).await {
             t.delete(id).await;
@@ -327,12 +331,12 @@ pub async fn a_called_off_debounced_job_ends_its_row(t: &Scene) {
 /// The newest job's mode decides: who would take a place does, who would not is a duplicate.
 pub async fn the_newest_mode_decides(t: &Scene) {
     let first = add(t, UniqueMode::UntilFinished).await;
-    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(first));
+    assert_eq!(t.add(&keyed(t, UNTIL_STARTED)).await, Enqueued::Duplicate(t.at(first)));
     let second = keyed(t, UniqueMode::LatestWins);
     let id = second.record.id;
     assert_eq!(t.add(&second).await, Enqueued::Replaced { id, previous: first });
 
-    assert_eq!(t.add(&keyed(t, UniqueMode::UntilFinished)).await, Enqueued::Duplicate(id));
+    assert_eq!(t.add(&keyed(t, UniqueMode::UntilFinished)).await, Enqueued::Duplicate(t.at(id)));
     assert_eq!(t.lease_ids(9).await, [id]);
 }
 
@@ -340,7 +344,7 @@ pub async fn the_newest_mode_decides(t: &Scene) {
 pub async fn a_running_holder_is_not_replaced(t: &Scene) {
     let first = add(t, UniqueMode::UntilFinished).await;
     let lease = t.lease_one().await;
-    assert_eq!(t.add(&keyed(t, DEBOUNCE)).await, Enqueued::Duplicate(first));
+    assert_eq!(t.add(&keyed(t, DEBOUNCE)).await, Enqueued::Duplicate(t.at(first)));
 
     t.retry(&lease, SECOND).await;
     let next = keyed(t, DEBOUNCE);
@@ -353,7 +357,7 @@ pub async fn an_ended_holder_is_not_replaced(t: &Scene) {
     let done = add(t, THROTTLE).await;
     finish_all(t).await;
 
-    assert_eq!(t.add(&keyed(t, DEBOUNCE)).await, Enqueued::Duplicate(done));
+    assert_eq!(t.add(&keyed(t, DEBOUNCE)).await, Enqueued::Duplicate(t.at(done)));
     t.advance(SECOND * 10);
     add(t, DEBOUNCE).await;
 }

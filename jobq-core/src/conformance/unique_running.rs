@@ -338,7 +338,8 @@ pub async fn a_key_may_count_in_all_queues(t: &Scene) {
     t.add(&first).await;
     let mut other = everywhere(t, UniqueMode::UntilFinished);
     other.record.queue = fresh_queue();
-    assert_eq!(t.add(&other).await, Enqueued::Duplicate(first.record.id));
+    // In the queue that it is in.
+    assert_eq!(t.add(&other).await, Enqueued::Duplicate(t.at(first.record.id)));
 
     let lease = t.lease_one().await;
     t.ack(&lease).await;

@@ -32,7 +32,11 @@ pub(super) fn starts_at(standing: &Standing, now: Timestamp) -> Option<Timestamp
 const fn is_out_of_reach(block: &Block) -> bool {
     matches!(
         block,
-        Block::QueuePaused | Block::LanePaused | Block::Parents(_) | Block::UniqueKey { .. }
+        Block::QueuePaused
+            | Block::LanePaused
+            | Block::Parents(_)
+            | Block::CalledOff { .. }
+            | Block::UniqueKey { .. }
     )
 }
 

@@ -19,7 +19,7 @@ pub(super) fn ended(job: &JobView, now: Timestamp) -> Vec<Reason> {
         job.at.map_or_else(String::new, |at| format!(", and is kept until {}", moment(at, now)));
     match job.state {
         JobState::Completed => vec![Reason::new("completed", format!("it has completed{kept}"))],
-        JobState::Cancelled => vec![Reason::new("cancelled", format!("it was called off{kept}"))],
+        JobState::Cancelled => vec![Reason::new("cancelled", format!("it was cancelled{kept}"))],
         _ => vec![died(job, now)],
     }
 }
@@ -143,6 +143,10 @@ fn blocked(block: &Block, standing: &Standing, now: Timestamp) -> Reason {
         Block::Shared { name, until: None } => (
             "shared",
             format!("as many jobs run as shared limit {name} allows: it has room when one ends"),
+        ),
+        Block::CalledOff { batch } => (
+            "called_off",
+            format!("batch {batch} is called off: it ends as cancelled instead of being leased"),
         ),
         Block::UniqueKey { holder } => (
             "unique_key",

@@ -1,5 +1,6 @@
 //! What a backend knows of why a job is not running.
 
+use crate::batch::BatchRef;
 use crate::clock::Timestamp;
 use crate::id::JobId;
 use crate::inspect::JobView;
@@ -62,6 +63,12 @@ pub enum Block {
         name: LimitName,
         /// When there is room again, if that is a matter of time.
         until: Option<Timestamp>,
+    },
+    /// The batch that counts it was called off, and it has not started: it ends as cancelled instead of
+    /// being leased.
+    CalledOff {
+        /// Which.
+        batch: BatchRef,
     },
     /// Another job with its unique key is running.
     UniqueKey {

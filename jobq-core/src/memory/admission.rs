@@ -180,7 +180,7 @@ impl super::queue_state::QueueState {
         let id = job.record.id;
         if announced.known.contains(&id) && !self.jobs.contains_key(&id) {
             // It has ended since this call began, and nobody expects it.
-            return Enqueued::Duplicate(id);
+            return Enqueued::Duplicate(self.job_ref(id));
         }
         let answer = self.enqueue(job, now);
         let ended = announced.ended_parents.get(&id).filter(|_| answer.is_created());

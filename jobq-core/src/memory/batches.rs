@@ -66,7 +66,7 @@ struct Tally {
     on_success: Option<Box<NewJob>>,
     on_failure: Option<Box<NewJob>>,
     on_complete: Option<Box<NewJob>>,
-    cancel_on_failure: bool,
+    call_off_on_failure: bool,
     retention: Duration,
     /// The jobs of it that are dead.
     dead: BTreeSet<JobRef>,
@@ -94,7 +94,7 @@ impl Tally {
             on_success: callback(&new.on_success),
             on_failure: callback(&new.on_failure),
             on_complete: callback(&new.on_complete),
-            cancel_on_failure: new.cancel_on_failure,
+            call_off_on_failure: new.call_off_on_failure,
             retention: new.retention,
             dead: BTreeSet::new(),
             queues: BTreeSet::new(),
@@ -263,7 +263,7 @@ impl QueueState {
                 tally.nested.insert(batch);
             }
         }
-        let calls_off = is_failure && tally.cancel_on_failure;
+        let calls_off = is_failure && tally.call_off_on_failure;
         self.recount(id, had_ended, now);
         if calls_off {
             self.call_off(id, now);

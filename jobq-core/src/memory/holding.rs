@@ -14,7 +14,7 @@ pub(super) enum Admission {
     /// It is the first one.
     Free,
     /// That one stands for it.
-    Duplicate(JobId),
+    Duplicate(JobRef),
     /// It is added in place of that one.
     InPlaceOf(JobId),
 }
@@ -36,7 +36,7 @@ impl QueueState {
             (verdict, since)
         });
         match verdict {
-            Verdict::Duplicate(holder) => Admission::Duplicate(holder.id),
+            Verdict::Duplicate(holder) => Admission::Duplicate(holder),
             Verdict::Free => Admission::Free,
             Verdict::Replaces(previous) => {
                 let id = previous.id;

@@ -112,13 +112,18 @@ impl Inspect for MemoryBackend {
         Ok(())
     }
 
-    async fn lanes(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Vec<LaneView>> {
+    async fn lanes(
+        &self,
+        queue: &QueueName,
+        after: Option<&LaneKey>,
+        limit: usize,
+    ) -> Result<Vec<LaneView>> {
         let now = self.now();
         let Some(queue) = self.queue_if_known(queue) else {
             return Ok(Vec::new());
         };
         Ok(queue.visit(|queue| {
-            let shown = queue.places.ready.shown().skip(offset).take(limit);
+            let shown = queue.places.ready.shown(after).take(limit);
             shown.map(|lane| queue.lane_view(lane, now)).collect()
         }))
     }
@@ -191,7 +196,7 @@ impl Inspect for MemoryBackend {
         Ok(queue.visit(|queue| queue.failed_of_batch(batch.id, offset, limit)))
     }
 
-    async fn cancel_batch(&self, batch: &BatchRef) -> Result<bool> {
+    async fn call_off_batch(&self, batch: &BatchRef) -> Result<bool> {
         let now = self.now();
         Ok(self
             .queue_if_known(&batch.queue)

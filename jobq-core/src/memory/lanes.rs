@@ -1,6 +1,7 @@
 //! The ready jobs of a queue: those without a lane, and those of each lane.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::lane::{Lane, Obstacle};
@@ -266,10 +267,14 @@ impl Lanes {
         self.lanes.get(key)
     }
 
-    /// The lanes that people should see, by key.
-    pub(super) fn shown(&self) -> impl Iterator<Item = &LaneKey> {
+    /// The lanes that people should see, by key, after this one.
+    pub(super) fn shown(&self, after: Option<&LaneKey>) -> impl Iterator<Item = &LaneKey> {
         let is_shown = |lane: &Lane| !lane.is_idle() || lane.own.is_some() || lane.is_paused;
-        self.lanes.iter().filter(move |(_, lane)| is_shown(lane)).map(|(key, _)| key)
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.lanes
+            .range::<LaneKey, _>((from, Bound::Unbounded))
+            .filter(move |(_, lane)| is_shown(lane))
+            .map(|(key, _)| key)
     }
 
     /// What people see of a lane; `cost` is that of its first job.

@@ -326,7 +326,7 @@ impl Backend for MemoryBackend {
         queue.visit(|queue| queue.close_batch(batch, now))
     }
 
-    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
         let queue = self.queue_if_known(&batch.queue);
         Ok(queue.and_then(|queue| queue.visit(|queue| queue.batch_view(batch.id))))
     }

@@ -94,7 +94,7 @@ impl QueueState {
         let id = new.record.id;
         if self.jobs.contains_key(&id) {
             self.adopt(new, now);
-            return Enqueued::Duplicate(id);
+            return Enqueued::Duplicate(self.job_ref(id));
         }
         let previous = match self.take_key(new, now) {
             Admission::Duplicate(holder) => return Enqueued::Duplicate(holder),
@@ -225,7 +225,7 @@ impl QueueState {
             return;
         };
         let farewell = if job.place.state().is_live() { job.farewell() } else { None };
-        self.forget(id, Leaving::CalledOff, now);
+        self.forget(id, Leaving::Withdrawn, now);
         self.tell_of_end(farewell, JobState::Cancelled, None, now);
     }
 
@@ -337,7 +337,7 @@ impl Ending {
     const fn leaving(&self) -> Leaving {
         match self {
             Self::Completed { .. } => Leaving::Finished,
-            Self::Cancelled => Leaving::CalledOff,
+            Self::Cancelled => Leaving::Withdrawn,
         }
     }
 

@@ -6,9 +6,11 @@ use super::places::Place;
 use super::queue_state::{QueueState, due};
 use super::unique::Verdict;
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::id::JobId;
 use crate::lane::LaneKey;
+use crate::limits::too_many_jobs;
+use crate::name::QueueName;
 use crate::record::NewJob;
 use crate::unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
 
@@ -20,7 +22,9 @@ struct Draft<'a> {
     gone: HashSet<JobId>,
     /// The newest job of this call that holds a key.
     holders: HashMap<(UniqueScope, UniqueKey), &'a NewJob>,
-    waiting: i64,
+    /// Of the queue.
+    all: i64,
+    /// Of those, the ready ones of each lane.
     ready: HashMap<LaneKey, i64>,
 }
 
@@ -29,7 +33,7 @@ impl QueueState {
     ///
     /// # Errors
     ///
-    /// [`Limited`](ErrorKind::Limited); none of the jobs must then be added.
+    /// [`Limited`](crate::ErrorKind::Limited); none of the jobs must then be added.
     pub(super) fn check_sizes<'a>(
         &mut self,
         jobs: impl Iterator<Item = &'a NewJob> + Clone,
@@ -45,14 +49,13 @@ impl QueueState {
         }
         let draft = self.draft(jobs, now);
         let places = &self.places;
-        let waiting = places.scheduled.len() + places.ready.len() + places.waiting.len();
+        let count = places.scheduled.len() + places.ready.len() + places.waiting.len();
         let queue = self.notes.owner();
-        let name = || format!("queue {queue}");
-        check(name, of_queue, waiting, draft.waiting)?;
+        check(queue, None, of_queue, count, draft.all)?;
         for (lane, added) in &draft.ready {
             let ready = places.ready.lane(lane).map_or(0, |lane| lane.ready());
             let limit = places.ready.limits(Some(lane)).max_size;
-            check(|| format!("lane {lane} of queue {queue}"), limit, ready, *added)?;
+            check(queue, Some(lane.as_str()), limit, ready, *added)?;
         }
         Ok(())
     }
@@ -119,7 +122,7 @@ impl QueueState {
 impl Draft<'_> {
     /// Counts a job of the queue, and of a lane if it is ready there.
     fn count(&mut self, lane: Option<&LaneKey>, jobs: i64) {
-        self.waiting += jobs;
+        self.all += jobs;
         if let Some(lane) = lane {
             *self.ready.entry(lane.clone()).or_default() += jobs;
         }
@@ -127,7 +130,8 @@ impl Draft<'_> {
 }
 
 fn check(
-    whose: impl FnOnce() -> String,
+    queue: &QueueName,
+    lane: Option<&str>,
     limit: Option<u64>,
     before: usize,
     added: i64,
@@ -135,13 +139,7 @@ fn check(
     let before = u64::try_from(before).unwrap_or(u64::MAX);
     match (limit, u64::try_from(added)) {
         (Some(limit), Ok(added)) if added > 0 && before.saturating_add(added) > limit => {
-            Err(Error::new(
-                ErrorKind::Limited,
-                format!(
-                    "{} has {before} jobs waiting and may have {limit}: {added} more were refused",
-                    whose()
-                ),
-            ))
+            Err(too_many_jobs(queue, lane, before, limit))
         }
         _ => Ok(()),
     }

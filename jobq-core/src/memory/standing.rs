@@ -23,11 +23,11 @@ impl QueueState {
         match place {
             Place::Waiting { .. } => {
                 standing.blocks.push(Block::Parents(self.unmet_parents(id)));
-                standing.blocks.extend(self.pauses(&record));
+                standing.blocks.extend(self.lasting(&record));
             }
             Place::Scheduled { due } if now < due => {
                 standing.blocks.push(Block::NotDue { at: due });
-                standing.blocks.extend(self.pauses(&record));
+                standing.blocks.extend(self.lasting(&record));
             }
             // What is due is promoted by whoever leases next.
             Place::Ready { .. } | Place::HeldBack | Place::Scheduled { .. } => {
@@ -59,6 +59,7 @@ impl QueueState {
         }
         blocks.extend(self.blocks_of_queue(record.cost, now));
         blocks.extend(self.blocks_of_lane(record, now));
+        blocks.extend(self.called_off(record));
         if let Some(unique) = record.unique
             && let Some(holder) = self.key_blocker(&unique, record.id)
         {
@@ -112,11 +113,17 @@ impl QueueState {
     }
 
     /// What will keep a job from being leased also when its time has come.
-    fn pauses(&self, record: &JobRecord) -> impl Iterator<Item = Block> {
+    fn lasting(&self, record: &JobRecord) -> impl Iterator<Item = Block> {
         let lane = record.lane.as_ref().and_then(|key| self.places.ready.lane(key));
         let is_lane_paused = lane.is_some_and(|lane| lane.is_paused);
         let queue = self.paused.then_some(Block::QueuePaused);
-        queue.into_iter().chain(is_lane_paused.then_some(Block::LanePaused))
+        let pauses = queue.into_iter().chain(is_lane_paused.then_some(Block::LanePaused));
+        pauses.chain(self.called_off(record))
+    }
+
+    fn called_off(&self, record: &JobRecord) -> Option<Block> {
+        let batch = record.batch.as_ref().filter(|_| self.is_called_off(record.id))?;
+        Some(Block::CalledOff { batch: batch.clone() })
     }
 }
 

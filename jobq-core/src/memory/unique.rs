@@ -51,7 +51,7 @@ pub(super) enum Leaving {
     /// It has completed, died, or was pruned.
     Finished,
     /// It was cancelled or deleted: as if it had never been asked for.
-    CalledOff,
+    Withdrawn,
 }
 
 impl Keys {

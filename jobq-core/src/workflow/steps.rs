@@ -33,7 +33,7 @@ impl<'a> Steps<'a> {
     }
 
     pub(super) fn add(&mut self, name: String, record: &JobRecord, enqueued: Enqueued) {
-        let job = JobRef::new(record.queue.clone(), enqueued.id());
+        let job = enqueued.found_in(&record.queue);
         self.steps.insert(name, Enrolled { kind: record.kind.clone(), job, enqueued });
     }
 
@@ -62,7 +62,7 @@ impl<'a> Steps<'a> {
                 J::KIND
             )));
         }
-        Ok(JobHandle::new(self.backend, job.clone(), Some(*enqueued)))
+        Ok(JobHandle::new(self.backend, job.clone(), Some(enqueued.clone())))
     }
 
     /// Where each job is found, from any process, by the name of its step.

@@ -1,8 +1,7 @@
 //! `jobq batch`: one batch is shown, called off, retried or closed.
 
 use clap::ValueEnum;
-use jobq_core::inspect::RequeueOutcome;
-use jobq_core::{BatchId, BatchRef, BatchView, JobRef, QueueName};
+use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
 use super::batches::{as_json, counts};
@@ -10,13 +9,10 @@ use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::output::{self, Column};
 use super::retry;
-use super::units::queue_name;
+use super::units::{Named, queue_name};
 
 /// The queue that batches are at home in unless they say otherwise: it may hold no job.
 const DEFAULT_HOME: &str = "default";
-
-/// How many failed jobs one step looks at.
-const STEP: usize = 100;
 
 /// How much of an error is shown.
 const ERROR_WIDTH: usize = 80;
@@ -24,9 +20,9 @@ const ERROR_WIDTH: usize = 80;
 /// What `batch` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The batch.
+    /// The batch, by its id or as `QUEUE/ID`.
     #[arg(value_name = "ID")]
-    batch: BatchId,
+    batch: Named<BatchId>,
     /// What to do with it; by default it is shown.
     #[arg(value_name = "ACTION")]
     action: Option<Action>,
@@ -44,7 +40,7 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Action {
     /// Call off the jobs that have not started.
-    Cancel,
+    CallOff,
     /// Put its dead jobs back into their queues.
     Retry,
     /// Let it end with the jobs that it has.
@@ -53,10 +49,10 @@ enum Action {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let view = find(&store, args.batch, args.queue.as_ref()).await?;
+    let view = find(&store, &args.batch, args.queue.as_ref()).await?;
     match args.action {
         None => show(&store, args, view).await,
-        Some(Action::Cancel) => cancel(&store, &view.batch).await,
+        Some(Action::CallOff) => call_off(&store, &view.batch).await,
         Some(Action::Retry) => retry_failed(&store, view).await,
         Some(Action::Close) => {
             let view = store.backend.close_batch(&view.batch).await?;
@@ -66,12 +62,13 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// A batch by its id: at home in this queue, or in whichever knows it.
+/// A batch that is at home in the queue that it is named with, or in this one, or in whichever knows it.
 pub(super) async fn find(
     store: &Store,
-    id: BatchId,
-    queue: Option<&QueueName>,
+    batch: &Named<BatchId>,
+    only: Option<&QueueName>,
 ) -> Result<BatchView, Failure> {
+    let (id, queue) = (batch.id, batch.queue.as_ref().or(only));
     let homes = match queue {
         Some(queue) => vec![queue.clone()],
         None => {
@@ -85,7 +82,7 @@ pub(super) async fn find(
         }
     };
     for home in homes {
-        if let Some(view) = store.backend.batch(&BatchRef::new(home, id)).await? {
+        if let Some(view) = store.backend.batch_view(&BatchRef::new(home, id)).await? {
             return Ok(view);
         }
     }
@@ -118,8 +115,8 @@ async fn show(store: &Store, args: &Args, view: BatchView) -> Result<(), Failure
     Ok(())
 }
 
-async fn cancel(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
-    if !store.inspect.cancel_batch(batch).await? {
+async fn call_off(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
+    if !store.inspect.call_off_batch(batch).await? {
         return Err(Failure::failed(format!("batch {batch} is not known any more")));
     }
     let id = batch.id;
@@ -127,31 +124,13 @@ async fn cancel(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts back as many jobs as have failed by now: those that fail again meanwhile are left alone.
 async fn retry_failed(store: &Store, view: BatchView) -> Result<(), Failure> {
-    let (mut left, mut moved, mut kept) = (view.failed, 0_u64, 0);
-    while left > 0 {
-        let step = usize::try_from(left).unwrap_or(STEP).min(STEP);
-        let jobs = store.inspect.failed_of_batch(&view.batch, kept, step).await?;
-        if jobs.is_empty() {
-            break;
-        }
-        left = left.saturating_sub(jobs.len() as u64);
-        for jobs in jobs.chunk_by(|one, next| one.queue == next.queue) {
-            let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-            let outcomes = store.inspect.requeue(&jobs[0].queue, &ids).await?;
-            for (job, outcome) in jobs.iter().zip(outcomes) {
-                if outcome == RequeueOutcome::Requeued {
-                    moved += 1;
-                } else {
-                    kept += 1;
-                    output::line(&format!("{job}  {}", retry::sentence(outcome)))?;
-                }
-            }
-        }
+    let retried = store.backend.batch_of(view.batch).retry_failed(&*store.inspect).await?;
+    for (job, outcome) in &retried.left {
+        output::line(&format!("{job}  {}", retry::sentence(*outcome)))?;
     }
-    output::line(&format!("{moved} jobs put back, {kept} left"))?;
-    if kept == 0 { Ok(()) } else { Err(Failure::Told) }
+    output::line(&format!("{} jobs put back, {} left", retried.requeued, retried.left.len()))?;
+    if retried.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
 /// A job of a batch that is dead.
@@ -261,12 +240,16 @@ mod tests {
         let elsewhere = elsewhere.reference().clone();
 
         for batch in [at_home, elsewhere] {
-            let found = find(&store, batch.id, None).await.unwrap();
+            let by_id = batch.id.to_string().parse().unwrap();
+            let found = find(&store, &by_id, None).await.unwrap();
             assert_eq!(found.batch, batch);
-            let found = find(&store, batch.id, Some(&batch.queue)).await.unwrap();
+            let found = find(&store, &by_id, Some(&batch.queue)).await.unwrap();
+            assert_eq!(found.batch, batch);
+            let found = find(&store, &batch.to_string().parse().unwrap(), None).await.unwrap();
             assert_eq!(found.batch, batch);
         }
-        let unknown = find(&store, BatchId::from_key("x"), None).await.unwrap_err();
+        let unknown = BatchId::from_key("x").to_string().parse().unwrap();
+        let unknown = find(&store, &unknown, None).await.unwrap_err();
         let Failure::Failed(told) = unknown else { panic!("{unknown:?}") };
         assert!(told.contains("is not known in any queue"), "{told}");
     }
@@ -309,7 +292,7 @@ mod tests {
         assert_eq!(
             lines(&view()),
             [
-                format!("batch \"price list\" {id} of queue import: closed, called off"),
+                format!("batch \"price list\" import/{id}: closed, called off"),
                 "  5 of 10 done, 2 failed, 1 cancelled, 2 pending".to_owned(),
                 "  opened at 1970-01-01T00:00:00.000Z".to_owned(),
             ]

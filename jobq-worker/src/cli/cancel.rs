@@ -1,4 +1,4 @@
-//! `jobq cancel`: jobs are called off, whether they wait or run.
+//! `jobq cancel`: jobs are cancelled, whether they wait or run.
 
 use jobq_core::JobId;
 use jobq_core::inspect::CancelOutcome;
@@ -6,28 +6,29 @@ use jobq_core::inspect::CancelOutcome;
 use super::connect::Address;
 use super::exit::Failure;
 use super::output;
+use super::units::Named;
 
 /// What `cancel` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The jobs.
+    /// The jobs, each by its id or as `QUEUE/ID`.
     #[arg(required = true, value_name = "ID")]
-    jobs: Vec<JobId>,
+    jobs: Vec<Named<JobId>>,
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let mut all_well = true;
-    for id in &args.jobs {
-        let outcome = match store.inspect.locate(*id).await? {
+    for named in &args.jobs {
+        let outcome = match store.find(named, None).await? {
             None => CancelOutcome::NotFound,
-            Some(queue) => {
-                let outcomes = store.inspect.cancel(&queue, &[*id]).await?;
+            Some(job) => {
+                let outcomes = store.inspect.cancel(&job.queue, &[job.id]).await?;
                 outcomes.first().copied().unwrap_or(CancelOutcome::NotFound)
             }
         };
         all_well &= matches!(outcome, CancelOutcome::Cancelled | CancelOutcome::Requested);
-        output::line(&format!("{id}  {}", sentence(outcome)))?;
+        output::line(&format!("{}  {}", named.id, sentence(outcome)))?;
     }
     if all_well { Ok(()) } else { Err(Failure::Told) }
 }

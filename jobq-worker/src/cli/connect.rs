@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use clap::Args;
-use jobq_core::{Backend, Inspect, MemoryBackend};
+use jobq_core::{Backend, Inspect, JobId, JobRef, MemoryBackend, QueueName};
 use jobq_redis::{RedisBackend, RedisConfig};
 
 use super::exit::Failure;
+use super::units::Named;
 
 /// Where the jobs are, as every command takes it.
 #[derive(Args, Clone)]
@@ -44,6 +45,19 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn of<B: Backend + Inspect + Clone>(store: B) -> Self {
         Self { backend: Arc::new(store.clone()), inspect: Arc::new(store) }
+    }
+
+    /// Where a job is: in the queue that it is named with, or in this one, or in whichever knows it.
+    pub(super) async fn find(
+        &self,
+        job: &Named<JobId>,
+        only: Option<&QueueName>,
+    ) -> Result<Option<JobRef>, Failure> {
+        let queue = match job.queue.as_ref().or(only) {
+            Some(queue) => Some(queue.clone()),
+            None => self.inspect.locate(job.id).await?,
+        };
+        Ok(queue.map(|queue| JobRef::new(queue, job.id)))
     }
 }
 

@@ -12,7 +12,7 @@ use jobq_core::{
 use super::allowed::AllowedPrograms;
 use super::connect::{Address, Store};
 use super::exit::Failure;
-use super::units::{After, after, duration, on_parent_failure, queue_name, unique_mode};
+use super::units::{After, Named, after, duration, on_parent_failure, queue_name, unique_mode};
 use super::{batch, command, output, unique};
 use crate::registry::Registry;
 
@@ -51,7 +51,8 @@ pub(super) struct Args {
     /// How much of a rate limit it uses up.
     #[arg(long, value_name = "N")]
     cost: Option<u32>,
-    /// What makes it the same as another of its kind, such as `[7, "customer"]`.
+    /// What makes it the same as another of its kind: of a type that lists fields, the array of their
+    /// values, such as `[7, "customer"]`.
     #[arg(long, value_name = "JSON")]
     unique: Option<String>,
     /// For how long, and what becomes of a second one: `until_started`, `while_running`,
@@ -63,7 +64,7 @@ pub(super) struct Args {
     unique_everywhere: bool,
     /// The batch that counts it.
     #[arg(long, value_name = "ID")]
-    batch: Option<BatchId>,
+    batch: Option<Named<BatchId>>,
 }
 
 pub(super) async fn run(address: &Address, args: Args, registry: Registry) -> Result<(), Failure> {
@@ -79,7 +80,7 @@ pub(super) async fn run(address: &Address, args: Args, registry: Registry) -> Re
     let job = job(&store, &args, record).await?;
     match store.backend.enqueue_batch(std::slice::from_ref(&job)).await?.first() {
         Some(Enqueued::Created(id)) => output::line(&id.to_string())?,
-        Some(Enqueued::Duplicate(id)) => output::line(&format!("{id}  was there already"))?,
+        Some(Enqueued::Duplicate(job)) => output::line(&format!("{job}  was there already"))?,
         Some(Enqueued::Replaced { id, previous }) => {
             output::line(&format!("{id}  takes the place of {previous}"))?;
         }
@@ -106,34 +107,35 @@ async fn job(store: &Store, args: &Args, record: JobRecord) -> Result<NewJob, Fa
     record.retention = args.retention.or(record.retention);
     // What makes no sense is told before the store is asked for anything.
     record.check()?;
-    if let Some(batch) = args.batch {
+    if let Some(batch) = &args.batch {
         record.batch = Some(batch::find(store, batch, None).await?.batch);
     }
-    for id in jobs {
-        job.parents.push(parents::Parent::known(parent(store, id).await?));
+    for named in jobs {
+        job.parents.push(parents::Parent::known(parent(store, named).await?));
     }
     job.on_parent_failure = args.on_parent_failure.unwrap_or_default();
     job.check()?;
     Ok(job)
 }
 
-async fn parent(store: &Store, id: JobId) -> Result<JobRef, Failure> {
-    match store.inspect.locate(id).await? {
-        Some(queue) => Ok(JobRef::new(queue, id)),
+async fn parent(store: &Store, named: &Named<JobId>) -> Result<JobRef, Failure> {
+    match store.find(named, None).await? {
+        Some(job) => Ok(job),
         None => Err(Failure::failed(format!(
-            "nothing is known of job {id}, after which this one is to run: it was never enqueued, or it \
-             has ended and left nothing behind (jobs with a retention are kept)"
+            "nothing is known of job {}, after which this one is to run: it was never enqueued, or it \
+             has ended and left nothing behind (jobs with a retention are kept)",
+            named.id
         ))),
     }
 }
 
 impl Args {
     /// When the job is ready, and after which jobs.
-    fn after(&self) -> Result<(When, Vec<JobId>), Failure> {
+    fn after(&self) -> Result<(When, Vec<&Named<JobId>>), Failure> {
         let (mut when, mut jobs) = (When::Now, Vec::new());
         for after in &self.after {
             match after {
-                After::Job(id) => jobs.push(*id),
+                After::Job(job) => jobs.push(job),
                 After::Delay(delay) if when == When::Now => when = When::After(*delay),
                 After::Delay(_) => {
                     return Err(Failure::Usage("two durations for --after: give one".to_owned()));

@@ -1,20 +1,20 @@
 //! `jobq explain`: why a job is not running, and when it may.
 
 use jobq_core::explain::explain;
-use jobq_core::{JobId, JobRef, QueueName};
+use jobq_core::{JobId, QueueName};
 use serde_json::to_value;
 
 use super::connect::Address;
 use super::exit::Failure;
 use super::output;
-use super::units::queue_name;
+use super::units::{Named, queue_name};
 
 /// What `explain` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The job.
+    /// The job, by its id or as `QUEUE/ID`.
     #[arg(value_name = "ID")]
-    job: JobId,
+    job: Named<JobId>,
     /// Its queue; found by looking into each if not given.
     #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
     queue: Option<QueueName>,
@@ -25,16 +25,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let id = args.job;
-    let queue = match &args.queue {
-        Some(queue) => Some(queue.clone()),
-        None => store.inspect.locate(id).await?,
-    };
-    let explanation = match queue {
-        Some(queue) => {
-            let now = store.backend.clock().now();
-            explain(&*store.inspect, &JobRef::new(queue, id), now).await?
-        }
+    let id = args.job.id;
+    let explanation = match store.find(&args.job, args.queue.as_ref()).await? {
+        Some(job) => explain(&*store.inspect, &job, store.backend.clock().now()).await?,
         None => None,
     };
     let Some(explanation) = explanation else {

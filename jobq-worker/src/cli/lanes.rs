@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use jobq_core::inspect::LaneView;
-use jobq_core::{QueueName, Timestamp};
+use jobq_core::{LaneKey, QueueName, Timestamp};
 use serde_json::{Value, json};
 
 use super::connect::Address;
@@ -21,9 +21,9 @@ pub(super) struct Args {
     /// How many lanes are shown, by key.
     #[arg(long, value_name = "N", default_value = "50")]
     limit: NonZeroUsize,
-    /// How many are passed over.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    offset: usize,
+    /// Only those after this one.
+    #[arg(long, value_name = "KEY")]
+    after: Option<LaneKey>,
     /// One JSON array, for programs.
     #[arg(long)]
     json: bool,
@@ -31,20 +31,21 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let lanes = store.inspect.lanes(&args.queue, args.offset, args.limit.get()).await?;
+    let lanes = store.inspect.lanes(&args.queue, args.after.as_ref(), args.limit.get()).await?;
     if args.json {
         output::json(&lanes.iter().map(as_json).collect())?;
     } else if lanes.is_empty() {
-        output::line(&match args.offset {
-            0 => format!("no lanes in queue {}: they appear with jobs that name one", args.queue),
-            offset => format!("queue {} has no more than {offset} lanes", args.queue),
+        output::line(&match &args.after {
+            None => {
+                format!("no lanes in queue {}: they appear with jobs that name one", args.queue)
+            }
+            Some(lane) => format!("queue {} has no lane after {lane}", args.queue),
         })?;
     } else {
         let now = store.backend.clock().now();
         output::table(&COLUMNS, lanes.iter().map(|lane| as_row(lane, now)).collect())?;
-        if lanes.len() == args.limit.get() {
-            let next = args.offset.saturating_add(lanes.len());
-            output::line(&format!("perhaps more: --offset {next}"))?;
+        if let Some(last) = lanes.last().filter(|_| lanes.len() == args.limit.get()) {
+            output::line(&format!("perhaps more: --after {}", last.lane))?;
         }
     }
     Ok(())
@@ -87,7 +88,7 @@ fn as_json(lane: &LaneView) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use jobq_core::{LaneKey, Limits};
+    use jobq_core::Limits;
 
     use super::*;
 
@@ -100,7 +101,7 @@ mod tests {
 
         assert_eq!(
             as_row(&lane, Timestamp::from_millis(10_000)),
-            ["7", "3", "1", "0", "rate 100/min, concurrency 5", "1m 5s", "paused"]
+            ["7", "3", "1", "0", "rate 100/min, concurrency 5", "1m5s", "paused"]
         );
         // What is over is no news.
         assert_eq!(as_row(&lane, Timestamp::from_millis(80_000))[5], "-");

@@ -36,6 +36,8 @@
 //! A queue that the file names has just the limits that the file says, but for those that an operator has
 //! set by `jobq limits set`, which win.
 //!
+//! Durations, here and in every command, are as in [`jobq_core::duration`]: `500ms`, `30s`, `1h30m`, `7d`.
+//!
 //! # Exit codes
 //!
 //! 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
@@ -106,7 +108,7 @@ enum Verb {
     Pause(pause::Args),
     /// Lease jobs of a paused queue or lane again.
     Resume(pause::Args),
-    /// Call jobs off, whether they wait or run.
+    /// Cancel jobs, whether they wait or run.
     Cancel(cancel::Args),
     /// Show the lanes of a queue, and what holds them up.
     Lanes(lanes::Args),
@@ -199,7 +201,12 @@ mod tests {
             "jobq enqueue sync --unique [7] --unique-mode debounce(30s..5m) --unique-everywhere",
             "jobq enqueue sync --batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
             "jobq explain 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --json",
-            "jobq lanes crm --limit 5 --offset 10",
+            "jobq explain crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq cancel crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq retry crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq batch crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq enqueue sync --after crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq lanes crm --limit 5 --after 10",
             "jobq pause crm --lane 7",
             "jobq resume crm --lane 7",
             "jobq limits",
@@ -211,12 +218,13 @@ mod tests {
             "jobq limits clear crm --lane 7 --rate",
             "jobq limits clear --shared-limit crm-api --code",
             "jobq limits apply --config etc/jobq.toml",
-            "jobq unique crm 0192f3c17b1e7c3a9d2e5b6f7a8c9d0e",
-            "jobq unique crm --kind crm.sync --json [7,12]",
-            "jobq unique crm --kind crm.sync --job {} --as-json",
+            "jobq unique 0192f3c17b1e7c3a9d2e5b6f7a8c9d0e",
+            "jobq unique --kind crm.sync --fields [7,12] --queue crm",
+            "jobq unique --kind crm.sync --job {} --json",
             "jobq batches import --limit 5",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue import",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e retry",
+            "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e call-off",
             "jobq pause mail",
             "jobq resume mail",
             "jobq cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
@@ -239,6 +247,10 @@ mod tests {
             ("jobq pause", "required"),
             ("jobq pause mail --lane é", "may hold only printable ASCII"),
             ("jobq explain 4711", "is not a UUID"),
+            (
+                "jobq explain a:b/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+                "queue name \"a:b\" may hold only",
+            ),
             ("jobq limits set", "required"),
             ("jobq limits set crm --rate often", "is not a rate, such as"),
             ("jobq limits set crm --rate 0/min", "1 to 1000000000"),
@@ -246,13 +258,13 @@ mod tests {
             ("jobq limits set crm --lane 7 --each-lane", "cannot be used with"),
             ("jobq limits set crm --shared-limit api", "cannot be used with"),
             ("jobq limits --lane 7", "required"),
-            ("jobq unique crm", "required"),
-            ("jobq unique crm 4711", "not a unique key of 32 hexadecimal digits"),
-            ("jobq unique crm --json 7", "required"),
+            ("jobq unique", "required"),
+            ("jobq unique 4711", "not a unique key of 32 hexadecimal digits"),
+            ("jobq unique --fields 7", "required"),
             ("jobq batch 4711", "is not a UUID"),
             (
                 "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e stop",
-                "[possible values: cancel, retry, close]",
+                "[possible values: call-off, retry, close]",
             ),
             ("jobq enqueue sync --after soon", "neither a duration"),
             ("jobq enqueue sync --unique-mode forever", "is not a unique mode"),

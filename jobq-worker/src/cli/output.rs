@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use jobq_core::Timestamp;
+use jobq_core::{Timestamp, duration};
 use serde_json::Value;
 
 /// Prints one line.
@@ -70,8 +70,7 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
 
 /// How long it is from one instant to a later one, in whole seconds.
 pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
-    let seconds = Duration::from_secs(to.since(from).as_secs());
-    humantime::format_duration(seconds).to_string()
+    duration::text(Duration::from_secs(to.since(from).as_secs()))
 }
 
 #[cfg(test)]

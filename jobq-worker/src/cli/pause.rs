@@ -21,7 +21,7 @@ pub(super) struct Args {
 pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let queue = &args.queue;
-    let (what, running, waiting) = match &args.lane {
+    let (what, running, ready) = match &args.lane {
         None => {
             store.inspect.pause(queue).await?;
             let stats = store.inspect.queue(queue).await?;
@@ -33,14 +33,14 @@ pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure>
             (format!("lane {lane} of queue {queue}"), view.leased, view.ready)
         }
     };
-    output::line(&format!("{what} is paused: {running} running, {waiting} waiting"))?;
+    output::line(&format!("{what} is paused: {running} running, {ready} ready"))?;
     Ok(())
 }
 
 pub(super) async fn resume(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let queue = &args.queue;
-    let (what, waiting) = match &args.lane {
+    let (what, ready) = match &args.lane {
         None => {
             store.inspect.resume(queue).await?;
             (format!("queue {queue}"), store.inspect.queue(queue).await?.ready)
@@ -51,6 +51,6 @@ pub(super) async fn resume(address: &Address, args: &Args) -> Result<(), Failure
             (format!("lane {lane} of queue {queue}"), view.ready)
         }
     };
-    output::line(&format!("{what} is resumed: {waiting} waiting"))?;
+    output::line(&format!("{what} is resumed: {ready} ready"))?;
     Ok(())
 }

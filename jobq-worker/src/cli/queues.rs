@@ -85,6 +85,6 @@ mod tests {
 
         let row = as_row(&queue, Timestamp::from_millis(75_500));
 
-        assert_eq!(row, ["mail", "0", "3", "0", "0", "0", "1m 5s", "paused"]);
+        assert_eq!(row, ["mail", "0", "3", "0", "0", "0", "1m5s", "paused"]);
     }
 }

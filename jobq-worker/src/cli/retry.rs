@@ -9,7 +9,7 @@ use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::failed::queues_with_dead;
 use super::output;
-use super::units::queue_name;
+use super::units::{Named, queue_name};
 
 /// How many jobs one step moves.
 const STEP: usize = 100;
@@ -17,7 +17,7 @@ const STEP: usize = 100;
 /// What `retry` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The jobs, or `all`.
+    /// The jobs, each by its id or as `QUEUE/ID`; or `all`.
     #[arg(required = true, value_name = "ID|all")]
     jobs: Vec<Which>,
     /// Only this queue.
@@ -25,10 +25,10 @@ pub(super) struct Args {
     queue: Option<QueueName>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Which {
     All,
-    One(JobId),
+    One(Named<JobId>),
 }
 
 impl FromStr for Which {
@@ -46,25 +46,21 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     }
     let mut all_well = true;
     for which in &args.jobs {
-        let Which::One(id) = which else { continue };
-        let outcome = retry_one(&store, *id, args.queue.as_ref()).await?;
+        let Which::One(job) = which else { continue };
+        let outcome = retry_one(&store, job, args.queue.as_ref()).await?;
         all_well &= outcome == RequeueOutcome::Requeued;
-        output::line(&format!("{id}  {}", sentence(outcome)))?;
+        output::line(&format!("{}  {}", job.id, sentence(outcome)))?;
     }
     if all_well { Ok(()) } else { Err(Failure::Told) }
 }
 
 async fn retry_one(
     store: &Store,
-    id: JobId,
+    job: &Named<JobId>,
     only: Option<&QueueName>,
 ) -> Result<RequeueOutcome, Failure> {
-    let queue = match only {
-        Some(queue) => Some(queue.clone()),
-        None => store.inspect.locate(id).await?,
-    };
-    let Some(queue) = queue else { return Ok(RequeueOutcome::NotFound) };
-    let outcomes = store.inspect.requeue(&queue, &[id]).await?;
+    let Some(job) = store.find(job, only).await? else { return Ok(RequeueOutcome::NotFound) };
+    let outcomes = store.inspect.requeue(&job.queue, &[job.id]).await?;
     Ok(outcomes.first().copied().unwrap_or(RequeueOutcome::NotFound))
 }
 

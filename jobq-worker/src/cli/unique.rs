@@ -12,24 +12,25 @@ use crate::registry::Registry;
 /// What `unique` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The queue.
-    #[arg(value_name = "QUEUE", value_parser = queue_name)]
-    queue: QueueName,
     /// The key: 32 hexadecimal digits.
     #[arg(value_name = "KEY", value_parser = unique_key, required_unless_present = "kind")]
     key: Option<UniqueKey>,
     /// Compute the key, of a job of this kind.
     #[arg(long, conflicts_with = "key")]
     kind: Option<Kind>,
-    /// What makes it unique: of a type that lists fields, the array of their values.
-    #[arg(long, value_name = "VALUE", requires = "kind", conflicts_with = "job")]
-    json: Option<String>,
+    /// What makes it unique, as `enqueue --unique` takes it: of a type that lists fields, the array of
+    /// their values.
+    #[arg(long, value_name = "JSON", requires = "kind", conflicts_with = "job")]
+    fields: Option<String>,
     /// The whole job, if this program knows its kind.
     #[arg(long, value_name = "JSON", requires = "kind", conflicts_with = "key")]
     job: Option<String>,
-    /// Answer by one JSON object, for programs.
+    /// Only this queue, and the keys that count among all; by default every queue.
+    #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
+    queue: Option<QueueName>,
+    /// One JSON object, for programs.
     #[arg(long)]
-    as_json: bool,
+    json: bool,
 }
 
 pub(super) async fn run(
@@ -39,12 +40,16 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let key = args.key(registry)?;
     let store = address.connect().await?;
-    let holders = holders(&store, &args.queue, key).await?;
-    if args.as_json {
+    let holders = holders(&store, args.queue.as_ref(), key).await?;
+    if args.json {
         let holders: Vec<Value> = holders.iter().map(as_json).collect();
         output::json(&json!({ "key": key.to_string(), "holders": holders }))?;
     } else if holders.is_empty() {
-        output::line(&format!("nobody holds unique key {key} in queue {}", args.queue))?;
+        let place = match &args.queue {
+            Some(queue) => format!("in queue {queue}"),
+            None => "in any queue".to_owned(),
+        };
+        output::line(&format!("nobody holds unique key {key} {place}"))?;
     } else {
         for (job, state) in holders {
             output::line(&format!("{job}  {}", sentence(state)))?;
@@ -55,12 +60,12 @@ pub(super) async fn run(
 
 impl Args {
     fn key(&self, registry: &Registry) -> Result<UniqueKey, Failure> {
-        match (self.key, &self.kind, &self.json, &self.job) {
+        match (self.key, &self.kind, &self.fields, &self.job) {
             (Some(key), ..) => Ok(key),
-            (None, Some(kind), Some(value), None) => key_of_value(kind, value),
+            (None, Some(kind), Some(fields), None) => key_of_value(kind, fields),
             (None, Some(kind), None, Some(job)) => key_of_job(kind, job, registry),
             _ => Err(Failure::Usage(
-                "give the key, or --kind and with it --json or --job".to_owned(),
+                "give the key, or --kind and with it --fields or --job".to_owned(),
             )),
         }
     }
@@ -68,15 +73,12 @@ impl Args {
 
 /// The key of jobs of a kind for which this value is equal.
 pub(super) fn key_of_value(kind: &Kind, json: &str) -> Result<UniqueKey, Failure> {
-    let value: Value = serde_json::from_str(json).map_err(|fault| {
-        Failure::Usage(format!("what makes a job unique is not valid JSON: {fault}"))
-    })?;
-    Ok(UniqueKey::new(kind.as_str(), &value)?)
+    Ok(UniqueKey::from_json(kind.as_str(), json)?)
 }
 
 fn key_of_job(kind: &Kind, json: &str, registry: &Registry) -> Result<UniqueKey, Failure> {
     let unknown = || {
-        let hint = "give what makes it unique by --json";
+        let hint = "give what makes it unique by --fields";
         Failure::Usage(format!("this program does not know kind {kind}: {hint}"))
     };
     let payload = Payload::from_json(json)?;
@@ -91,16 +93,26 @@ fn key_of_job(kind: &Kind, json: &str, registry: &Registry) -> Result<UniqueKey,
     Ok(unique.key)
 }
 
-/// Those who hold a key, each with its state if its queue still knows it.
+/// Those who hold a key in one queue or in any, each with its state if its queue still knows it.
 async fn holders(
     store: &Store,
-    queue: &QueueName,
+    only: Option<&QueueName>,
     key: UniqueKey,
 ) -> Result<Vec<(JobRef, Option<JobState>)>, Failure> {
-    let mut holders = Vec::new();
-    for job in store.inspect.unique(queue, key).await? {
-        let state = store.inspect.job(&job.queue, job.id).await?.map(|view| view.state);
-        holders.push((job, state));
+    let queues = match only {
+        Some(queue) => vec![queue.clone()],
+        None => store.inspect.queues().await?.into_iter().map(|stats| stats.queue).collect(),
+    };
+    let mut holders: Vec<(JobRef, Option<JobState>)> = Vec::new();
+    for queue in queues {
+        for job in store.inspect.unique(&queue, key).await? {
+            // Who holds it among all queues is told of each.
+            if holders.iter().any(|(known, _)| *known == job) {
+                continue;
+            }
+            let state = store.inspect.job(&job.queue, job.id).await?.map(|view| view.state);
+            holders.push((job, state));
+        }
     }
     Ok(holders)
 }
@@ -139,6 +151,21 @@ mod tests {
 
     async fn sync(_: Sync) {}
 
+    #[derive(Serialize, Deserialize)]
+    struct Point {
+        x: i64,
+        y: Option<f32>,
+    }
+
+    #[derive(Serialize, Deserialize, Job)]
+    #[job(kind = "push", unique(at), unique_scope = "everywhere")]
+    struct Push {
+        at: Point,
+        tags: Vec<String>,
+    }
+
+    async fn push(_: Push) {}
+
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
@@ -146,8 +173,8 @@ mod tests {
     }
 
     fn key(line: &[&str]) -> Result<UniqueKey, Failure> {
-        let line = [&["unique", "crm"], line].concat();
-        let registry = Registry::new().handle(sync);
+        let line = [&["unique"], line].concat();
+        let registry = Registry::new().handle(sync).handle(push);
         Line::try_parse_from(line).unwrap().args.key(&registry)
     }
 
@@ -157,24 +184,49 @@ mod tests {
         let job = Sync { store: 7, record: 4711, urgent: true };
         let id = store.enqueue(job).await.unwrap().id();
 
-        let by_value = key(&["--kind", "sync", "--json", "[7, 4711]"]).unwrap();
+        let by_fields = key(&["--kind", "sync", "--fields", "[7, 4711]"]).unwrap();
         let by_job =
             key(&["--kind", "sync", "--job", r#"{"store":7,"record":4711,"urgent":false}"#]);
-        assert_eq!(by_value, by_job.unwrap());
-        assert_eq!(by_value, key(&[&by_value.to_string()]).unwrap());
+        assert_eq!(by_fields, by_job.unwrap());
+        assert_eq!(by_fields, key(&[&by_fields.to_string()]).unwrap());
 
         let crm = QueueName::new("crm").unwrap();
-        let found = holders(&Store::of(store.clone()), &crm, by_value).await.unwrap();
-        assert_eq!(found, [(JobRef::new(crm.clone(), id), Some(JobState::Ready))]);
-        let other = key(&["--kind", "sync", "--json", "[7, 4712]"]).unwrap();
-        assert!(holders(&Store::of(store), &crm, other).await.unwrap().is_empty());
+        let expected = [(JobRef::new(crm.clone(), id), Some(JobState::Ready))];
+        let store = Store::of(store);
+        assert_eq!(holders(&store, Some(&crm), by_fields).await.unwrap(), expected);
+        assert_eq!(holders(&store, None, by_fields).await.unwrap(), expected);
+        let other = key(&["--kind", "sync", "--fields", "[7, 4712]"]).unwrap();
+        assert!(holders(&store, None, other).await.unwrap().is_empty());
+        let mail = QueueName::new("mail").unwrap();
+        assert!(holders(&store, Some(&mail), by_fields).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_holds_a_key_among_all_queues_is_found_once_wherever_it_is() {
+        let memory = MemoryBackend::new();
+        for queue in ["crm", "mail", "import"] {
+            let job = Push { at: Point { x: 1, y: Some(0.5) }, tags: vec![] };
+            memory.enqueue(job).on(queue).await.unwrap();
+        }
+        let store = Store::of(memory);
+
+        let point = r#"[{"y": 0.5, "x": 1}]"#;
+        let by_fields = key(&["--kind", "push", "--fields", point]).unwrap();
+        let job = r#"{"tags": ["a"], "at": {"y": 0.5, "x": 1}}"#;
+        assert_eq!(key(&["--kind", "push", "--job", job]).unwrap(), by_fields);
+        for only in [None, Some("crm"), Some("mail"), Some("unheard-of")] {
+            let only = only.map(|name| QueueName::new(name).unwrap());
+            let found = holders(&store, only.as_ref(), by_fields).await.unwrap();
+            assert_eq!(found.len(), 1, "{only:?}");
+            assert_eq!(found[0].0.queue.as_str(), "crm");
+        }
     }
 
     #[test]
     fn what_gives_no_key_is_a_wrong_command() {
         for (line, why) in [
             (&["--kind", "sync"] as &[&str], "give the key, or --kind"),
-            (&["--kind", "sync", "--json", "[7"], "what makes a job unique is not valid JSON"),
+            (&["--kind", "sync", "--fields", "[7"], "what makes a job unique is not valid JSON"),
             (&["--kind", "mail", "--job", "{}"], "this program does not know kind mail"),
             (&["--kind", "sync", "--job", "{}"], "the payload does not fit Sync: missing field"),
         ] {

@@ -1,8 +1,9 @@
 //! How queues, sizes and durations are written on the command line.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use jobq_core::{Breaker, JobId, OnParentFailure, QueueName, UniqueKey, UniqueMode};
+use jobq_core::{Breaker, Error, JobId, OnParentFailure, QueueName, UniqueKey, UniqueMode};
 
 use super::nearest;
 
@@ -61,8 +62,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|fault| format!("{text:?} is not a duration such as 90s or 2h: {fault}"))
+    jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
 }
 
 /// Failures in a row, and the rest after them: `5/30s`.
@@ -73,13 +73,13 @@ pub(super) fn breaker(text: &str) -> Result<Breaker, String> {
     };
     let (failures, rest) = text.split_once('/').ok_or_else(wrong)?;
     let failures = failures.trim().parse().map_err(|_| wrong())?;
-    let rest = humantime::parse_duration(rest.trim()).map_err(|_| wrong())?;
+    let rest = duration(rest.trim()).map_err(|_| wrong())?;
     Ok(Breaker::new(failures, rest))
 }
 
 pub(super) fn unique_key(text: &str) -> Result<UniqueKey, String> {
     text.parse().map_err(|_| {
-        let hint = "to have it computed say --kind and --json";
+        let hint = "to have it computed say --kind and --fields";
         format!("{text:?} is not a unique key of 32 hexadecimal digits: {hint}")
     })
 }
@@ -117,6 +117,26 @@ pub(super) fn unique_mode(text: &str) -> Result<UniqueMode, String> {
     })
 }
 
+/// A job or a batch as people name it: by its id, or together with its queue, as it is shown:
+/// `crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named<Id> {
+    pub(super) queue: Option<QueueName>,
+    pub(super) id: Id,
+}
+
+impl<Id: FromStr<Err = Error>> FromStr for Named<Id> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (queue, id) = match text.split_once('/') {
+            Some((queue, id)) => (Some(queue.parse()?), id),
+            None => (None, text),
+        };
+        Ok(Self { queue, id: id.parse()? })
+    }
+}
+
 const POLICIES: [&str; 3] = ["fail", "skip", "continue"];
 
 pub(super) fn on_parent_failure(text: &str) -> Result<OnParentFailure, String> {
@@ -129,20 +149,19 @@ pub(super) fn on_parent_failure(text: &str) -> Result<OnParentFailure, String> {
 }
 
 /// What a job comes after: a time, or the end of another job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Delay(Duration),
-    Job(JobId),
+    Job(Named<JobId>),
 }
 
 pub(super) fn after(text: &str) -> Result<After, String> {
-    if let Ok(id) = text.parse() {
-        return Ok(After::Job(id));
+    if let Ok(job) = text.parse() {
+        return Ok(After::Job(job));
     }
-    let delay = humantime::parse_duration(text).map(After::Delay);
-    delay.map_err(|_| {
-        format!("{text:?} is neither a duration, such as 90s or 2h, nor the id of a job")
-    })
+    let neither =
+        || format!("{text:?} is neither a duration, such as 90s or 1h30m, nor the id of a job");
+    duration(text).map(After::Delay).map_err(|_| neither())
 }
 
 #[cfg(test)]
@@ -201,7 +220,9 @@ mod tests {
     fn a_job_comes_after_a_time_or_another_job() {
         let id = JobId::from_key("x");
         assert_eq!(after("90s"), Ok(After::Delay(Duration::from_secs(90))));
-        assert_eq!(after(&id.to_string()), Ok(After::Job(id)));
+        assert_eq!(after(&id.to_string()), Ok(After::Job(Named { queue: None, id })));
+        let queue = Some(QueueName::new("crm").unwrap());
+        assert_eq!(after(&format!("crm/{id}")), Ok(After::Job(Named { queue, id })));
         assert!(after("soon").unwrap_err().contains("neither a duration"));
     }
 

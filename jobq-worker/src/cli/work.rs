@@ -87,6 +87,9 @@ pub(super) async fn run(
     }
     let store = address.connect().await?;
     let limits = limits::with_stale(&store, config).await?;
+    for doubt in limits::doubts(&store, &limits).await? {
+        tracing::warn!(target: "jobq", "{doubt}");
+    }
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);

@@ -41,15 +41,15 @@ async fn lanes_are_shown_paused_and_resumed() {
 
     assert!(
         said(&stage, "pause crm --lane 7")
-            .contains("lane 7 of queue crm is paused: 0 running, 1 waiting")
+            .contains("lane 7 of queue crm is paused: 0 running, 1 ready")
     );
     let lanes = json(&stage, "lanes crm --json");
     assert_eq!((&lanes[0]["lane"], &lanes[0]["paused"]), (&"7".into(), &true.into()));
     assert_eq!((&lanes[1]["lane"], &lanes[1]["paused"]), (&"8".into(), &false.into()));
     let table = said(&stage, "lanes crm --limit 1");
-    assert!(table.contains("paused") && table.contains("--offset 1"), "{table}");
+    assert!(table.contains("paused") && table.contains("--after 7"), "{table}");
 
-    assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 waiting"));
+    assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 ready"));
     assert_eq!(json(&stage, "lanes crm --json")[0]["paused"], false);
     assert!(said(&stage, "lanes mail").contains("no lanes in queue mail"));
 }
@@ -96,12 +96,12 @@ async fn unique_keys_are_held_and_shown() {
     let newest = said(&stage, "enqueue sync --queue crm --unique 9 --unique-mode debounce(1h)");
     assert!(newest.contains(&format!("takes the place of {}", id(&newer))), "{newest}");
 
-    let shown = json(&stage, "unique crm --kind sync --json [7,12] --as-json");
+    let shown = json(&stage, "unique --kind sync --fields [7,12] --json");
     assert_eq!(shown["holders"][0]["id"], first.to_string());
     assert_eq!(shown["holders"][0]["state"], "ready");
-    let by_key = said(&stage, &format!("unique crm {}", shown["key"].as_str().unwrap()));
-    assert!(by_key.contains(&format!("{first} of queue crm  holds it, and is ready")), "{by_key}");
-    assert!(said(&stage, "unique crm --kind sync --json 8").contains("nobody holds"));
+    let by_key = said(&stage, &format!("unique {}", shown["key"].as_str().unwrap()));
+    assert!(by_key.contains(&format!("crm/{first}  holds it, and is ready")), "{by_key}");
+    assert!(said(&stage, "unique --kind sync --fields 8").contains("nobody holds"));
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn batches_are_shown_closed_retried_and_called_off() {
     let other = BatchId::from_key("other");
     stage.backend.batch("other").id(other).on("import").open().await.unwrap();
     let waiting = stage.enqueue("true", &["--queue", "import", "--batch", &other.to_string()]);
-    assert!(said(&stage, &format!("batch {other} cancel")).contains("is called off"));
+    assert!(said(&stage, &format!("batch {other} call-off")).contains("is called off"));
     assert_eq!(work().0, Some(0));
     assert_eq!(json(&stage, &format!("batch {other} --json"))["cancelled"], 1);
     assert!(complaint(&stage, 1, &format!("explain {waiting}")).contains("nothing is known"));

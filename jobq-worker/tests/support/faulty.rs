@@ -230,8 +230,8 @@ impl Backend for Faulty {
         self.inner.close_batch(batch).await
     }
 
-    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
-        self.inner.batch(batch).await
+    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        self.inner.batch_view(batch).await
     }
 
     async fn watch(

@@ -47,7 +47,7 @@ pub(crate) async fn cancel(
 /// Sees to the message, and spares the workers the chunks that are left, which would change nothing.
 async fn call_off(api: &Api, job: &BulkJob) -> jobq_core::Result<()> {
     FinishJob::enqueue(&api.queue.backend, &job.id).await?;
-    api.queue.inspect.cancel_batch(&batch_of(&job.id)?).await?;
+    api.queue.inspect.call_off_batch(&batch_of(&job.id)?).await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use jobq_core::{
 use super::super::config::Config;
 use super::super::connect::Store;
 use super::super::exit::Failure;
+use super::super::nearest;
 use super::super::output;
 use super::super::units::{self, queue_name};
 use super::{MOST_LANES, text};
@@ -145,6 +146,9 @@ impl ClearArgs {
 /// Sets what is given, and leaves what else an operator has set there.
 pub(super) async fn set(store: &Store, args: &SetArgs, change: &Limits) -> Result<(), Failure> {
     let scope = args.scope.scope()?;
+    if let Some(name) = &change.shared {
+        check_shared(store, name).await?;
+    }
     let before = already_set(store, &scope, LimitSource::Operator).await?;
     let limits = change.or(&before);
     store.backend.set_limits(&scope, LimitSource::Operator, &limits).await?;
@@ -175,11 +179,71 @@ pub(super) async fn apply(store: &Store, config: &Config) -> Result<(), Failure>
         let hint = "jobq.toml is not there, or names no queue: see --config";
         return Err(Failure::Usage(format!("no limits to set: {hint}")));
     }
+    for doubt in doubts(store, &limits).await? {
+        output::complain(&doubt);
+    }
     for (scope, limits) in limits {
         store.backend.set_limits(&scope, LimitSource::Code, &limits).await?;
         output::line(&format!("{scope}: {}", text(&limits)))?;
     }
     Ok(())
+}
+
+/// Refuses to let a queue take part in a limit that nobody has set: more likely its name is misspelt.
+async fn check_shared(store: &Store, name: &LimitName) -> Result<(), Failure> {
+    let known = shared_names(store).await?;
+    if known.contains(name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.iter().map(LimitName::as_str).collect();
+    let hint = match names.as_slice() {
+        [] => "there is none".to_owned(),
+        names => nearest::hint(name.as_str(), names),
+    };
+    Err(Failure::failed(format!(
+        "no shared limit {name} is set: {hint}; to set it say `jobq limits set --shared-limit {name}` first"
+    )))
+}
+
+/// The names of the shared limits that are set.
+async fn shared_names(store: &Store) -> Result<Vec<LimitName>, Failure> {
+    let settings = store.inspect.shared_limits().await?.into_iter();
+    let mut names: Vec<LimitName> = settings
+        .filter_map(|setting| match setting.scope {
+            LimitScope::Shared(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    names.dedup();
+    Ok(names)
+}
+
+/// What is wrong with limits about to be set that cannot be told from one of them: that a queue is to take
+/// part in a limit that neither they nor anybody else sets.
+pub(in crate::cli) async fn doubts(
+    store: &Store,
+    limits: &[(LimitScope, Limits)],
+) -> Result<Vec<String>, Failure> {
+    let parts: Vec<_> = limits
+        .iter()
+        .filter_map(|(scope, limits)| Some((scope, limits.shared.as_ref()?)))
+        .filter(|(_, name)| {
+            let is_it = |scope: &LimitScope| matches!(scope, LimitScope::Shared(it) if it == *name);
+            !limits.iter().any(|(scope, limits)| is_it(scope) && !limits.is_empty())
+        })
+        .collect();
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = shared_names(store).await?;
+    let unknown = parts.into_iter().filter(|(_, name)| !known.contains(name));
+    Ok(unknown
+        .map(|(scope, name)| {
+            format!(
+                "{scope} takes part in shared limit {name}, which nobody has set: it limits nothing"
+            )
+        })
+        .collect())
 }
 
 /// The limits that the configuration says, and none for the lanes that an earlier version of it had
@@ -302,6 +366,47 @@ mod tests {
             assert!(told.starts_with(why), "{line}: {told}");
         }
         assert!(all(&store).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_queue_takes_part_only_in_limits_that_are_set() {
+        let store = Store::of(MemoryBackend::new());
+        let Err(Failure::Failed(told)) = run(&store, "set crm --shared crm-api").await else {
+            panic!("it is not set")
+        };
+        assert!(
+            told.starts_with("no shared limit crm-api is set: there is none; to set it"),
+            "{told}"
+        );
+        run(&store, "set --shared-limit crm-api --rate 1000/h").await.unwrap();
+        let Err(Failure::Failed(told)) = run(&store, "set crm --shared crm-apo").await else {
+            panic!("it is not set")
+        };
+        assert!(told.contains("did you mean \"crm-api\"?"), "{told}");
+        run(&store, "set crm --shared crm-api").await.unwrap();
+        assert_eq!(all(&store).await, ["Operator queue crm: shared crm-api"]);
+    }
+
+    #[tokio::test]
+    async fn a_configured_part_in_a_limit_that_nobody_sets_is_doubtful() {
+        let store = Store::of(MemoryBackend::new());
+        let queue = LimitScope::Queue(QueueName::new("crm").unwrap());
+        let shared = LimitScope::Shared(LimitName::new("crm-api").unwrap());
+        let part = (queue, Limits::new().shared(LimitName::new("crm-api").unwrap()));
+        let limit = (shared.clone(), Limits::new().concurrency(1));
+        let emptied = (shared, Limits::new());
+
+        for limits in [vec![part.clone()], vec![part.clone(), emptied]] {
+            assert_eq!(
+                doubts(&store, &limits).await.unwrap(),
+                [
+                    "queue crm takes part in shared limit crm-api, which nobody has set: it limits nothing"
+                ]
+            );
+        }
+        assert!(doubts(&store, &[part.clone(), limit]).await.unwrap().is_empty());
+        run(&store, "set --shared-limit crm-api --rate 1000/h").await.unwrap();
+        assert!(doubts(&store, &[part]).await.unwrap().is_empty());
     }
 
     #[tokio::test]

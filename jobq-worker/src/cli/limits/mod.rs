@@ -3,7 +3,7 @@
 mod change;
 mod show;
 
-use jobq_core::{Breaker, LaneKey, LimitName, Limits, QueueName};
+use jobq_core::{Breaker, LaneKey, LimitName, Limits, QueueName, duration};
 use serde_json::{Value, json};
 
 use super::config::Config;
@@ -11,7 +11,7 @@ use super::connect::Address;
 use super::exit::Failure;
 use super::units::queue_name;
 
-pub(super) use self::change::with_stale;
+pub(super) use self::change::{doubts, with_stale};
 
 /// How many overrides of single lanes are looked at.
 const MOST_LANES: usize = 100_000;
@@ -73,9 +73,7 @@ pub(super) fn each(limits: &Limits) -> Vec<(&'static str, String)> {
 }
 
 fn breaker(breaker: Breaker) -> String {
-    // As it is written, in one word.
-    let rest = humantime::format_duration(breaker.rest).to_string().replace(' ', "");
-    format!("{}/{rest}", breaker.failures)
+    format!("{}/{}", breaker.failures, duration::text(breaker.rest))
 }
 
 /// All limits in one line.

@@ -1,6 +1,6 @@
 //! The limits that are set, and which of them count.
 
-use jobq_core::{LaneKey, LimitScope, LimitSetting, LimitSource, QueueName};
+use jobq_core::{LaneKey, LimitName, LimitScope, LimitSetting, LimitSource, QueueName};
 use serde_json::{Value, json};
 
 use super::super::connect::Store;
@@ -71,6 +71,8 @@ struct Row<'a> {
     source: LimitSource,
     /// Whether no other setting wins over it.
     counts: bool,
+    /// Whether it is a part in a shared limit that nobody has set.
+    is_void: bool,
 }
 
 const COLUMNS: [Column; 5] = [
@@ -91,6 +93,7 @@ fn rows(settings: &[LimitSetting], of_one_lane: bool) -> Vec<Row<'_>> {
                 value,
                 source: setting.source,
                 counts: true,
+                is_void: is_void(setting, limit, settings),
             })
         })
         .collect();
@@ -99,6 +102,14 @@ fn rows(settings: &[LimitSetting], of_one_lane: bool) -> Vec<Row<'_>> {
         rows[i].counts = !rows.iter().any(wins);
     }
     rows
+}
+
+/// Whether a limit is a part in a shared one that none of the settings is for.
+fn is_void(setting: &LimitSetting, limit: &str, settings: &[LimitSetting]) -> bool {
+    let is_set = |name: &LimitName| {
+        settings.iter().any(|set| matches!(&set.scope, LimitScope::Shared(it) if it == name))
+    };
+    limit == "shared" && !setting.limits.shared.as_ref().is_some_and(is_set)
 }
 
 impl Row<'_> {
@@ -119,7 +130,12 @@ impl Row<'_> {
             self.limit.to_owned(),
             self.value.clone(),
             word(self.source).to_owned(),
-            if self.counts { "" } else { "overridden" }.to_owned(),
+            match (self.counts, self.is_void) {
+                (false, _) => "overridden",
+                (true, true) => "limits nothing: nobody has set that limit",
+                (true, false) => "",
+            }
+            .to_owned(),
         ]
     }
 
@@ -135,11 +151,11 @@ impl Row<'_> {
             "queue": queue.map(QueueName::as_str),
             "each_lane": matches!(self.scope, LimitScope::Lanes(_)),
             "lane": lane.map(LaneKey::as_str),
-            "shared_limit": shared.map(jobq_core::LimitName::as_str),
+            "shared_limit": shared.map(LimitName::as_str),
             "limit": self.limit,
             "value": self.value,
             "set_by": word(self.source),
-            "counts": self.counts,
+            "counts": self.counts && !self.is_void,
         })
     }
 }
@@ -203,6 +219,18 @@ mod tests {
                 "lane 7 of queue crm rate 200/min code",
             ]
         );
+    }
+
+    #[test]
+    fn a_part_in_a_limit_that_nobody_has_set_is_said_to_limit_nothing() {
+        let (code, name) = (LimitSource::Code, LimitName::new("api").unwrap());
+        let queue = LimitScope::Queue(QueueName::new("crm").unwrap());
+        let part = LimitSetting::new(queue, code, Limits::new().shared(name.clone()));
+        let told = |settings: &[LimitSetting]| rows(settings, false)[0].cells()[4].clone();
+        assert_eq!(told(&[part.clone()]), "limits nothing: nobody has set that limit");
+
+        let limit = LimitSetting::new(LimitScope::Shared(name), code, Limits::new().concurrency(1));
+        assert_eq!(told(&[part, limit]), "");
     }
 
     #[test]
