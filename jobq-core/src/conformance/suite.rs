@@ -530,6 +530,7 @@ macro_rules! __conformance_suite {
                 a_scheduled_job_ends_at_once
                 a_retried_job_ends_at_once
                 a_cancelled_job_is_kept_with_a_retention
+                a_cancelled_job_that_comes_back_is_leased
                 a_leased_job_is_asked_to_end
                 a_request_may_be_repeated
                 a_retry_after_a_request_cancels
