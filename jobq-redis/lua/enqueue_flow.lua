@@ -218,7 +218,9 @@ for n, what in ipairs(plans) do
   local id, record = ARGV[i], ARGV[i + 1]
   if what.other then
     answers[n] = "d" .. what.other .. (what.queue or "")
-    if what.other == id then
+    if what.other == id and families[n].children[1] then
+      -- If it has ended they may be ready now: behind the jobs before it.
+      write_coming()
       adopt(id, families[n].children, now)
     end
   else

@@ -110,6 +110,23 @@ pub async fn a_repeated_enqueue_of_an_ended_parent_tells_children(t: &Scene) {
     assert_eq!(t.parents(child.record.id).await[0].result, Some(vec![1]));
 }
 
+/// A child that is ready by it comes after the jobs that stand before its parent in the call.
+pub async fn a_child_that_is_told_comes_in_its_turn(t: &Scene) {
+    let (mut parent, child) = to_come(t);
+    parent.record.retention = Some(SECOND * 60);
+    let mut alone = parent.clone();
+    alone.children.clear();
+    t.add(&alone).await;
+    let lease = t.lease_one().await;
+    t.ack(&lease).await;
+    t.add(&child).await;
+    let (before, after) = (t.job(), t.job());
+    t.add_all(&[before.clone(), parent, after.clone()]).await;
+
+    let expected = [before.record.id, child.record.id, after.record.id];
+    assert_eq!(t.lease_ids(9).await, expected);
+}
+
 /// A parent to come and its child, not yet enqueued.
 fn to_come(t: &Scene) -> (NewJob, NewJob) {
     let (mut parent, mut child) = (t.job(), t.job());

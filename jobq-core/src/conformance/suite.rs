@@ -400,6 +400,7 @@ macro_rules! __conformance_suite {
                 a_child_is_waited_for_a_day
                 a_repeated_enqueue_adds_children
                 a_repeated_enqueue_of_an_ended_parent_tells_children
+                a_child_that_is_told_comes_in_its_turn
             }
             parents_elsewhere {
                 a_child_is_told_in_its_own_queue
