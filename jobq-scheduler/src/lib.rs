@@ -73,18 +73,33 @@
 
 mod calendar;
 mod cron;
+mod definition;
 mod describe;
+mod entry;
+mod firing;
 mod interval;
+#[cfg(test)]
+mod kills;
 mod nearest;
+mod owed;
+mod policy;
 #[cfg(feature = "cron")]
 mod quartz;
+mod runner;
 mod schedule;
+mod scheduler;
+mod sync;
+mod timetable;
 mod timing;
 mod units;
 mod wall;
 mod zone;
 
 pub use calendar::Weekday;
+pub use definition::Source;
+pub use policy::{CatchUp, Overlap};
 pub use schedule::Schedule;
+pub use scheduler::{Scheduler, Summary};
+pub use timetable::{RunNow, ScheduleView, Timetable};
 pub use timing::{Ticks, Timing};
 pub use units::TimeUnits;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jobq_core::{Error, ErrorKind, Job, JobId, JobRecord, Priority, QueueName, Result, Timestamp};
 
 use crate::calendar::{Weekday, time_of_day};
+use crate::definition::{Plan, Rhythm, StoredJob};
+use crate::policy::{CatchUp, Overlap};
 use crate::timing::Timing;
 use crate::zone::Zone;
 
@@ -37,14 +39,10 @@ pub struct Schedule {
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     jitter: Duration,
+    catch_up: CatchUp,
+    overlap: Overlap,
     job: Option<JobRecord>,
     faults: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-enum Rhythm {
-    Cron(String),
-    Every(Duration),
 }
 
 impl Schedule {
@@ -130,6 +128,8 @@ impl Schedule {
             starts_at: None,
             ends_at: None,
             jitter: Duration::ZERO,
+            catch_up: CatchUp::default(),
+            overlap: Overlap::default(),
             job: None,
             faults: Vec::new(),
         }
@@ -196,7 +196,24 @@ impl Schedule {
         self
     }
 
-    /// The job that is enqueued at each tick.
+    /// Which missed ticks are made up for: the newest by default.
+    pub const fn catch_up(mut self, catch_up: CatchUp) -> Self {
+        self.catch_up = catch_up;
+        self
+    }
+
+    /// What a tick does while a job of the schedule is still live: by default it is enqueued all the same.
+    pub const fn overlap(mut self, overlap: Overlap) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Leaves out ticks while a job of the schedule is still live: [`Overlap::Skip`].
+    pub const fn without_overlapping(self) -> Self {
+        self.overlap(Overlap::Skip)
+    }
+
+    /// The job that is enqueued at each tick. Its metadata says `schedule` and `tick`.
     pub fn job<J: Job>(self, job: J) -> Self {
         match JobRecord::of(JobId::from_bytes([0; 16]), &job) {
             Ok(record) => self.record(record),
@@ -244,6 +261,48 @@ impl Schedule {
     pub(crate) fn refused(mut self, fault: String) -> Self {
         self.faults.push(fault);
         self
+    }
+
+    /// What a group keeps of it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`, saying all that is wrong with it.
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        let timing = self.timing();
+        let Some(record) = &self.job else {
+            let mut message = "it has no job: say which with .job(…)".to_owned();
+            if let Err(fault) = timing {
+                message = format!("{fault}; {message}");
+            }
+            return Err(Error::invalid_input(message));
+        };
+        timing?;
+        record.check()?;
+        if record.batch.is_some() {
+            return Err(Error::invalid_input("its job cannot be counted by a batch"));
+        }
+        Plan::new(self, record)
+    }
+
+    pub(crate) fn plan_with(&self, job: StoredJob) -> Plan {
+        Plan::of(
+            self.rhythm.clone(),
+            self.timezone.clone(),
+            (self.starts_at, self.ends_at),
+            self.jitter,
+            (self.catch_up, self.overlap),
+            job,
+        )
+    }
+
+    /// When a plan ticks; without its job.
+    pub(crate) fn from_plan(plan: &Plan) -> Self {
+        let mut schedule = Self::of(plan.rhythm.clone());
+        schedule.timezone.clone_from(&plan.timezone);
+        (schedule.starts_at, schedule.ends_at) = (plan.starts_at, plan.ends_at);
+        schedule.jitter = plan.jitter;
+        schedule
     }
 
     /// When it ticks.
