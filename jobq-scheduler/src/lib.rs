@@ -20,6 +20,35 @@
 //! # Ok::<(), jobq_core::Error>(())
 //! ```
 //!
+//! A [`Scheduler`] enqueues the jobs of schedules when they are due. Any number of processes may run the
+//! same ones, with no leader among them: each tick is enqueued exactly once, in the step that remembers it, and
+//! what is remembered outlives the job.
+//!
+//! ```no_run
+//! # use jobq_core::{Job, MemoryBackend};
+//! # use jobq_scheduler::{CatchUp, Schedule, Scheduler, TimeUnits};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Serialize, Deserialize, Job)]
+//! # struct PruneFailed { hours: u32 }
+//! # #[derive(Serialize, Deserialize, Job)]
+//! # struct SyncAvailability;
+//! # async fn example(stop: impl Future<Output = ()>) -> jobq_core::Result<()> {
+//! # let backend = MemoryBackend::new();
+//! Scheduler::new(backend)
+//!     .group("shop")
+//!     .schedule("prune", Schedule::daily_at("02:00").job(PruneFailed { hours: 168 }))
+//!     .schedule("sync", Schedule::every(30.minutes()).without_overlapping().job(SyncAvailability))
+//!     .run_until(stop)
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Ticks that were missed are made up for as [`CatchUp`] says; what happens while a job of the schedule
+//! still runs says [`Overlap`]. A schedule that left the code leaves the store, and two versions that run side
+//! by side during a deployment agree on what is run. A [`Timetable`] shows the schedules of a group, and adds,
+//! changes, pauses and runs them. All of this, to the last case, is in `docs/scheduling.md`.
+//!
 //! # Cron expressions
 //!
 //! ```text

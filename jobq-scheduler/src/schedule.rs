@@ -278,7 +278,11 @@ impl Schedule {
             return Err(Error::invalid_input(message));
         };
         timing?;
-        record.check()?;
+        // With the longest of what each tick adds.
+        let mut longest = record.clone();
+        longest.metadata.insert("schedule", "x".repeat(201));
+        longest.metadata.insert("tick", Timestamp::EPOCH.to_string());
+        longest.check()?;
         if record.batch.is_some() {
             return Err(Error::invalid_input("its job cannot be counted by a batch"));
         }

@@ -155,3 +155,98 @@ fn newest(living: &[Declaration], name: &ScheduleName) -> Vec<Digest> {
     };
     declared.filter(|(its, _)| *its == stamp).map(|(_, digest)| digest).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use jobq_core::{JobId, JobRecord, Kind, Payload, QueueName};
+
+    use super::*;
+    use crate::schedule::Schedule;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn declared(stamp: u64, schedules: &[(&str, &str)]) -> Declared {
+        let plan = |cron: &str| {
+            let (queue, kind) = (QueueName::new("q").unwrap(), Kind::new("k").unwrap());
+            let payload = Payload::encode(&()).unwrap();
+            let record = JobRecord::new(JobId::from_bytes([0; 16]), queue, kind, payload);
+            Schedule::cron(cron).record(record).plan().unwrap()
+        };
+        let named =
+            schedules.iter().map(|(name, cron)| (ScheduleName::new(name).unwrap(), plan(cron)));
+        Declared { stamp, plans: named.collect() }
+    }
+
+    /// Lets one scheduler put right what it has to, while others live; says how many changes it made.
+    fn sync(entries: &mut Entries, mine: &Declared, living: &[&Declared], now: Timestamp) -> usize {
+        let words: Vec<_> = living.iter().map(|one| one.word()).collect();
+        let changes = reconcile(entries, &words, mine, now).changes;
+        for change in &changes {
+            match change {
+                Change::Put(name, bytes) => entries.entries.insert(name.clone(), bytes.clone()),
+                Change::Remove(name) => entries.entries.remove(name),
+            };
+        }
+        changes.len()
+    }
+
+    fn names(entries: &Entries) -> Vec<String> {
+        let present = definitions(entries).filter(|(_, _, it)| it.removed_at.is_none());
+        present.map(|(_, name, _)| name.to_string()).collect()
+    }
+
+    #[test]
+    fn nothing_is_removed_while_it_is_not_known_what_somebody_declares() {
+        let (old, new) =
+            (declared(1, &[("a", "@daily"), ("b", "@daily")]), declared(2, &[("a", "@daily")]));
+        let mut entries = Entries::default();
+        sync(&mut entries, &old, &[&old], NOW);
+        let starting = declared(1, &[("b", "@daily"), ("c", "@daily")]);
+
+        sync(&mut entries, &new, &[&new, &starting], NOW);
+        assert_eq!(names(&entries), ["a", "b"]);
+        sync(&mut entries, &new, &[&new], NOW);
+        assert_eq!(names(&entries), ["a"]);
+    }
+
+    #[test]
+    fn who_has_done_it_has_nothing_more_to_do() {
+        let (old, new) =
+            (declared(1, &[("a", "@daily"), ("b", "@daily")]), declared(2, &[("a", "@hourly")]));
+        let mut entries = Entries::default();
+        for living in [&[&old][..], &[&old, &new], &[&new], &[&new, &old], &[&old]] {
+            for mine in living {
+                sync(&mut entries, mine, living, NOW);
+            }
+            for mine in living {
+                assert_eq!(sync(&mut entries, mine, living, NOW), 0);
+            }
+        }
+        assert_eq!(names(&entries), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_was_removed_is_remembered_for_a_day() {
+        let (old, new) = (declared(1, &[("a", "@daily")]), declared(2, &[]));
+        let mut entries = Entries::default();
+        sync(&mut entries, &old, &[&old], NOW);
+        sync(&mut entries, &new, &[&new], NOW);
+        assert_eq!(definitions(&entries).count(), 1);
+        assert_eq!(sync(&mut entries, &new, &[&new], NOW + REMEMBERED), 0);
+
+        let later = NOW + REMEMBERED + Duration::from_millis(1);
+        let plans = reconcile(&entries, &[new.word()], &new, later);
+        assert_eq!((plans.changes.len(), plans.forgotten.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_entry_that_is_not_understood_is_left_alone() {
+        let mine = declared(1, &[("a", "@daily")]);
+        let mut entries = Entries::default();
+        entries.entries.insert("s:a".into(), b"from the future".to_vec());
+        sync(&mut entries, &mine, &[&mine], NOW);
+
+        assert_eq!(entries.entries["s:a"], b"from the future");
+        assert_eq!(sync(&mut entries, &mine, &[&mine], NOW), 0);
+    }
+}
