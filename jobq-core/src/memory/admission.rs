@@ -147,6 +147,12 @@ impl MemoryBackend {
 }
 
 impl super::queue_state::QueueState {
+    /// Adds a job that concerns no other queue.
+    pub(super) fn admit_here(&mut self, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
+        let answers = self.admit(std::slice::from_ref(job), &Announced::default(), now)?;
+        Ok(answers.first().copied().unwrap_or(Enqueued::Duplicate(job.record.id)))
+    }
+
     fn admit(
         &mut self,
         jobs: &[NewJob],
