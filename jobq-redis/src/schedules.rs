@@ -7,7 +7,7 @@ use jobq_core::schedules::{
     Attendance, Change, Claim, Claimed, Entries, Mark, MarkChange, ScheduleRef, Schedules,
     TickOutcome,
 };
-use jobq_core::{Enqueued, GroupName, JobId, QueueName, Result, Timestamp, WorkerId};
+use jobq_core::{Enqueued, GroupName, JobId, NewJob, QueueName, Result, Timestamp, WorkerId};
 use redis::{Cmd, Value};
 
 use crate::backend::{RedisBackend, Store};
@@ -206,7 +206,7 @@ fn claimed(claim: &Claim, answer: Value) -> Result<(Claimed, bool)> {
             let (what, notes) = (reply::bytes(next())?, reply::count(next())?);
             let claimed = match &claim.job {
                 None => Claimed::LeftOut,
-                Some(job) => Claimed::Enqueued(enqueued(job.record.id, &what)?),
+                Some(job) => Claimed::Enqueued(enqueued(job, &what)?),
             };
             return Ok((claimed, notes > 0));
         }
@@ -230,14 +230,15 @@ fn claimed(claim: &Claim, answer: Value) -> Result<(Claimed, bool)> {
 }
 
 /// What became of the job, as either script of an enqueue says.
-fn enqueued(id: JobId, what: &[u8]) -> Result<Enqueued> {
+fn enqueued(job: &NewJob, what: &[u8]) -> Result<Enqueued> {
+    let (id, queue) = (job.record.id, &job.record.queue);
     Ok(match (what.len(), what.split_first()) {
         (_, None) => Enqueued::Created(id),
-        (16, _) => Enqueued::Duplicate(reply::id_from(what)?),
+        (16, _) => Enqueued::Duplicate(reply::job_ref(what, queue)?),
         (_, Some((b'r', previous))) => {
             Enqueued::Replaced { id, previous: reply::id_from(previous)? }
         }
-        (_, Some((_, other))) => Enqueued::Duplicate(reply::id_from(other)?),
+        (_, Some((_, other))) => Enqueued::Duplicate(reply::job_ref(other, queue)?),
     })
 }
 

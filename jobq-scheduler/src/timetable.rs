@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jobq_core::schedules::{Change, Claimed, Mark, MarkChange, ScheduleRef, TickOutcome};
 use jobq_core::{
-    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, Kind, QueueName, Result,
-    ScheduleName, Schedules, Timestamp,
+    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, Kind, QueueName,
+    Result, ScheduleName, Schedules, Timestamp,
 };
 
 use crate::definition::{Definition, Source};
@@ -183,7 +183,7 @@ impl Timetable {
         let entry = Entry::new(self.reference(&name), definition)?;
         let firing = entry.firing(&self.store, revision, Timestamp::EPOCH);
         match firing.fire(None).await? {
-            Claimed::Enqueued(Enqueued::Duplicate(id)) => Ok(RunNow::Duplicate(id)),
+            Claimed::Enqueued(Enqueued::Duplicate(job)) => Ok(RunNow::Duplicate(job)),
             Claimed::Enqueued(enqueued) => Ok(RunNow::Enqueued(enqueued.id())),
             Claimed::LeftOut => Ok(RunNow::LeftOut),
             other => Err(Error::new(
@@ -324,13 +324,13 @@ pub struct ScheduleView {
 }
 
 /// What became of a schedule that was run by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunNow {
     /// This job was enqueued.
     Enqueued(JobId),
     /// Another job stands for it, by its unique key.
-    Duplicate(JobId),
+    Duplicate(JobRef),
     /// Nothing was enqueued: a job of the schedule is live, and they must not overlap.
     LeftOut,
 }

@@ -275,7 +275,7 @@ pub async fn a_duplicate_claims_its_tick(t: &Scene) {
     let mut claim = due(t, "prune");
     claim.job.as_mut().unwrap().record.unique = Some(unique);
 
-    assert_eq!(t.claim(&claim).await, Claimed::Enqueued(Enqueued::Duplicate(holder)));
+    assert_eq!(t.claim(&claim).await, Claimed::Enqueued(Enqueued::Duplicate(t.at(holder))));
     assert_eq!(t.mark("prune").await.unwrap().outcome, Some(TickOutcome::Duplicate));
     assert!(matches!(t.claim(&claim).await, Claimed::Taken { .. }));
 }

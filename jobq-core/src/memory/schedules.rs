@@ -68,12 +68,12 @@ impl QueueState {
             enqueued.is_created()
                 || claim.job.as_ref().map(|job| job.record.id) == Some(enqueued.id())
         };
-        jobs.extend(enqueued.filter(is_ours).map(Enqueued::id));
+        jobs.extend(enqueued.as_ref().filter(|enqueued| is_ours(enqueued)).map(Enqueued::id));
         let surplus = jobs.len().saturating_sub(MOST_LIVE);
         jobs.drain(..surplus);
-        let outcome = match enqueued {
+        let outcome = match &enqueued {
             None => TickOutcome::LeftOut,
-            Some(enqueued) if is_ours(&enqueued) => TickOutcome::Enqueued,
+            Some(enqueued) if is_ours(enqueued) => TickOutcome::Enqueued,
             Some(_) => TickOutcome::Duplicate,
         };
         self.marks.0.insert(

@@ -12,7 +12,7 @@ elseif type(answer) == "string" then
   return { "refused", answer }
 end
 local what = answer and answer[1] or ""
-local other = #what == 16 and what or string.sub(what, 1, 1) == "d" and string.sub(what, 2)
+local other = #what == 16 and what or string.sub(what, 1, 1) == "d" and string.sub(what, 2, 17)
 if job == "" then
   mark.outcome = "l"
 elseif other and other ~= job then
