@@ -227,7 +227,7 @@ mod tests {
         let queue = LimitScope::Queue(QueueName::new("crm").unwrap());
         let part = LimitSetting::new(queue, code, Limits::new().shared(name.clone()));
         let told = |settings: &[LimitSetting]| rows(settings, false)[0].cells()[4].clone();
-        assert_eq!(told(&[part.clone()]), "limits nothing: nobody has set that limit");
+        assert_eq!(told(std::slice::from_ref(&part)), "limits nothing: nobody has set that limit");
 
         let limit = LimitSetting::new(LimitScope::Shared(name), code, Limits::new().concurrency(1));
         assert_eq!(told(&[part, limit]), "");
