@@ -250,7 +250,7 @@ async fn a_job_accepted_while_the_queue_is_away_is_done_when_it_is_back() {
 #[tokio::test]
 async fn the_demonstration_runs_on_servers() {
     let (mariadb, redis) = (MariaDb::start().await, TestServer::start().unwrap());
-    let servers = ["--database", &mariadb.url(), "--queue", &redis.url(), "--json"];
+    let servers = ["--database", &mariadb.url(), "--queue", &redis.url(), "--overwrite", "--json"];
     let demo = [&["demo", "--leads", "5000", "--bad", "2"], &servers[..]].concat();
 
     for _ in 0..2 {

@@ -7,7 +7,7 @@ use jobq_core::ErrorKind;
 use super::open;
 use crate::api::Rules;
 use crate::app::App;
-use crate::cli::{ReceiveArgs, ServeArgs, WorkArgs};
+use crate::cli::{BESIDE_THE_API, ReceiveArgs, ServeArgs, WorkArgs};
 use crate::failure::Failure;
 use crate::patrol::{Patrol, Rounds};
 use crate::queue::{OpenQueue, is_memory};
@@ -21,7 +21,7 @@ const CONCURRENCY: usize = 2;
 
 pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     let mut signals = StopSignals::listen()?;
-    let by_default = if is_memory(&args.queue) { CONCURRENCY } else { 0 };
+    let by_default = if is_memory(&args.queue) { BESIDE_THE_API } else { 0 };
     let stuck_after = args.stuck.stuck_after;
     let service = Service::start(Setup {
         store: open(&args.database.url()).await?,

@@ -20,9 +20,8 @@ pub(crate) struct MysqlDriver {
 }
 
 impl MysqlDriver {
-    pub(crate) async fn open(url: &str, shown: &str) -> Result<Self, StoreError> {
-        let cannot =
-            |error| StoreError::because(format!("cannot open the database {shown}"), error);
+    pub(crate) async fn open(url: &str, place: &str) -> Result<Self, StoreError> {
+        let cannot = |error| StoreError::because(format!("cannot open the database{place}"), error);
         let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
         let pool = MySqlPoolOptions::new()
             .max_connections(CONNECTIONS)
