@@ -256,6 +256,29 @@ async fn a_job_without_workers_is_ended_when_its_time_is_over() {
 
     steps.lose_the_queue().await;
 
+/// Also when the retry was forgotten before the job it retries.
+#[tokio::test]
+async fn a_job_is_retried_once_for_good() {
+    let steps = Steps::with_leads(10).await;
+    let client = steps.caller(7).await.client;
+    let first = client.change(&[1, 999], "won").await.unwrap();
+    steps.work_off().await;
+    let retry = format!("{}/retry", first.text("check_status_url"));
+    let second = client.post_text(&retry, "").await.unwrap();
+    steps.work_off().await;
+    // It is kept for longer.
+    let failed =
+        format!("UPDATE crm_bulk_jobs SET state = 'failed' WHERE id = '{}'", first.text("job_id"));
+    execute(&steps.url, &failed).await;
+    steps.clock.advance(8 * DAY);
+    assert_eq!(steps.store().prune(7 * DAY, 30 * DAY).await.unwrap(), 1);
+
+    let third = client.post_text(&retry, "").await.unwrap();
+
+    assert_eq!((third.status, third.text("error")), (409, "already_retried"));
+    assert_eq!(third.text("job_id"), second.text("job_id"));
+}
+
     let ended = eventually("its end", async || {
         Some(steps.job(&accepted).await).filter(|job| job.state.has_ended())
     })

@@ -6,8 +6,8 @@ mod support;
 
 use bulk_leads::api_key::ApiKey;
 use bulk_leads::client::Client;
-use bulk_leads::db::{BulkState, Chunk, LeadChange, NewKey, Store};
-use bulk_leads::limits::LimitOverrides;
+use bulk_leads::db::{AtOnce, BulkState, Chunk, LeadChange, NewKey, Store};
+use bulk_leads::limits::{LimitOverrides, Limits};
 use bulk_leads::status::LeadStatus;
 use jobq_redis::TestServer;
 use serde_json::json;
@@ -90,16 +90,16 @@ async fn chunks_that_share_leads_do_not_fail(server: &MariaDb) {
         changes.spawn(async move {
             let change = LeadChange {
                 change_id: &format!("00000000-0000-0000-0000-{n:012}"),
-                user_id: 7,
+                user_id: n as i64,
                 target: if n % 2 == 0 { LeadStatus::Contacted } else { LeadStatus::Lost },
                 lead_ids: &lead_ids,
             };
-            store.change_leads(&change).await.map(|changed| changed.successes)
+            store.change_leads(&change, &Limits::default()).await
         });
     }
 
     for changed in changes.join_all().await {
-        changed.unwrap();
+        assert!(matches!(changed.unwrap(), AtOnce::Done(_)));
     }
     let torn = "SELECT COUNT(*) FROM crm_leads JOIN crm_lead_history ON lead_id = id
                 GROUP BY id, crm_leads.status HAVING MAX(to_status = crm_leads.status) = 0";

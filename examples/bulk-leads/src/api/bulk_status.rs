@@ -13,7 +13,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::view::AcceptedView;
 use super::{Api, status_path};
-use crate::db::{Accepted, LeadChange, NewBulkJob};
+use crate::db::{Accepted, AtOnce, LeadChange, NewBulkJob};
 use crate::jobs::SplitJob;
 use crate::lead_ids::LeadIds;
 use crate::status::LeadStatus;
@@ -37,7 +37,10 @@ pub(crate) async fn at_once(
         target: asking.target,
         lead_ids: asking.lead_ids.as_slice(),
     };
-    let changed = api.app.store.change_leads(&change).await?;
+    let changed = match api.app.store.change_leads(&change, &caller.limits()).await? {
+        AtOnce::Done(changed) => changed,
+        AtOnce::Limited(hit) => return Err(Fault::limited(hit)),
+    };
     Ok(Json(json!({
         "success": true,
         "total_leads": asking.lead_ids.count(),

@@ -101,7 +101,5 @@ pub(super) async fn job_of(api: &Api, caller: &Caller, job_id: &str) -> Result<B
 async fn view(api: &Api, job: BulkJob) -> Result<Json<JobView>, Fault> {
     let failed_leads =
         if job.failures == 0 { Vec::new() } else { api.app.store.failed_leads(&job.id).await? };
-    let retried_by =
-        if job.state.has_ended() { api.app.store.retry_of(&job.id).await? } else { None };
-    Ok(Json(JobView::of(job, failed_leads, retried_by)))
+    Ok(Json(JobView::of(job, failed_leads)))
 }

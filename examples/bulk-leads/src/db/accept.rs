@@ -64,10 +64,9 @@ impl Store {
         let mut transaction = self.driver.begin().await?;
         transaction.query(self.driver.dialect().lock_user, values![job.user_id]).await?;
         if let Some(retried) = job.retry_of {
-            let sql = "SELECT id FROM crm_bulk_jobs WHERE retry_of = ?";
+            let sql = "SELECT retried_by FROM crm_bulk_jobs WHERE id = ?";
             let found = transaction.query(sql, values![retried]).await?;
-            if let Some(row) = found.first() {
-                let id = row.string(0);
+            if let Some(id) = found.first().and_then(|row| row.text(0)).map(str::to_owned) {
                 transaction.roll_back().await?;
                 return Ok(Accepted::AlreadyRetried(id));
             }
@@ -109,10 +108,16 @@ impl Store {
         transaction.execute(sql, values![job.id, job.lead_ids.to_json()]).await?;
         transaction.commit().await?;
         Ok(Accepted::Yes)
+        if let Some(retried) = job.retry_of {
+            let sql = "UPDATE crm_bulk_jobs SET retried_by = ? WHERE id = ?";
+            transaction.execute(sql, values![job.id, retried]).await?;
+        }
     }
 }
 
-async fn usage(
+/// What a user has asked for so far. Jobs of today are all there, for they are not forgotten so soon; leads
+/// that were changed at once have left nothing but a sum.
+pub(super) async fn usage(
     transaction: &mut dyn Transaction,
     user_id: i64,
     today: u64,
@@ -123,13 +128,14 @@ async fn usage(
                today.jobs, today.leads,
                (SELECT MAX(created_at) FROM crm_bulk_jobs WHERE user_id = ?)
         FROM (SELECT COUNT(*) AS jobs, CAST(SUM(total_leads) AS SIGNED) AS leads
+               (SELECT leads FROM crm_bulk_days WHERE user_id = ? AND day = ?),
               FROM crm_bulk_jobs WHERE user_id = ? AND day = ?) AS today";
-    let values = values![user_id, user_id, user_id, today];
+    let values = values![user_id, user_id, today, user_id, user_id, today];
     let found = transaction.query(sql, values).await?;
     Ok(found.first().map_or_else(Usage::default, |row| Usage {
         pending_jobs: row.count(0),
         jobs_today: row.count(1),
-        leads_today: row.count(2),
-        last_job_at: row.uint(3).map(jobq_core::Timestamp::from_millis),
+        leads_today: row.count(2) + row.count(3),
+        last_job_at: row.uint(4).map(jobq_core::Timestamp::from_millis),
     }))
 }

@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS crm_bulk_jobs (
     successes        BIGINT NOT NULL DEFAULT 0,
     failures         BIGINT NOT NULL DEFAULT 0,
     retry_of         CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the job whose failed leads these are
+    retried_by       CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the job whose leads are the failed ones of this
     day              BIGINT NOT NULL,                          -- of created_at
     created_at       BIGINT NOT NULL,
     started_at       BIGINT NULL,
@@ -91,7 +92,7 @@ CREATE TABLE IF NOT EXISTS crm_bulk_chunks (
     PRIMARY KEY (job_id, chunk_no)
 ) ENGINE = InnoDB;
 
--- The sums over jobs that were pruned.
+-- The sums over jobs that were pruned, and over leads that were changed at once.
 CREATE TABLE IF NOT EXISTS crm_bulk_days (
     day         BIGINT NOT NULL,
     user_id     BIGINT NOT NULL,

@@ -166,8 +166,8 @@ static DIALECT: Dialect = Dialect {
         WHERE id IN (SELECT value FROM json_each(?1))",
     lock_jobs_to_prune: "
         SELECT id, user_id, day, total_leads, state, ended_at - created_at FROM crm_bulk_jobs
-        WHERE (state IN ('completed', 'cancelled') AND ended_at <= ?)
-           OR (state IN ('failed', 'timed_out') AND ended_at <= ?)
+        WHERE created_at <= ? AND ((state IN ('completed', 'cancelled') AND ended_at <= ?)
+                                   OR (state IN ('failed', 'timed_out') AND ended_at <= ?))
         LIMIT ?",
     add_to_day: "
         INSERT INTO crm_bulk_days
