@@ -9,12 +9,17 @@ use std::time::Duration;
 
 use bulk_leads::client::Answer;
 use bulk_leads::db::WebhookState;
+use bulk_leads::limits::LimitOverrides;
 use bulk_leads::receiver::{Received, Receiver, Reception};
+use bulk_leads::{OpenQueue, Rounds, Rules, Service, Setup};
 use jobq_core::JobState;
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
-use support::anywhere;
 use support::steps::{Caller, KeyOf, NO_PAUSE, Steps, ids};
+use support::tables::execute;
+use support::{anywhere, eventually};
 
 const SECRET: &str = "0123456789abcdef";
 
@@ -152,6 +157,88 @@ async fn a_receiver_that_is_away_is_given_up_after_eight_attempts() {
     }
 
     assert_eq!(steps.webhook_jobs(JobState::Dead).await.len(), 1);
+}
+
+/// What died was the note of the delivery: nobody has given the message up.
+#[tokio::test]
+async fn a_message_whose_job_has_died_is_made_up_for() {
+    let mut steps = Steps::with_leads(10).await;
+    let (_receiver, caller) = scene(&steps, &[]).await;
+    let fire = "CREATE TRIGGER fire BEFORE UPDATE OF webhook_attempts ON crm_bulk_jobs
+                BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    execute(&steps.url, fire).await;
+    let accepted = caller.client.change(&ids(1, 10), "won").await.unwrap();
+    for _ in 0..8 {
+        steps.work_off().await;
+        steps.clock.advance(Duration::from_secs(8 * 3_600));
+    }
+    assert_eq!(steps.webhook_jobs(JobState::Dead).await.len(), 1);
+    assert_eq!(webhook(&steps, &accepted).await.0, WebhookState::Pending);
+    execute(&steps.url, "DROP TRIGGER fire").await;
+
+    steps.restart().await;
+
+    eventually("the message", async || {
+        steps.work_off().await;
+        let (state, ..) = webhook(&steps, &accepted).await;
+        (state == WebhookState::Delivered).then_some(())
+    })
+    .await;
+}
+
+/// Takes connections, never says a word, and tells of each.
+async fn silent_receiver() -> (String, mpsc::UnboundedReceiver<TcpStream>) {
+    let listener = TcpListener::bind(anywhere()).await.unwrap();
+    let url = format!("http://{}/webhook", listener.local_addr().unwrap());
+    let (sender, connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            if sender.send(connection).is_err() {
+                return;
+            }
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_holds_up_nobody_else() {
+    let steps = Steps::with_leads(60).await;
+    let service = Service::start(Setup {
+        store: steps.store().clone(),
+        queue: OpenQueue::of(steps.queue.clone()),
+        listen: anywhere(),
+        concurrency: 1,
+        rules: Rules::default(),
+        rounds: Rounds::default(),
+    })
+    .await
+    .unwrap();
+    let (url, mut connections) = silent_receiver().await;
+    let limits = LimitOverrides { max_pending_jobs: Some(100), ..NO_PAUSE };
+    let of = KeyOf { webhook: Some((&url, SECRET)), limits, ..KeyOf::default() };
+    let slow = steps.caller_with(66, of).await.client;
+    // More messages than are sent at once.
+    let mut unheard = Vec::new();
+    for lead in 1..=30 {
+        unheard.push(slow.change(&[lead], "won").await.unwrap());
+    }
+    let held = connections.recv().await.unwrap();
+    for accepted in &unheard {
+        slow.follow(accepted.text("job_id"), |_| {}).await.unwrap();
+    }
+
+    let (mut receiver, caller) = scene(&steps, &[]).await;
+    let accepted = caller.client.change(&ids(31, 30), "won").await.unwrap();
+    caller.client.follow(accepted.text("job_id"), |_| {}).await.unwrap();
+    let message = received(&mut receiver).await;
+
+    assert_eq!((message.delivery.as_str(), message.checked), (accepted.text("job_id"), Ok(())));
+    for accepted in &unheard {
+        assert_eq!(webhook(&steps, accepted).await.1, 0, "it was not even waited for once");
+    }
+    drop((connections, held));
+    service.stop().await.unwrap();
 }
 
 #[tokio::test]

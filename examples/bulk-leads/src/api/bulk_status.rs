@@ -101,7 +101,8 @@ pub(super) async fn accept(api: &Api, caller: &Caller, wish: Wish<'_>) -> Result
     }
     // The job is stored: from here on it will be done.
     let queue = &api.queue.backend;
-    let split = SplitJob::enqueue(queue, &job_id, key.user_id, key.is_premium);
+    let split =
+        async { SplitJob::enqueue(queue, &job_id, key.user_id, key.is_premium).await.map(drop) };
     api.now_or_next_round(&job_id, split).await;
     let location = status_path(&job_id);
     let retry_of = wish.retry_of.map(str::to_owned);

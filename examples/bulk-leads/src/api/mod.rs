@@ -51,7 +51,7 @@ pub(crate) struct Api {
 pub struct Rules {
     /// How many leads make a chunk.
     pub chunk_leads: u64,
-    /// How long a job may take from its start on.
+    /// How long a job may wait for its start, and how long it may take from there on.
     pub job_timeout: Duration,
     /// For how long nothing may be done for a job that has not ended.
     pub stuck_after: Duration,

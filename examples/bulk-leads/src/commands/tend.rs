@@ -19,7 +19,7 @@ pub(super) async fn seed(args: &SeedArgs) -> Result<ExitCode, Failure> {
 pub(super) async fn monitor(args: &MonitorArgs) -> Result<ExitCode, Failure> {
     let store = open(&args.database.url()).await?;
     for id in store.overdue_jobs().await? {
-        store.time_out_job(&id).await?;
+        store.end_overdue_job(&id).await?;
     }
     let health = store.health(args.stuck.stuck_after).await?;
     if args.json {

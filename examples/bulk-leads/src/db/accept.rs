@@ -29,7 +29,7 @@ pub struct NewBulkJob<'a> {
     pub lead_ids: &'a LeadIds,
     /// How many leads make a chunk of it.
     pub chunk_leads: u64,
-    /// How long it may take from its start on.
+    /// How long it may wait for its start, and how long it may take from there on.
     pub timeout: Duration,
     /// The job whose failed leads these are.
     pub retry_of: Option<&'a str>,
@@ -82,8 +82,9 @@ impl Store {
             .execute(
                 "INSERT INTO crm_bulk_jobs
                     (id, user_id, key_id, is_premium, target, state, total_leads, chunk_leads,
-                     retry_of, day, created_at, moved_at, checked_at, timeout_ms, webhook_state)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     retry_of, day, created_at, moved_at, checked_at, timeout_ms, deadline_at,
+                     webhook_state)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values![
                     job.id,
                     job.user_id,
@@ -99,6 +100,7 @@ impl Store {
                     now.as_millis(),
                     now.as_millis(),
                     u64::try_from(job.timeout.as_millis()).unwrap_or(u64::MAX),
+                    (now + job.timeout).as_millis(),
                     webhook.as_str(),
                 ],
             )
@@ -106,12 +108,12 @@ impl Store {
         // One text, and not ten thousand rows: the caller waits for this.
         let sql = "INSERT INTO crm_bulk_job_leads (job_id, lead_ids) VALUES (?, ?)";
         transaction.execute(sql, values![job.id, job.lead_ids.to_json()]).await?;
-        transaction.commit().await?;
-        Ok(Accepted::Yes)
         if let Some(retried) = job.retry_of {
             let sql = "UPDATE crm_bulk_jobs SET retried_by = ? WHERE id = ?";
             transaction.execute(sql, values![job.id, retried]).await?;
         }
+        transaction.commit().await?;
+        Ok(Accepted::Yes)
     }
 }
 
@@ -126,9 +128,9 @@ pub(super) async fn usage(
         SELECT (SELECT COUNT(*) FROM crm_bulk_jobs
                 WHERE user_id = ? AND state IN ('pending', 'processing')),
                today.jobs, today.leads,
+               (SELECT leads FROM crm_bulk_days WHERE user_id = ? AND day = ?),
                (SELECT MAX(created_at) FROM crm_bulk_jobs WHERE user_id = ?)
         FROM (SELECT COUNT(*) AS jobs, CAST(SUM(total_leads) AS SIGNED) AS leads
-               (SELECT leads FROM crm_bulk_days WHERE user_id = ? AND day = ?),
               FROM crm_bulk_jobs WHERE user_id = ? AND day = ?) AS today";
     let values = values![user_id, user_id, today, user_id, user_id, today];
     let found = transaction.query(sql, values).await?;

@@ -128,7 +128,7 @@ pub struct BulkJob {
     pub started_at: Option<Timestamp>,
     /// When something was last done for it.
     pub moved_at: Timestamp,
-    /// When it will be given up; `None` before its start.
+    /// When it will be given up: so long after its acceptance, and then so long after its start.
     pub deadline_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,

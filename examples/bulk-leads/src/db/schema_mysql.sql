@@ -62,7 +62,7 @@ CREATE TABLE IF NOT EXISTS crm_bulk_jobs (
     moved_at         BIGINT NOT NULL,                          -- when something was last done for it
     checked_at       BIGINT NOT NULL,                          -- when its jobs were last enqueued
     timeout_ms       BIGINT NOT NULL,
-    deadline_at      BIGINT NULL,                              -- from its start on
+    deadline_at      BIGINT NULL,                              -- from its acceptance, and then from its start on
     ended_at         BIGINT NULL,
     webhook_state    VARCHAR(16) CHARACTER SET ascii NOT NULL, -- none, pending, delivered, failed
     webhook_attempts BIGINT NOT NULL DEFAULT 0,

@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS crm_bulk_jobs (
     moved_at         INTEGER NOT NULL,  -- when something was last done for it
     checked_at       INTEGER NOT NULL,  -- when its jobs were last enqueued
     timeout_ms       INTEGER NOT NULL,
-    deadline_at      INTEGER NULL,      -- from its start on
+    deadline_at      INTEGER NULL,      -- from its acceptance, and then from its start on
     ended_at         INTEGER NULL,
     webhook_state    TEXT NOT NULL,     -- none, pending, delivered, failed
     webhook_attempts INTEGER NOT NULL DEFAULT 0,
