@@ -94,7 +94,9 @@ pub struct FinishJob {
     queue = "webhooks",
     max_attempts = 8,
     timeout = "30s",
-    backoff = "exponential(1s..10m)"
+    // Over a night: whoever looks after the receiver should have a chance.
+    backoff = "list(10s, 1m, 5m, 30m, 2h, 4h, 8h)",
+    jitter = "none"
 )]
 #[expect(clippy::exhaustive_structs, reason = "a job is made by its fields")]
 pub struct SendWebhook {
@@ -204,9 +206,9 @@ pub(crate) async fn run_dead(
         // Those that live, or that nobody knows, are left as they are.
         inspect.requeue(&QueueName::new(queue)?, ids).await?;
     }
+    Ok(())
 }
 
-    Ok(())
 /// The batch of a bulk job's chunks.
 pub(crate) fn batch_of(job_id: &str) -> Result<BatchRef> {
     let id = BatchId::from_key(&format!("crm.bulk/{job_id}"));

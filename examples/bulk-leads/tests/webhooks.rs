@@ -141,22 +141,68 @@ async fn a_receiver_that_refuses_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_is_given_up_after_eight_attempts() {
+async fn a_receiver_that_is_away_is_given_up_after_eight_attempts_over_hours() {
     let steps = Steps::with_leads(10).await;
     let (receiver, caller) = scene(&steps, &[]).await;
     drop(receiver);
     let accepted = caller.client.change(&ids(1, 10), "won").await.unwrap();
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let hours = |hours: u64| minutes(60 * hours);
 
-    for attempt in 1..=8 {
-        steps.work_off().await;
+    steps.work_off().await;
+    let delays = [
+        Duration::from_secs(10),
+        minutes(1),
+        minutes(5),
+        minutes(30),
+        hours(2),
+        hours(4),
+        hours(8),
+    ];
+    for (attempt, delay) in (1..).zip(delays) {
         let (state, attempts, error) = webhook(&steps, &accepted).await;
-        let expected = if attempt < 8 { WebhookState::Pending } else { WebhookState::Failed };
-        assert_eq!((state, attempts), (expected, attempt), "{error}");
+        assert_eq!((state, attempts), (WebhookState::Pending, attempt), "{error}");
         assert!(error.contains("refused"), "{error}");
-        steps.clock.advance(Duration::from_secs(600));
+        steps.clock.advance(delay - Duration::from_millis(1));
+        steps.work_off().await;
+        assert_eq!(webhook(&steps, &accepted).await.1, attempt, "before its time");
+        steps.clock.advance(Duration::from_millis(1));
+        steps.work_off().await;
     }
 
+    let (state, attempts, _) = webhook(&steps, &accepted).await;
+    assert_eq!((state, attempts), (WebhookState::Failed, 8));
     assert_eq!(steps.webhook_jobs(JobState::Dead).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_was_given_up_is_sent_again_when_its_owner_asks() {
+    let steps = Steps::with_leads(10).await;
+    let (mut receiver, caller) = scene(&steps, &[404]).await;
+    let client = &caller.client;
+    let accepted = client.change(&ids(1, 10), "won").await.unwrap();
+    let redeliver = format!("{}/redeliver", accepted.text("check_status_url"));
+    let ask = async || client.post_text(&redeliver, "").await.unwrap();
+
+    let early = ask().await;
+    assert_eq!((early.status, early.text("error")), (409, "job_not_ended"));
+    steps.work_off().await;
+    assert_eq!(received(&mut receiver).await.answered, 404);
+    let other = steps.caller(8).await.client.post_text(&redeliver, "").await.unwrap();
+    assert_eq!((other.status, other.text("error")), (404, "job_not_found"));
+    assert_eq!(webhook(&steps, &accepted).await.0, WebhookState::Failed);
+    let asked = ask().await;
+
+    assert_eq!((asked.status, &asked.body["webhook"]["status"]), (202, &json!("pending")));
+    let twice = ask().await;
+    assert_eq!((twice.status, twice.text("error")), (409, "webhook_not_failed"));
+    steps.work_off().await;
+    let message = received(&mut receiver).await;
+    assert_eq!((message.checked, message.delivery), (Ok(()), accepted.text("job_id").to_owned()));
+    assert_eq!(webhook(&steps, &accepted).await, (WebhookState::Delivered, 1, String::new()));
+    let late = ask().await;
+    assert_eq!((late.status, late.text("error")), (409, "webhook_not_failed"));
+    assert_eq!(late.text("message"), "there is nothing to send again: the message is delivered");
 }
 
 /// What died was the note of the delivery: nobody has given the message up.

@@ -9,6 +9,7 @@
 //! | `GET /api/crm/jobs/{job_id}/events` | the same, live, until its end |
 //! | `POST /api/crm/jobs/{job_id}/cancel` | ends it |
 //! | `POST /api/crm/jobs/{job_id}/retry` | a new job with its failed leads |
+//! | `POST /api/crm/jobs/{job_id}/redeliver` | sends its message again |
 //! | `GET /api/crm/stats?days=N` | the caller's last days |
 
 mod asking;
@@ -96,6 +97,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/crm/jobs/{job_id}/events", get(events::stream))
         .route("/api/crm/jobs/{job_id}/cancel", post(jobs::cancel))
         .route("/api/crm/jobs/{job_id}/retry", post(jobs::retry))
+        .route("/api/crm/jobs/{job_id}/redeliver", post(jobs::redeliver))
         .route("/api/crm/stats", get(stats::show))
         .fallback(async || Fault::no_such_path())
         .method_not_allowed_fallback(async || Fault::wrong_method())
