@@ -147,14 +147,12 @@ local function take_plain(wanted, found)
   return count
 end
 
--- Takes jobs that entries of a list stand for, from the first on; says how many entries are done with.
+-- Takes jobs that entries of a list stand for, from the first on; says how many entries are done with. An
+-- entry has its generation also when what it was to be told from has been dropped.
 local function take_entries(entries, may_be_left_over)
-  local wanted = entries
-  if may_be_left_over then
-    wanted = {}
-    for i, entry in ipairs(entries) do
-      wanted[i] = string.sub(entry, 1, 16)
-    end
+  local wanted = {}
+  for i, entry in ipairs(entries) do
+    wanted[i] = #entry > 16 and string.sub(entry, 1, 16) or entry
   end
   local found = redis.call("HMGET", jobs, unpack(wanted))
   local done = may_be_left_over and 0 or take_plain(wanted, found)

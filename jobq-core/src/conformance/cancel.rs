@@ -7,6 +7,7 @@ use super::{LEASE, Scene};
 use crate::id::JobId;
 use crate::inspect::CancelOutcome;
 use crate::lease::{Held, Lease, Next};
+use crate::limits::Limits;
 use crate::state::JobState;
 
 /// A job that waits for a worker ends at once, and leaves nothing behind.
@@ -47,6 +48,24 @@ pub async fn a_cancelled_job_is_kept_with_a_retention(t: &Scene) {
     assert_eq!(view.state, JobState::Cancelled);
     assert_eq!(view.at, Some(t.now() + SECOND * 60));
     assert_eq!(t.stats().await.cancelled, 1);
+}
+
+/// A job that comes back under its id is leased in its new place, also long after its old one was passed.
+pub async fn a_cancelled_job_that_comes_back_is_leased(t: &Scene) {
+    for limits in [Limits::new(), Limits::new().concurrency(9)] {
+        t.limit_queue(limits).await;
+        let job = t.job();
+        t.add(&job).await;
+        t.cancel(job.record.id).await;
+        let other = t.enqueue().await;
+        t.add(&job).await;
+
+        for id in [other, job.record.id] {
+            let lease = t.lease_one().await;
+            assert_eq!(lease.job.id, id);
+            t.ack(&lease).await;
+        }
+    }
 }
 
 /// A running job is only asked to end.

@@ -115,6 +115,32 @@ pub async fn jobs_without_a_lane_take_no_turns_while_alone(t: &Scene) {
     assert_eq!(t.lease_lanes(20).await, ["-", "a", "-", "a", "-", "a", "-"]);
 }
 
+/// Jobs of one call come to wait one after the other. Those without a lane change their level by it, if the
+/// first of them is not the most urgent.
+pub async fn jobs_of_one_call_come_to_wait_in_their_order(t: &Scene) {
+    let job = |lane: Option<&str>, priority| {
+        t.job_with(|record| {
+            record.lane = lane.map(lane_key);
+            record.priority = priority;
+        })
+    };
+    let (low, high) = (Priority::DEFAULT, Priority::HIGHEST);
+    for urgent_lane in 0..3 {
+        let mut jobs = vec![job(None, low), job(None, high)];
+        jobs.insert(urgent_lane, job(Some("a"), high));
+        t.add_all(&jobs).await;
+
+        let leases = t.lease(9).await;
+        let lanes: Vec<_> = leases.iter().map(|lease| lane_of(lease)).collect();
+        let expected = if urgent_lane < 2 { ["a", "-", "-"] } else { ["-", "a", "-"] };
+        assert_eq!(lanes, expected, "{urgent_lane}");
+        for lease in leases {
+            t.ack(&lease).await;
+        }
+        t.advance(SECOND * 60);
+    }
+}
+
 /// A job without a lane that was called off before a lane came leaves no level behind: those that come
 /// later are a new lane.
 pub async fn a_called_off_job_without_a_lane_does_not_wait(t: &Scene) {

@@ -530,6 +530,7 @@ macro_rules! __conformance_suite {
                 a_scheduled_job_ends_at_once
                 a_retried_job_ends_at_once
                 a_cancelled_job_is_kept_with_a_retention
+                a_cancelled_job_that_comes_back_is_leased
                 a_leased_job_is_asked_to_end
                 a_request_may_be_repeated
                 a_retry_after_a_request_cancels
@@ -638,6 +639,7 @@ macro_rules! __conformance_suite {
                 many_turns_at_once_are_the_turns_one_by_one
                 jobs_without_a_lane_are_a_lane
                 jobs_without_a_lane_take_no_turns_while_alone
+                jobs_of_one_call_come_to_wait_in_their_order
                 a_called_off_job_without_a_lane_does_not_wait
                 jobs_without_a_lane_wait_until_the_last_is_called_off
                 a_lane_waits_on_when_a_job_makes_way_for_the_next

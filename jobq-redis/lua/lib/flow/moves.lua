@@ -13,24 +13,43 @@ local function to_ready(id, record, in_front)
   changed(id)
 end
 
--- Makes many jobs ready, in this order: a list of ids and records.
-local function all_to_ready(some)
-  local by_level, laned_ones, ids = {}, {}, {}
-  for n, job in ipairs(some) do
-    ids[n] = job[1]
-    if lane_of(job[2]) == "" then
-      local level = level_of(job[2])
-      by_level[level] = by_level[level] or {}
-      table.insert(by_level[level], job[1])
-    else
-      laned_ones[#laned_ones + 1] = job
+-- Puts jobs without a lane at the back of their levels, in this order.
+local function push_all_unlaned(some)
+  local by_level, highest = {}, -1
+  for _, job in ipairs(some) do
+    local level = level_of(job[2])
+    by_level[level] = by_level[level] or {}
+    table.insert(by_level[level], job[1])
+  end
+  for level, ids in pairs(by_level) do
+    push_ready(level, ids)
+  end
+  for _, job in ipairs(some) do
+    if level_of(job[2]) > highest then
+      highest = level_of(job[2])
+      unlaned_came(highest)
     end
   end
-  for level, unlaned in pairs(by_level) do
-    push_ready(level, unlaned)
-    unlaned_came(level)
+end
+
+-- Makes many jobs ready, in this order: a list of ids and records. All at once that have a lane, or have
+-- none, up to the next one of the other sort: in which order lanes come to wait says whose turn it is.
+local function all_to_ready(some)
+  local run, ids, is_laned = {}, {}, false
+  local function push_run()
+    local push = is_laned and push_all_laned or push_all_unlaned
+    push(run)
+    run = {}
   end
-  push_all_laned(laned_ones)
+  for n, job in ipairs(some) do
+    local has_lane = lane_of(job[2]) ~= ""
+    if has_lane ~= is_laned then
+      push_run()
+      is_laned = has_lane
+    end
+    run[#run + 1], ids[n] = job, job[1]
+  end
+  push_run()
   changed_all(ids)
 end
 
