@@ -133,6 +133,8 @@ impl SyncRun {
             let said = self.plan.told.get(&target.availability).map_or("null", String::as_str);
             told.extend(target.links.iter().map(|link| Told { link_id: *link, told: said }));
         }
+        // In the order in which an import locks them, so that the two do not deadlock.
+        told.sort_by_key(|told| told.link_id);
         if !told.is_empty() {
             self.store.note_availability(&told).await?;
         }

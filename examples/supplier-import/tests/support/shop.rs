@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sqlx::{Connection, MySqlConnection, Row};
-use supplier_import::db::{ChunkResult, NewImport, Store, Update};
+use supplier_import::db::Store;
 use supplier_import::linking::link_shop;
 use supplier_import::pretend_shop;
 use supplier_import::shop::Shop;
@@ -27,10 +27,6 @@ impl ShopStage {
     pub(crate) async fn set(products: u64) -> Self {
         let server = MariaDb::start().await;
         let ours = server.another("ours").await;
-        Self::over(server, ours, products).await
-    }
-
-    pub(crate) async fn over(server: MariaDb, ours: String, products: u64) -> Self {
         let shop_url = server.url();
         pretend_shop::build(&shop_url, products).await.unwrap();
         let store = Store::open(&ours).await.unwrap();
@@ -40,39 +36,20 @@ impl ShopStage {
         Self { server, store, shop, shop_url, ours }
     }
 
-    /// An import by which the supplier says the same of each of these products: stock and days.
-    pub(crate) async fn supplier_says(&self, contractor: i64, said: &[(u64, u32, u32)]) {
-        let import_id = format!("import {}", said.len());
-        let token = jobq_core::Token::from_u64(1);
-        let import =
-            NewImport { id: &import_id, contractor_id: contractor, source: "a test" };
-        self.store.begin_import(import, token).await.unwrap();
-        let mut updates = Vec::new();
-        for (product, stock, days) in said {
-            updates.push(Update {
-                link_id: self.link_of(contractor, *product).await,
-                line: *product,
-                availability: format!(
-                    r#"{{"contractor_id":{contractor},"stock_quantity":{stock},"delivery_days":{days},"purchase_price":1.50}}"#
-                ),
-            });
-        }
-        let chunk = ChunkResult { updates, ..ChunkResult::default() };
-        // Later ones win, whatever is there.
-        let no = 1_000 + said.iter().map(|(_, stock, _)| i64::from(*stock)).sum::<i64>();
-        self.store.apply_chunk(&import_id, no, 0, &chunk).await.unwrap();
-        sqlx::query("DELETE FROM import_chunks").execute(&mut self.our().await).await.unwrap();
+    /// Sets what a contractor says of a product: stock and days.
+    pub(crate) async fn supplier_says(&self, contractor: i64, product: i64, stock: u32, days: u32) {
+        let said = format!(
+            r#"{{"contractor_id":{contractor},"stock_quantity":{stock},"delivery_days":{days},"purchase_price":1.50}}"#
+        );
+        self.supplier_says_text(contractor, product, &said).await;
     }
 
-    async fn link_of(&self, contractor: i64, product: u64) -> i64 {
-        let sql =
-            "SELECT id FROM integration_product_links WHERE contractor_id = ? AND product_id = ?";
-        sqlx::query_scalar(sql)
-            .bind(contractor)
-            .bind(product as i64)
-            .fetch_one(&mut self.our().await)
-            .await
-            .unwrap()
+    pub(crate) async fn supplier_says_text(&self, contractor: i64, product: i64, said: &str) {
+        let sql = "UPDATE integration_product_links SET supplier_availability = ?
+                   WHERE contractor_id = ? AND product_id = ?";
+        let query = sqlx::query(sql).bind(said).bind(contractor).bind(product);
+        let done = query.execute(&mut self.our().await).await.unwrap();
+        assert_eq!(done.rows_affected(), 1);
     }
 
     pub(crate) async fn our(&self) -> MySqlConnection {
