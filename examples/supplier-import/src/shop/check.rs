@@ -89,18 +89,27 @@ impl Connection {
                 let message = format!("the table {table} has no column {column}");
                 return Err(ShopError::new(ShopFault::NoColumn, message));
             }
-            let sql = "SELECT CAST(engine AS CHAR) FROM information_schema.tables
-                       WHERE table_schema = DATABASE() AND table_name = ?";
-            let engine = self.rows(sql, &[&table]).await?.first().map(text).unwrap_or_default();
-            if engine != "InnoDB" {
-                let message = format!(
-                    "the table {table} is of the engine {engine}, which has no transactions: a sync \
-                     that is cut off could leave a product half-written. ALTER TABLE {table} ENGINE = InnoDB"
-                );
-                return Err(ShopError::new(ShopFault::NoTable, message));
-            }
         }
+        self.require_transactions().await?;
         Ok(format!("{prefix}stock_available, {prefix}product_lang and {prefix}product are there"))
+    }
+
+    /// A table without transactions cannot be written whole or not at all.
+    pub(crate) async fn require_transactions(&mut self) -> Result<(), ShopError> {
+        let prefix = self.shop.prefix.clone();
+        let tables = [format!("{prefix}stock_available"), format!("{prefix}product_lang")];
+        let sql = "SELECT CAST(CONCAT(table_name, ' is of the engine ', engine) AS CHAR)
+                   FROM information_schema.tables
+                   WHERE table_schema = DATABASE() AND table_name IN (?, ?) AND engine <> 'InnoDB'";
+        let others = self.rows(sql, &[&tables[0], &tables[1]]).await?;
+        let Some(other) = others.first().map(text) else {
+            return Ok(());
+        };
+        let message = format!(
+            "the table {other}, which has no transactions: a sync that is cut off could leave a product \
+             half-written. ALTER TABLE it to ENGINE = InnoDB"
+        );
+        Err(ShopError::new(ShopFault::NoTable, message))
     }
 
     /// A shop with another prefix is the usual reason.

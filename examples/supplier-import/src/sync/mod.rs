@@ -74,7 +74,7 @@ pub struct SyncRun {
 }
 
 impl SyncRun {
-    /// Takes the shop's lock, and finds out what is to be written.
+    /// Looks at the shop's tables, takes its lock, and finds out what is to be written.
     ///
     /// # Errors
     ///
@@ -82,6 +82,7 @@ impl SyncRun {
     pub async fn begin(store: &Store, shop: &Shop, settings: Settings) -> Result<Self, SyncError> {
         let (began_at, statements_before) = (Instant::now(), store.statements());
         let mut connection = Connection::open(shop).await?;
+        connection.require_transactions().await?;
         connection.lock().await?;
         let mut plan = Plan::read(store, &shop.identity(), &settings).await?;
         let report = SyncReport {
