@@ -10,7 +10,7 @@ use jobq_worker::State;
 use tracing::{info, warn};
 
 use crate::app::App;
-use crate::customer::ContextStatus;
+use crate::customer::{ContextStatus, Customer};
 use crate::db::StoreError;
 use crate::job::CondenseContext;
 use crate::model::ModelError;
@@ -24,7 +24,7 @@ pub enum Done {
     /// The model had nothing to say: the original text stays.
     Empty,
     /// Nothing was asked, or the answer was thrown away: the text is not the customer's any more, or it was
-    /// condensed before, or the customer is gone.
+    /// condensed before, or there is no such customer.
     Overtaken,
 }
 
@@ -75,7 +75,9 @@ pub async fn condense_context(
 ) -> JobResult {
     match attempt(&app, job, cx.attempt(), cx.is_last_attempt()).await {
         Ok(Done::Condensed | Done::Empty) => Ok(()),
-        Ok(Done::Overtaken) => Err(JobError::discard("the customer has another text by now")),
+        Ok(Done::Overtaken) => {
+            Err(JobError::discard("there is nothing to condense, or another text by now"))
+        }
         Err(Fault { message, is_final: true, .. }) => Err(JobError::dead(message)),
         Err(Fault { message, retry_after: Some(delay), .. }) => {
             Err(JobError::retry_after(delay, message))
@@ -97,41 +99,42 @@ pub async fn attempt(
     number: u32,
     is_last: bool,
 ) -> Result<Done, Fault> {
-    let done = try_once(app, job, number).await;
+    let CondenseContext { customer: id, revision } = job;
+    // The newest text, whichever it was when the job was enqueued: of two edits at once the job of the older
+    // may be enqueued last, and take the place of the newer one's.
+    let customer = app.store.customer(id).await?;
+    let customer = customer.filter(|customer| customer.context_status != ContextStatus::Condensed);
+    let Some(customer) = customer else {
+        info!(customer = %id, revision, attempt = number, "nothing to condense any more");
+        return Ok(Done::Overtaken);
+    };
+    let done = condense(app, &customer, number).await;
     let Err(fault) = &done else { return done };
-    let CondenseContext { customer, revision } = job;
-    let why = fault.message.as_str();
+    let (revision, why) = (customer.revision, fault.message.as_str());
     if is_last || fault.is_final {
-        let is_kept = app.store.keep_original(job, why).await?;
-        warn!(%customer, revision, attempt = number, why, is_kept, "the original text stays");
+        let is_kept = app.store.keep_original(customer.text(), why).await?;
+        warn!(customer = %id, revision, attempt = number, why, is_kept, "the original text stays");
     } else {
-        warn!(%customer, revision, attempt = number, why, "condensing failed, to be tried again");
+        warn!(customer = %id, revision, attempt = number, why, "condensing failed, to be tried again");
     }
     done
 }
 
-async fn try_once(app: &App, job: CondenseContext, attempt: u32) -> Result<Done, Fault> {
-    let CondenseContext { customer: id, revision } = job;
-    let customer = app.store.customer(id).await?;
-    let customer = customer.filter(|customer| {
-        customer.revision == revision && customer.context_status != ContextStatus::Condensed
-    });
-    let Some(customer) = customer else {
-        info!(customer = %id, revision, attempt, "nothing to condense any more");
-        return Ok(Done::Overtaken);
-    };
+async fn condense(app: &App, customer: &Customer, attempt: u32) -> Result<Done, Fault> {
+    let (id, revision) = (customer.id, customer.revision);
     let chars_in = customer.original_text.chars().count();
     info!(customer = %id, revision, attempt, chars_in, "condensing begins");
 
     let answer = app.model.condense(&customer.original_text).await?;
     if answer.is_empty() {
-        let is_kept = app.store.keep_original(job, "the model's answer is empty").await?;
+        let is_kept =
+            app.store.keep_original(customer.text(), "the model's answer is empty").await?;
         info!(customer = %id, revision, attempt, chars_out = 0, "the original text stays");
         return Ok(if is_kept { Done::Empty } else { Done::Overtaken });
     }
     let chars_out = answer.chars().count();
     let now = SystemClock::default().now();
-    if app.store.save_condensed(job, &answer, now).await? {
+    if app.store.save_condensed(customer.text(), &answer, now).await? {
         info!(customer = %id, revision, attempt, chars_out, "condensing ended");
         Ok(Done::Condensed)
     } else {

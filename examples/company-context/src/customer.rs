@@ -99,6 +99,24 @@ pub struct Customer {
     pub revision: i64,
 }
 
+impl Customer {
+    /// Which text of the customer this is.
+    #[must_use]
+    pub const fn text(&self) -> TextId {
+        TextId { customer: self.id, revision: self.revision }
+    }
+}
+
+/// One text of one customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a plain pair")]
+pub struct TextId {
+    /// Whose text it is.
+    pub customer: CustomerId,
+    /// Which text of the customer: each edit has a number of its own.
+    pub revision: i64,
+}
+
 /// A customer's name, checked.
 ///
 /// # Errors

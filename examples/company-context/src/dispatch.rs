@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::condense::attempt;
-use crate::customer::Customer;
+use crate::customer::{Customer, TextId};
 use crate::job::{CondenseContext, queue_name};
 use crate::queue::Opened;
 
@@ -42,30 +42,34 @@ impl Dispatcher {
     ///
     /// Cancel safe: with the sync driver what runs goes on if the caller goes away.
     pub async fn dispatch(&self, customer: &Customer) {
-        let job = CondenseContext { customer: customer.id, revision: customer.revision };
+        let (job, id, revision) =
+            (CondenseContext::of(customer.text()), customer.id, customer.revision);
         let chars = customer.original_text.chars().count();
         match self {
             Self::Sync(app) => {
-                info!(customer = %job.customer, revision = job.revision, chars, driver = "sync", "dispatched");
+                info!(customer = %id, revision, chars, "dispatched");
                 let app = app.clone();
                 // A panic has been told already; the text is what it was.
                 let _ = tokio::spawn(async move { run_here(&app, job).await }).await;
             }
             Self::Queue(queue) => {
-                match timeout(QUEUE_PATIENCE, enqueue(queue, job)).await {
-                    Ok(Ok(enqueued)) => {
-                        info!(customer = %job.customer, revision = job.revision, chars, id = %enqueued.id(), "dispatched");
-                    }
+                let replaced = async {
+                    // A request for the text before is of no use any more. That its answer finds no row
+                    // does not depend on this. It comes first, lest it call off what does our work: see
+                    // `attempt`.
+                    let _ = call_off_older(queue, job).await;
+                    enqueue(queue, job).await
+                };
+                match timeout(QUEUE_PATIENCE, replaced).await {
+                    Ok(Ok(_)) => info!(customer = %id, revision, chars, "dispatched"),
                     Ok(Err(error)) => {
-                        warn!(customer = %job.customer, revision = job.revision, chars, %error, "not enqueued yet");
+                        warn!(customer = %id, revision, chars, %error, "not dispatched yet");
                     }
                     Err(_) => {
-                        warn!(customer = %job.customer, revision = job.revision, chars, error = "the queue does not answer", "not enqueued yet");
+                        let error = "the queue does not answer";
+                        warn!(customer = %id, revision, chars, error, "not dispatched yet");
                     }
                 }
-                // A request for the text before is of no use any more. That it ends by itself, and that
-                // its answer finds no row, does not depend on this.
-                let _ = timeout(QUEUE_PATIENCE, call_off_older(queue, job)).await;
             }
         }
     }
@@ -106,10 +110,11 @@ pub(crate) async fn run_here(app: &App, job: CondenseContext) {
         }
     }
     // Told already if the last attempt failed; not if it took too long.
+    let text = TextId { customer: job.customer, revision: job.revision };
     let why = "no attempt has ended in time";
     match app.store.customer(job.customer).await {
         Ok(Some(customer)) if customer.last_error.is_none() => {
-            if let Err(error) = app.store.keep_original(job, why).await {
+            if let Err(error) = app.store.keep_original(text, why).await {
                 warn!(customer = %job.customer, %error, "the text stays pending");
             }
         }

@@ -1,14 +1,14 @@
-//! The one job of this system: condense one text of one customer.
+//! The one job of this system: condense the newest text of a customer.
 
 use jobq_core::{Job, JobId, QueueName, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::customer::CustomerId;
+use crate::customer::{CustomerId, TextId};
 
-/// Condenses what a customer's text said at one revision.
+/// Condenses a customer's newest text.
 ///
-/// A customer's newest text wins: while an older one waits, the newer takes its place; while an older one
-/// runs, the newer waits until it has ended.
+/// Each text has a job. Of two of one customer the later takes the earlier one's place while that waits, and
+/// waits until it has ended while that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Job)]
 #[job(
     kind = "context.condense",
@@ -23,11 +23,17 @@ use crate::customer::CustomerId;
 pub struct CondenseContext {
     /// Whose text it is.
     pub customer: CustomerId,
-    /// Which text of the customer: each edit has a number of its own.
+    /// The text it was enqueued for. By the time it runs there may be a newer one.
     pub revision: i64,
 }
 
 impl CondenseContext {
+    /// The job of a text.
+    #[must_use]
+    pub const fn of(text: TextId) -> Self {
+        Self { customer: text.customer, revision: text.revision }
+    }
+
     /// The job's id follows from what it is about, so that whoever is not sure whether it was enqueued
     /// can enqueue it again.
     #[must_use]

@@ -11,6 +11,7 @@ use jobq_core::{Clock, JobState, SystemClock, Timestamp};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::customer::TextId;
 use crate::db::Store;
 use crate::dispatch::{Dispatcher, enqueue, run_here};
 use crate::failure::Failure;
@@ -80,15 +81,15 @@ impl Patrol {
         let page = self.store.pending(since, self.after, PAGE).await?;
         let is_all = u64::try_from(page.len()).is_ok_and(|rows| rows < u64::from(PAGE));
         let mut found = Found::default();
-        for job in page {
+        for text in page {
             match &self.dispatcher {
                 Dispatcher::Sync(app) => {
-                    run_here(app, job).await;
+                    run_here(app, CondenseContext::of(text)).await;
                     found.lost += 1;
                 }
-                Dispatcher::Queue(queue) => self.look(queue, job, &mut found).await?,
+                Dispatcher::Queue(queue) => self.look(queue, text, &mut found).await?,
             }
-            self.after = job.customer.as_i64();
+            self.after = text.customer.as_i64();
         }
         if is_all {
             self.after = 0;
@@ -96,14 +97,10 @@ impl Patrol {
         Ok(found)
     }
 
-    async fn look(
-        &self,
-        queue: &Opened,
-        job: CondenseContext,
-        found: &mut Found,
-    ) -> Result<(), Failure> {
+    async fn look(&self, queue: &Opened, text: TextId, found: &mut Found) -> Result<(), Failure> {
+        let job = CondenseContext::of(text);
         let known = queue.inspect.job(&queue_name()?, job.id()).await?;
-        let CondenseContext { customer, revision } = job;
+        let TextId { customer, revision } = text;
         match known {
             None => {
                 enqueue(queue, job).await?;
@@ -113,7 +110,7 @@ impl Patrol {
             Some(view) if view.state == JobState::Dead => {
                 let last = view.history.last();
                 let why = last.map_or("its job died", |failure| failure.message.as_str());
-                if self.store.keep_original(job, why).await? {
+                if self.store.keep_original(text, why).await? {
                     warn!(%customer, revision, why, "the original text stays");
                     found.dead += 1;
                 }

@@ -13,7 +13,7 @@ mod body;
 mod error;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{get, post};
@@ -57,19 +57,28 @@ impl Api {
     }
 
     /// Has a stored text condensed, and gives the customer as it is then.
-    async fn dispatch(&self, customer: Customer) -> Answer<Customer> {
+    async fn dispatch(&self, customer: Customer) -> Customer {
         self.dispatcher.dispatch(&customer).await;
         match self.dispatcher {
-            // The caller has waited for it, so it is shown.
-            Dispatcher::Sync(_) => Ok(self.store.customer(customer.id).await?.unwrap_or(customer)),
-            Dispatcher::Queue(_) => Ok(customer),
+            // The caller has waited for it, so it is shown. What is stored is stored, whatever happens now.
+            Dispatcher::Sync(_) => {
+                self.store.customer(customer.id).await.ok().flatten().unwrap_or(customer)
+            }
+            Dispatcher::Queue(_) => customer,
         }
     }
 }
 
 type Content = Result<Bytes, BytesRejection>;
+type Number = Result<Path<String>, PathRejection>;
 type Answer<T> = Result<T, ApiError>;
 type Created = (StatusCode, [(HeaderName, String); 1], Json<Customer>);
+
+fn customer_id(number: Number) -> Answer<CustomerId> {
+    // What is no UTF-8 is no number either.
+    let Path(number) = number.unwrap_or_else(|_| Path(String::new()));
+    Ok(number.parse()?)
+}
 
 async fn create(State(api): State<Api>, content: Content) -> Answer<Created> {
     let mut body = Body::read(content)?;
@@ -79,15 +88,11 @@ async fn create(State(api): State<Api>, content: Content) -> Answer<Created> {
     let now = SystemClock::default().now();
     let customer = api.store.create(&name, &text, now).await?;
     let place = [(header::LOCATION, format!("/customers/{}", customer.id))];
-    Ok((StatusCode::CREATED, place, Json(api.dispatch(customer).await?)))
+    Ok((StatusCode::CREATED, place, Json(api.dispatch(customer).await)))
 }
 
-async fn edit(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    content: Content,
-) -> Answer<Json<Customer>> {
-    let id: CustomerId = id.parse()?;
+async fn edit(State(api): State<Api>, id: Number, content: Content) -> Answer<Json<Customer>> {
+    let id = customer_id(id)?;
     let mut body = Body::read(content)?;
     let (name, text) = (body.optional("name")?, body.optional("text")?);
     body.finish()?;
@@ -101,12 +106,12 @@ async fn edit(
     match api.store.edit(id, &edit, SystemClock::default().now()).await? {
         Edited::Unknown => Err(ApiError::unknown_customer(id)),
         Edited::Done(customer) if edit.text.is_none() => Ok(Json(*customer)),
-        Edited::Done(customer) => Ok(Json(api.dispatch(*customer).await?)),
+        Edited::Done(customer) => Ok(Json(api.dispatch(*customer).await)),
     }
 }
 
-async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer<Json<Customer>> {
-    let id: CustomerId = id.parse()?;
+async fn show(State(api): State<Api>, id: Number) -> Answer<Json<Customer>> {
+    let id = customer_id(id)?;
     let found = api.store.customer(id).await?;
     Ok(Json(found.ok_or_else(|| ApiError::unknown_customer(id))?))
 }

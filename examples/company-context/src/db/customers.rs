@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::driver::{Record, StoreError, Value, values};
 use super::store::Store;
-use crate::customer::{ContextStatus, Customer, CustomerId};
-use crate::job::CondenseContext;
+use crate::customer::{ContextStatus, Customer, CustomerId, TextId};
 
 /// What is to be changed of a customer; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +81,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database fails: then nothing was changed.
+    /// When the database fails: then nothing was changed, unless it failed only afterwards, when the
+    /// customer was read again.
     pub async fn edit(
         &self,
         id: CustomerId,
@@ -128,7 +128,7 @@ impl Store {
     /// When the database fails.
     pub async fn save_condensed(
         &self,
-        job: CondenseContext,
+        text: TextId,
         condensed: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -136,7 +136,7 @@ impl Store {
                    SET company_context = ?, context_status = 'condensed', last_error = NULL,
                        condensed_at = ?
                    WHERE id = ? AND revision = ? AND context_status <> 'condensed'";
-        let values = values![condensed, now.as_millis(), job.customer.as_i64(), job.revision];
+        let values = values![condensed, now.as_millis(), text.customer.as_i64(), text.revision];
         Ok(self.driver.change(sql, values).await? > 0)
     }
 
@@ -146,10 +146,10 @@ impl Store {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn keep_original(&self, job: CondenseContext, why: &str) -> Result<bool, StoreError> {
+    pub async fn keep_original(&self, text: TextId, why: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE customers SET context_status = 'kept', last_error = ?
                    WHERE id = ? AND revision = ? AND context_status <> 'condensed'";
-        let values = values![why, job.customer.as_i64(), job.revision];
+        let values = values![why, text.customer.as_i64(), text.revision];
         Ok(self.driver.change(sql, values).await? > 0)
     }
 
@@ -164,16 +164,16 @@ impl Store {
         since: Timestamp,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<CondenseContext>, StoreError> {
+    ) -> Result<Vec<TextId>, StoreError> {
         let sql = "SELECT id, revision FROM customers
                    WHERE context_status = 'pending' AND id > ? AND pending_since <= ?
                    ORDER BY id LIMIT ?";
         let found = self.driver.query(sql, values![after, since.as_millis(), limit]).await?;
-        let job = |row: &Record| {
+        let text = |row: &Record| {
             let customer = CustomerId::new(row.int(0)?)?;
-            Some(CondenseContext { customer, revision: row.int(1)? })
+            Some(TextId { customer, revision: row.int(1)? })
         };
-        Ok(found.iter().filter_map(job).collect())
+        Ok(found.iter().filter_map(text).collect())
     }
 
     /// How many customers there are, by what has become of their texts.

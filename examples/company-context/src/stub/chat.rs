@@ -1,12 +1,14 @@
 //! The model's own API.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::faults::Fault;
@@ -15,6 +17,8 @@ use super::{Call, StubModel};
 /// How much of a text is left of it.
 const LEFT: usize = 80;
 const MAX_BODY: usize = 4 * 1024 * 1024;
+/// How long a connection lives after the start of an answer that is cut.
+const CUT_AFTER: Duration = Duration::from_millis(50);
 
 pub(super) fn router() -> Router<StubModel> {
     Router::new().route("/api/chat", post(chat)).layer(DefaultBodyLimit::max(MAX_BODY))
@@ -88,8 +92,12 @@ fn answer(text: &str, fault: Option<Fault>) -> Response {
         }
         Some(Fault::Cut) => {
             let start = Ok(Bytes::from_static(b"{\"message\": {\"content\": \"In short, of"));
-            let end = Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted));
-            Body::from_stream(stream::iter([start, end])).into_response()
+            let end = async {
+                // Until then the start is on its way.
+                tokio::time::sleep(CUT_AFTER).await;
+                Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+            };
+            Body::from_stream(stream::iter([start]).chain(stream::once(end))).into_response()
         }
     }
 }

@@ -121,6 +121,10 @@ impl Faults {
         self.plans.push(plan);
     }
 
+    pub(super) fn forget_plans(&mut self) {
+        self.plans.clear();
+    }
+
     /// How long the request takes that asks for a text for the `time`th time, and what goes wrong with it.
     pub(super) fn next(&mut self, text: &str, time: u32) -> (Duration, Option<Fault>) {
         let mut hasher = DefaultHasher::new();

@@ -86,6 +86,11 @@ impl StubModel {
         self.state().faults.plan(plan);
     }
 
+    /// Makes the server forget what it was to do with the next requests.
+    pub fn forget_plans(&self) {
+        self.state().faults.forget_plans();
+    }
+
     /// Answers what is held of texts that hold this.
     pub fn release(&self, text: &str) {
         // Nobody may be held.

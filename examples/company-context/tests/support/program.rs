@@ -24,6 +24,9 @@ pub(crate) fn command(args: &[&str]) -> Command {
         .args(args)
         .env_remove("DATABASE_URL")
         .env_remove("REDIS_URL")
+        .env_remove("QUEUE_DRIVER")
+        .env_remove("MODEL_ENDPOINT")
+        .env_remove("MODEL_KEY")
         .env_remove("RUST_LOG")
         .stdin(Stdio::null());
     command
@@ -56,7 +59,11 @@ impl Background {
 
     /// Starts one that says where it listens, and gives the address too.
     pub(crate) fn listening(args: &[&str]) -> (Self, String) {
-        let mut child = command(args).stdout(Stdio::piped()).spawn().unwrap();
+        Self::listening_as(&mut command(args))
+    }
+
+    pub(crate) fn listening_as(command: &mut Command) -> (Self, String) {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
