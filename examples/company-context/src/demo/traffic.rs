@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::stage::Stage;
-use crate::customer::CustomerId;
+use crate::customer::{ContextStatus, CustomerId};
 use crate::failure::Failure;
 use crate::stub::{Fault, Plan};
 
@@ -16,7 +16,7 @@ use crate::stub::{Fault, Plan};
 const PEOPLE: usize = 8;
 /// Of so many customers one is edited while its older text is condensed.
 const EACH: u32 = 5;
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What people have done.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Person<'_> {
         }
         let edit = |text: &str| self.send(Method::PATCH, &path, json!({"text": text}));
         let meanwhile = async {
-            while model.asked(&older) == 0 {
+            while !self.is_asked(written.id, &older).await? {
                 sleep(LOOK_EVERY).await;
             }
             let stored = async {
@@ -102,6 +102,22 @@ impl Person<'_> {
         written.overtaken = Some(older.clone());
         written.texts.extend([older, newer]);
         Ok(())
+    }
+
+    /// Whether the model has been asked for a text. It must have been, if the text waits no more.
+    async fn is_asked(&self, id: CustomerId, text: &str) -> Result<bool, Failure> {
+        let now = self.stage.store.customer(id).await?;
+        if self.stage.model.asked(text) > 0 {
+            return Ok(true);
+        }
+        let is_over = now.is_some_and(|customer| {
+            customer.original_text == text && customer.context_status != ContextStatus::Pending
+        });
+        if is_over {
+            let message = format!("customer {id} has a context that the model was not asked for");
+            return Err(Failure::new(message));
+        }
+        Ok(false)
     }
 
     async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value, Failure> {
