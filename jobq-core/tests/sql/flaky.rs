@@ -119,8 +119,8 @@ impl Backend for Flaky {
         self.inner.close_batch(batch).await
     }
 
-    async fn batch(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
-        self.inner.batch(batch).await
+    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
+        self.inner.batch_view(batch).await
     }
 
     async fn watch(
