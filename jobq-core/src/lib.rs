@@ -24,7 +24,9 @@
 //! - What a job type is: [`Job`], [`Backoff`], [`Priority`], [`UniqueKey`], [`OlderPayload`].
 //! - Enqueueing: [`Queue`], [`Enqueue`], [`EnqueueMany`]; together: [`Batch`], [`Workflow`].
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
-//! - Writing a backend: [`Backend`], [`Inspect`], and the [conformance suite](conformance).
+//! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
+//!   `sql-mysql` and `sql-postgres`.
+//! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
 //!
 //! # Architecture invariant
 //!
@@ -64,7 +66,10 @@ pub mod progress;
 mod queue;
 mod record;
 mod retention;
+pub mod schedules;
 mod sighting;
+#[cfg(feature = "_sql")]
+pub mod sql;
 mod state;
 mod text;
 mod unique;
@@ -145,7 +150,7 @@ pub use lease::{Exchanged, Extended, Held, Lease, LeaseRef, LeaseRequest, Next, 
 pub use limits::{Breaker, Counting, LimitScope, LimitSetting, LimitSource, Limits, Rate};
 pub use memory::MemoryBackend;
 pub use metadata::Metadata;
-pub use name::{Kind, LimitName, QueueName};
+pub use name::{GroupName, Kind, LimitName, QueueName, ScheduleName};
 pub use outcome::{IntoOutcome, JobError, JobResult, Outcome};
 pub use parents::{OnParentFailure, Parent, ParentOutcome};
 pub use payload::{MAX_PAYLOAD_BYTES, OlderPayload, Payload};
@@ -154,6 +159,7 @@ pub use progress::{LogLine, Progress, Report};
 pub use queue::{Enqueue, EnqueueMany, EnqueuedMany, Queue};
 pub use record::{Enqueued, JobRecord, NewJob, When};
 pub use retention::DeadRetention;
+pub use schedules::Schedules;
 pub use sighting::Sighting;
 pub use state::JobState;
 pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};

@@ -113,6 +113,16 @@ name! {
     LimitName, "limit name"
 }
 
+name! {
+    /// The name of a group of schedules: a service, or whatever is deployed as one.
+    GroupName, "group name"
+}
+
+name! {
+    /// The name of a schedule in its group.
+    ScheduleName, "schedule name"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use crate::backend::Store;
 use crate::error::malformed;
 use crate::keys::{LEVELS, QueueKeys};
 use crate::parents::{self, Announced, when};
-use crate::scripts::{ENQUEUE, ENQUEUE_FLOW};
+use crate::scripts::{ENQUEUE, ENQUEUE_FLOW, Script};
 use crate::{record, reply};
 
 /// The most jobs one script enqueues. At a few microseconds each, other clients of the server wait for a
@@ -49,7 +49,7 @@ impl Store {
         // lost, the job may even have run and left by now.
         self.link.freshen().await?;
         if !keys.has_flow() {
-            let call = self.enqueue_call(&keys, step.clone());
+            let call = self.enqueue_call(&ENQUEUE, &[], &keys, step.clone());
             let standing = self.link.run(&ENQUEUE, &call).await?;
             if !reply::is_flow(&standing) {
                 return plain_answers(standing, jobs, positions, answers);
@@ -57,7 +57,7 @@ impl Store {
             keys.note_flow();
         }
         let announced = self.announce(queue, &step.clone().collect::<Vec<_>>()).await?;
-        let call = self.enqueue_flow_call(&keys, step.clone(), &announced);
+        let call = self.enqueue_flow_call(&ENQUEUE_FLOW, &[], &keys, step.clone(), &announced);
         let reply = self.link.run(&ENQUEUE_FLOW, &call).await?;
         if flow_answers(queue, reply, jobs, positions, answers)? {
             // Who has added to a batch may close it next, wherever its home is.
@@ -66,13 +66,17 @@ impl Store {
         Ok(())
     }
 
-    fn enqueue_flow_call<'a>(
+    /// A call of a script that enqueues jobs, with more keys after its own.
+    pub(crate) fn enqueue_flow_call<'a>(
         &self,
+        script: &Script,
+        more_keys: &[&str],
         keys: &QueueKeys,
         jobs: impl Iterator<Item = &'a NewJob>,
         announced: &Announced,
     ) -> Cmd {
-        let mut call = ENQUEUE_FLOW.call(keys.all());
+        let own = keys.all().iter().map(String::as_str);
+        let mut call = script.call(&own.chain(more_keys.iter().copied()).collect::<Vec<_>>());
         call.arg(self.now()).arg("").arg("");
         let enqueued_at = self.clock().now();
         for job in jobs {
@@ -83,8 +87,11 @@ impl Store {
         call
     }
 
-    fn enqueue_call<'a>(
+    /// The same for a queue without flow control.
+    pub(crate) fn enqueue_call<'a>(
         &self,
+        script: &Script,
+        more_keys: &[&str],
         keys: &QueueKeys,
         jobs: impl Iterator<Item = &'a NewJob> + Clone,
     ) -> Cmd {
@@ -102,7 +109,8 @@ impl Store {
             keys.marks(),
         ];
         declared.extend(levels.iter().map(|level| keys.ready(*level)));
-        let mut call = ENQUEUE.call(&declared);
+        declared.extend(more_keys);
+        let mut call = script.call(&declared);
         call.arg(self.now()).arg(levels);
         let enqueued_at = self.clock().now();
         for job in jobs {
@@ -115,7 +123,7 @@ impl Store {
 }
 
 /// Whether a job can only be enqueued by the script that knows of flow control.
-fn needs_flow(job: &NewJob) -> bool {
+pub(crate) fn needs_flow(job: &NewJob) -> bool {
     record::needs_flow(&job.record) || !job.parents.is_empty() || !job.children.is_empty()
 }
 
@@ -165,7 +173,12 @@ fn flow_answers(
 }
 
 /// The error of a call that a script has refused whole.
-fn refused(queue: &QueueName, refusal: &str, jobs: &[NewJob], positions: &[usize]) -> Error {
+pub(crate) fn refused(
+    queue: &QueueName,
+    refusal: &str,
+    jobs: &[NewJob],
+    positions: &[usize],
+) -> Error {
     let mut words = refusal.split('\n');
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some("limited"), Some(lane), Some(most), Some(count)) => {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jobq_core::{JobId, QueueName, SystemClock};
+use jobq_core::{GroupName, JobId, QueueName, SystemClock};
 
 /// How many priorities, and so ready lists, a queue has.
 pub(crate) const LEVELS: usize = 16;
@@ -63,6 +63,8 @@ const FLOW_PARTS: [&str; 23] = [
 pub(crate) struct QueueKeys {
     /// In the order that scripts declare.
     all: Vec<String>,
+    /// How far the schedules have come whose jobs go here. Only claims and marks declare it.
+    ticks: String,
     /// Whether flow control is known to be used in the queue. Set once, and never taken back: scripts
     /// for it do for queues without it too.
     has_flow: AtomicBool,
@@ -74,7 +76,11 @@ impl QueueKeys {
         let ready = (0..LEVELS).map(|level| format!("{{{prefix}:{queue}}}:ready:{level}"));
         let flow = ["flow"].iter().chain(&FLOW_PARTS);
         let flow = flow.map(|part| format!("{{{prefix}:{queue}}}:{part}"));
-        Self { all: fixed.chain(ready).chain(flow).collect(), has_flow: AtomicBool::new(false) }
+        Self {
+            all: fixed.chain(ready).chain(flow).collect(),
+            ticks: format!("{{{prefix}:{queue}}}:ticks"),
+            has_flow: AtomicBool::new(false),
+        }
     }
 
     /// All keys, in the order that every script but `enqueue` and `exchange` declares.
@@ -119,6 +125,22 @@ impl QueueKeys {
 
     pub(crate) fn gone(&self) -> &str {
         &self.all[9]
+    }
+
+    pub(crate) fn completed(&self) -> &str {
+        &self.all[10]
+    }
+
+    pub(crate) fn cancelled(&self) -> &str {
+        &self.all[11]
+    }
+
+    pub(crate) fn dead(&self) -> &str {
+        &self.all[12]
+    }
+
+    pub(crate) fn ticks(&self) -> &str {
+        &self.ticks
     }
 
     pub(crate) fn wake(&self) -> &str {
@@ -189,6 +211,21 @@ impl Keys {
     /// The limits that queues share. `lua/lib/flow/shared.lua` spells it too.
     pub(crate) fn shared(&self) -> String {
         format!("{{{}}}:shared", self.prefix)
+    }
+
+    /// Group of schedules → its revision; and the greatest one.
+    pub(crate) fn groups(&self) -> String {
+        format!("{{{}}}:groups", self.prefix)
+    }
+
+    /// The entries of a group of schedules.
+    pub(crate) fn entries(&self, group: &GroupName) -> String {
+        format!("{{{}}}:entries:{group}", self.prefix)
+    }
+
+    /// The schedulers of a group, with their words.
+    pub(crate) fn attending(&self, group: &GroupName) -> String {
+        format!("{{{}}}:attending:{group}", self.prefix)
     }
 
     /// How often a restart was asked for.

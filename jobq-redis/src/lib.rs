@@ -50,6 +50,7 @@ mod parents;
 mod record;
 mod relay;
 mod reply;
+mod schedules;
 mod scripts;
 mod server;
 mod settling;

@@ -60,6 +60,15 @@ macro_rules! body {
             $($part)+ "lib/flow/leave.lua"
         ])
     };
+    // What is put around an enqueue to claim a tick with it.
+    ([tick $($part:tt)+]) => {
+        concat!(
+            include_str!("../lua/lib/tick/mark.lua"), "\n",
+            include_str!("../lua/lib/tick/enter.lua"), "\n",
+            body!([$($part)+]),
+            include_str!("../lua/lib/tick/leave.lua")
+        )
+    };
     ([$($part:literal)+]) => {
         concat!($(include_str!(concat!("../lua/", $part)), "\n"),+)
     };
@@ -116,6 +125,12 @@ scripts! {
     CLOSE_BATCH = [moves "close_batch.lua"];
     CANCEL_BATCH = [moves "cancel_batch.lua"];
     BATCHES = ["lib/keys.lua" "lib/flow/keys.lua" "batches.lua"];
+    CLAIM = [tick "enqueue.lua"];
+    CLAIM_FLOW = [tick moves "lib/state.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
+    MARK = ["lib/tick/mark.lua" "mark.lua"];
+    AMEND = ["amend.lua"];
+    ENTRIES = ["entries.lua"];
+    ATTEND = ["lib/tick/mark.lua" "attend.lua"];
     FAILED = ["lib/keys.lua" "lib/flow/keys.lua" "failed.lua"];
 }
 

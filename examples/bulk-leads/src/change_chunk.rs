@@ -26,7 +26,7 @@ pub async fn change_chunk(job: ChangeChunk, State(app): State<App>, cx: JobConte
         Ok(Applied::Now) => app.feed.ring(),
         Ok(Applied::Before) => {}
         Ok(Applied::Over) => {
-            if app.store.time_out_job(&job.job_id).await? {
+            if app.store.end_overdue_job(&job.job_id).await? {
                 FinishJob::enqueue(cx.queue(), &job.job_id).await?;
             }
             return Err(JobError::discard("its bulk job has ended"));

@@ -2,6 +2,7 @@
 #![expect(clippy::exhaustive_structs, reason = "made by clap alone")]
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -46,7 +47,7 @@ pub enum Command {
     Keys(KeysCommand),
     /// Say how bulk jobs are; exit code 1 if some are stuck
     Monitor(MonitorArgs),
-    /// Forget jobs that ended long ago
+    /// Forget jobs that ended long ago, which servers and workers do every hour, too
     Prune(PruneArgs),
     /// Receive webhooks, check their signatures and print them, until stopped
     Receive(ReceiveArgs),
@@ -57,8 +58,8 @@ pub enum Command {
 /// Which database.
 #[derive(Debug, Args)]
 pub struct DatabaseArgs {
-    /// The database: sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME [default: bulk-leads.db in the
-    /// directory for temporary files]
+    /// The database: sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME [default: bulk-leads.db in this
+    /// directory]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database: Option<String>,
 }
@@ -67,35 +68,37 @@ impl DatabaseArgs {
     /// The database's address.
     #[must_use]
     pub fn url(&self) -> String {
-        self.database.clone().unwrap_or_else(|| {
-            let file = std::env::temp_dir().join("bulk-leads.db");
-            format!("sqlite://{}", file.display())
-        })
+        self.database.clone().unwrap_or_else(|| "sqlite://bulk-leads.db".to_owned())
     }
 }
 
-/// A database and a queue for one run; both end with it unless others are given.
+/// A database and a queue for one run; both end with it unless others are given. Never taken from the
+/// environment, where they are those that are worked with.
 #[derive(Debug, Args)]
 pub struct StageArgs {
-    /// Use this database, and put its leads from 1 on back: sqlite://FILE or mysql://… [default: a
-    /// temporary file]
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    /// Use this database: sqlite://FILE or mysql://… [default: a temporary file]
+    #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub overwrite: OverwriteArgs,
     /// Use this queue: memory: or redis://…
-    #[arg(
-        long,
-        env = "REDIS_URL",
-        hide_env_values = true,
-        default_value = "memory:",
-        value_name = "URL"
-    )]
+    #[arg(long, default_value = "memory:", value_name = "URL")]
     pub queue: String,
-    /// How many jobs run at once
-    #[arg(long, default_value_t = 2, value_parser = concurrency, value_name = "N")]
+    /// How many jobs that change leads run at once
+    #[arg(long, default_value_t = BESIDE_THE_API, value_parser = concurrency, value_name = "N")]
     pub concurrency: usize,
     /// Print the result as one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What may happen to leads that are there.
+#[derive(Debug, Args)]
+pub struct OverwriteArgs {
+    /// Put invented leads in place of those that the database has, from number 1 on
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// Arguments of `demo`.
@@ -131,15 +134,16 @@ pub struct ServeArgs {
         value_name = "URL"
     )]
     pub queue: String,
-    /// How many jobs run at once in this process [default: 2 with a queue in memory, otherwise none]
+    /// How many jobs that change leads run at once in this process [default: 1 with a queue in memory,
+    /// otherwise none]
     #[arg(long, value_name = "N")]
     pub concurrency: Option<usize>,
     /// How many leads make a chunk
     #[arg(long, default_value_t = 500, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=5_000))]
     pub chunk_leads: u64,
-    /// How long a job may take from its start on
-    #[arg(long, default_value = "30m", value_parser = humantime::parse_duration, value_name = "TIME")]
+    /// How long a job may wait for its start, and how long it may take from there on
+    #[arg(long, default_value = "30m", value_parser = job_timeout, value_name = "TIME")]
     pub job_timeout: Duration,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
@@ -163,7 +167,7 @@ pub struct WorkArgs {
     /// The queue's server: redis://…
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub queue: String,
-    /// How many jobs run at once
+    /// How many jobs that change leads run at once
     #[arg(long, default_value_t = 4, value_parser = concurrency, value_name = "N")]
     pub concurrency: usize,
     /// After what time the jobs of a worker that has died run elsewhere
@@ -177,9 +181,12 @@ pub struct WorkArgs {
 /// Arguments of `seed`.
 #[derive(Debug, Args)]
 pub struct SeedArgs {
-    /// How many leads; those that are there already are put back
+    /// How many leads
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub leads: u64,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub overwrite: OverwriteArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub database: DatabaseArgs,
@@ -214,8 +221,8 @@ pub struct LimitArgs {
     /// Leads of the user in a day, UTC [default: 50000]
     #[arg(long, value_name = "N")]
     pub max_leads_per_day: Option<u32>,
-    /// Seconds from one job of the user to the next [default: 30]
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds from one job of the user to the next, a day at most [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
     pub min_seconds_between_jobs: Option<u32>,
 }
 
@@ -351,6 +358,21 @@ pub struct BenchArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub stage: StageArgs,
+}
+
+/// How many jobs run at once beside an API unless said otherwise: they want the cores that answer callers.
+pub(crate) const BESIDE_THE_API: usize = 1;
+
+const TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3_600);
+
+fn job_timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if TIMEOUTS.contains(&time) {
+        return Ok(time);
+    }
+    let [least, most] = [*TIMEOUTS.start(), *TIMEOUTS.end()].map(humantime::format_duration);
+    Err(format!("give a time from {least} to {most}"))
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {

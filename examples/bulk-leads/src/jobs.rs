@@ -2,11 +2,16 @@
 //!
 //! The queue is shared fairly between users: each has a lane. Premium callers go first. The chunks of a
 //! bulk job are a batch, which enqueues the follow-up when all of them have ended.
+//!
+//! Those that change leads are tried for some minutes, so that a database that is restarted fails nothing.
+//! Whatever dies all the same is [had run once more](run_dead) by the one who goes round.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Backend, BatchId, BatchRef, ErrorKind, Job, JobId, Queue, QueueName, Result};
+use jobq_core::{
+    Backend, BatchId, BatchRef, ErrorKind, Inspect, Job, JobId, Queue, QueueName, Result,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::db::BulkJob;
@@ -29,7 +34,7 @@ const BATCH_RETENTION: Duration = Duration::from_secs(3_600);
 #[job(
     kind = "crm.bulk_split",
     queue = "bulk-leads",
-    max_attempts = 10,
+    max_attempts = 20,
     max_crashes = 50,
     timeout = "60s",
     backoff = "exponential(200ms..30s)"
@@ -45,7 +50,7 @@ pub struct SplitJob {
 #[job(
     kind = "crm.bulk_chunk",
     queue = "bulk-leads",
-    max_attempts = 10,
+    max_attempts = 20,
     max_crashes = 50,
     timeout = "60s",
     backoff = "exponential(200ms..30s)"
@@ -71,7 +76,7 @@ pub struct ChangeChunk {
     queue = "bulk-leads",
     // Before all chunks: it is short, and somebody waits for it.
     priority = 15,
-    max_attempts = 10,
+    max_attempts = 20,
     max_crashes = 50,
     timeout = "60s",
     backoff = "exponential(200ms..30s)"
@@ -89,7 +94,9 @@ pub struct FinishJob {
     queue = "webhooks",
     max_attempts = 8,
     timeout = "30s",
-    backoff = "exponential(1s..10m)"
+    // Over a night: whoever looks after the receiver should have a chance.
+    backoff = "list(10s, 1m, 5m, 30m, 2h, 4h, 8h)",
+    jitter = "none"
 )]
 #[expect(clippy::exhaustive_structs, reason = "a job is made by its fields")]
 pub struct SendWebhook {
@@ -110,11 +117,11 @@ impl SplitJob {
         job_id: &str,
         user_id: i64,
         is_premium: bool,
-    ) -> Result<()> {
+    ) -> Result<JobId> {
         let split = Self { job_id: job_id.to_owned() };
         let id = split.id();
         queue.enqueue(split).id(id).lane(user_id).priority(priority(is_premium)).await?;
-        Ok(())
+        Ok(id)
     }
 }
 
@@ -181,12 +188,25 @@ impl SendWebhook {
     }
 
     /// Enqueues it, in the lane of its user.
-    pub(crate) async fn enqueue(queue: &Arc<dyn Backend>, bulk: &BulkJob) -> Result<()> {
+    pub(crate) async fn enqueue(queue: &Arc<dyn Backend>, bulk: &BulkJob) -> Result<JobId> {
         let webhook = Self { job_id: bulk.id.clone() };
         let id = webhook.id();
         queue.enqueue(webhook).id(id).lane(bulk.user_id).await?;
-        Ok(())
+        Ok(id)
     }
+}
+
+/// Has those of these jobs run once more that are dead. Where an id is dead, enqueueing it adds nothing.
+pub(crate) async fn run_dead(
+    inspect: &Arc<dyn Inspect>,
+    queue: &'static str,
+    ids: &[JobId],
+) -> Result<()> {
+    if !ids.is_empty() {
+        // Those that live, or that nobody knows, are left as they are.
+        inspect.requeue(&QueueName::new(queue)?, ids).await?;
+    }
+    Ok(())
 }
 
 /// The batch of a bulk job's chunks.

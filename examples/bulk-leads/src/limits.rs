@@ -1,6 +1,8 @@
-//! How much a user may ask for. What has been asked for is counted from the jobs themselves: there is no
-//! counter that could be wrong.
+//! How much a user may ask for. What has been asked for is counted from the jobs themselves, and from a sum
+//! of the leads that were changed at once, which is written in the transaction that changes them: there is
+//! no counter that could be wrong.
 
+use std::fmt;
 use std::time::Duration;
 
 use jobq_core::Timestamp;
@@ -23,7 +25,7 @@ pub struct Limits {
     pub max_jobs_per_day: u64,
     /// Leads of one job.
     pub max_leads_per_job: u64,
-    /// Leads of a user in a day, over all jobs.
+    /// Leads of a user in a day, over all jobs and all requests that change leads at once.
     pub max_leads_per_day: u64,
     /// Seconds from one job of a user to the next.
     pub min_seconds_between_jobs: u64,
@@ -103,7 +105,7 @@ pub(crate) struct Usage {
     pub(crate) pending_jobs: u64,
     /// Jobs since midnight.
     pub(crate) jobs_today: u64,
-    /// Leads of those.
+    /// Leads of those, and leads that were changed at once.
     pub(crate) leads_today: u64,
     /// When the newest job was accepted.
     pub(crate) last_job_at: Option<Timestamp>,
@@ -119,11 +121,58 @@ pub struct LimitHit {
     pub retry_after: Option<u64>,
 }
 
+/// What has the leads that a limit is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A job in the background.
+    Job,
+    /// A request that changes leads at once.
+    Request,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Job => "job",
+            Self::Request => "request",
+        })
+    }
+}
+
+fn hit(message: String, retry_after: Option<u64>) -> Result<(), LimitHit> {
+    Err(LimitHit { message, retry_after })
+}
+
 impl Limits {
+    /// Whether so many leads may be changed today.
+    pub(crate) fn check_day(
+        &self,
+        usage: &Usage,
+        asked: Asked,
+        leads: u64,
+        now: Timestamp,
+    ) -> Result<(), LimitHit> {
+        let (most, used) = (self.max_leads_per_day, usage.leads_today);
+        if leads > most {
+            let message =
+                format!("at most {most} leads a day: this {asked} alone has {leads}, split it");
+            return hit(message, None);
+        }
+        if used + leads > most {
+            let message = format!(
+                "at most {most} leads a day: {used} were sent today, this {asked} has {leads}"
+            );
+            return hit(message, Some(seconds_to_midnight(now)));
+        }
+        Ok(())
+    }
+
     /// Whether a job of so many leads may be accepted now. Of several limits that it would exceed, the
     /// one that keeps it waiting longest is told.
     pub(crate) fn check(&self, usage: &Usage, leads: u64, now: Timestamp) -> Result<(), LimitHit> {
-        let hit = |message, retry_after| Err(LimitHit { message, retry_after });
+        if self.max_jobs_per_day == 0 || self.max_pending_jobs == 0 {
+            return hit("no jobs are allowed".to_owned(), None);
+        }
         if leads > self.max_leads_per_job {
             let most = self.max_leads_per_job;
             return hit(
@@ -131,20 +180,7 @@ impl Limits {
                 None,
             );
         }
-        if leads > self.max_leads_per_day {
-            let most = self.max_leads_per_day;
-            return hit(
-                format!("at most {most} leads a day: this job alone has {leads}, split it"),
-                None,
-            );
-        }
-        if usage.leads_today + leads > self.max_leads_per_day {
-            let (most, used) = (self.max_leads_per_day, usage.leads_today);
-            return hit(
-                format!("at most {most} leads a day: {used} were sent today, this job has {leads}"),
-                Some(seconds_to_midnight(now)),
-            );
-        }
+        self.check_day(usage, Asked::Job, leads, now)?;
         if usage.jobs_today >= self.max_jobs_per_day {
             let most = self.max_jobs_per_day;
             return hit(format!("at most {most} jobs a day"), Some(seconds_to_midnight(now)));
@@ -250,6 +286,17 @@ mod tests {
         assert_eq!(check(usage, 1).unwrap_err().1, Some(3_600));
         let pending = Usage { jobs_today: 0, leads_today: 0, ..usage };
         assert_eq!(check(pending, 1).unwrap_err().1, Some(29));
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_not_to_be_waited_for() {
+        let none = Limits { max_pending_jobs: 0, ..Limits::default() };
+        let never = Limits { max_jobs_per_day: 0, ..Limits::default() };
+        let no_leads = Limits { max_leads_per_day: 0, ..Limits::default() };
+
+        for limits in [none, never, no_leads] {
+            assert_eq!(limits.check(&Usage::default(), 1, NOW).unwrap_err().retry_after, None);
+        }
     }
 
     #[test]

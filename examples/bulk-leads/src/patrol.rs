@@ -1,19 +1,19 @@
-//! Goes round every few seconds: ends jobs that are past their time, enqueues again what was lost, and
-//! tells of jobs that are stuck.
+//! Goes round every few seconds: ends jobs that are past their time, enqueues again what was lost or has
+//! died, tells of jobs that are stuck, and forgets those that ended long ago.
 //!
 //! What is enqueued has an id of its own, so that it is added only where it is missing. Any number of
 //! processes may go round at once.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::Backend;
+use jobq_core::{JobId, Timestamp};
 use tracing::{error, info, warn};
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::jobs::{FinishJob, SplitJob};
+use crate::jobs::{BULK_QUEUE, FinishJob, SendWebhook, SplitJob, WEBHOOK_QUEUE, run_dead};
+use crate::queue::OpenQueue;
 
 /// How many jobs are put right at once.
 const BATCH: u32 = 100;
@@ -28,7 +28,15 @@ pub struct Rounds {
     pub stuck_after: Duration,
     /// After what time the queue jobs of a job are enqueued once more.
     pub again_after: Duration,
+    /// How often jobs are forgotten that ended long ago.
+    pub prune_every: Duration,
+    /// For how long jobs are kept that were completed or cancelled.
+    pub keep_completed: Duration,
+    /// For how long jobs are kept that failed or timed out.
+    pub keep_failed: Duration,
 }
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl Default for Rounds {
     fn default() -> Self {
@@ -36,6 +44,9 @@ impl Default for Rounds {
             every: Duration::from_secs(5),
             stuck_after: Duration::from_secs(300),
             again_after: Duration::from_secs(60),
+            prune_every: Duration::from_secs(3_600),
+            keep_completed: 7 * DAY,
+            keep_failed: 30 * DAY,
         }
     }
 }
@@ -44,15 +55,17 @@ impl Default for Rounds {
 #[derive(Debug)]
 pub(crate) struct Patrol {
     app: App,
-    queue: Arc<dyn Backend>,
+    queue: OpenQueue,
     rounds: Rounds,
     /// Jobs that were told to be stuck, so that each is told once.
     told: HashSet<String>,
+    /// When jobs were last forgotten; `None` in the first round.
+    pruned_at: Option<Timestamp>,
 }
 
 impl Patrol {
-    pub(crate) fn new(app: App, queue: Arc<dyn Backend>, rounds: Rounds) -> Self {
-        Self { app, queue, rounds, told: HashSet::new() }
+    pub(crate) fn new(app: App, queue: OpenQueue, rounds: Rounds) -> Self {
+        Self { app, queue, rounds, told: HashSet::new(), pruned_at: None }
     }
 
     /// Puts right at once what an earlier process has left behind, and then goes round for ever. May be
@@ -73,15 +86,17 @@ impl Patrol {
     async fn go_round(&mut self, before: u64) -> Result<(), Failure> {
         self.end_overdue().await?;
         self.enqueue_again(before).await?;
-        self.tell_stuck().await
+        self.tell_stuck().await?;
+        self.prune().await
     }
 
     async fn end_overdue(&self) -> Result<(), Failure> {
         for id in self.app.store.overdue_jobs().await? {
-            if self.app.store.time_out_job(&id).await? {
-                warn!("bulk job {id} took longer than it may: it was ended");
+            if self.app.store.end_overdue_job(&id).await? {
+                warn!("bulk job {id} was past its time: it was ended");
+                self.app.feed.ring();
             }
-            FinishJob::enqueue(&self.queue, &id).await?;
+            FinishJob::enqueue(&self.queue.backend, &id).await?;
         }
         Ok(())
     }
@@ -90,23 +105,46 @@ impl Patrol {
     async fn enqueue_again(&self, before: u64) -> Result<(), Failure> {
         loop {
             let found = self.app.store.unattended(before, BATCH).await?;
-            for job in &found {
-                if job.is_live {
-                    let job = self.app.store.job(&job.id).await?;
-                    if let Some(job) = job {
-                        SplitJob::enqueue(&self.queue, &job.id, job.user_id, job.is_premium)
-                            .await?;
-                    }
+            let (mut for_leads, mut messages) = (Vec::new(), Vec::new());
+            for id in &found {
+                // It may have been forgotten meanwhile.
+                let Some(job) = self.app.store.job(id).await? else { continue };
+                if job.state.has_ended() {
+                    messages.push(SendWebhook::enqueue(&self.queue.backend, &job).await?);
                 } else {
-                    FinishJob::enqueue(&self.queue, &job.id).await?;
+                    let (user_id, is_premium) = (job.user_id, job.is_premium);
+                    let backend = &self.queue.backend;
+                    for_leads.push(SplitJob::enqueue(backend, &job.id, user_id, is_premium).await?);
+                    for_leads.push(FinishJob { job_id: job.id }.id());
                 }
             }
-            let ids: Vec<String> = found.into_iter().map(|job| job.id).collect();
-            self.app.store.note_checked(&ids).await?;
-            if ids.len() < BATCH as usize {
+            self.run_dead(&for_leads, &messages).await?;
+            self.app.store.note_checked(&found).await?;
+            if found.len() < BATCH as usize {
                 return Ok(());
             }
         }
+    }
+
+    /// A job that died while the database was away for long still has its work to do.
+    async fn run_dead(&self, for_leads: &[JobId], messages: &[JobId]) -> Result<(), Failure> {
+        run_dead(&self.queue.inspect, BULK_QUEUE, for_leads).await?;
+        run_dead(&self.queue.inspect, WEBHOOK_QUEUE, messages).await?;
+        Ok(())
+    }
+
+    async fn prune(&mut self) -> Result<(), Failure> {
+        let now = self.app.store.now();
+        let Rounds { prune_every, keep_completed, keep_failed, .. } = self.rounds;
+        if self.pruned_at.is_some_and(|at| now.since(at) < prune_every) {
+            return Ok(());
+        }
+        let pruned = self.app.store.prune(keep_completed, keep_failed).await?;
+        if pruned > 0 {
+            info!("{pruned} bulk jobs were forgotten that had ended long ago");
+        }
+        self.pruned_at = Some(now);
+        Ok(())
     }
 
     async fn tell_stuck(&mut self) -> Result<(), Failure> {

@@ -3,27 +3,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use jobq_core::Backend;
-use jobq_worker::Worker;
+use jobq_worker::Summary;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::api::{Api, Rules, router};
 use crate::app::App;
-use crate::change_chunk::change_chunk;
 use crate::db::Store;
 use crate::failure::Failure;
-use crate::finish_job::finish_job;
-use crate::jobs::{BULK_QUEUE, WEBHOOK_QUEUE};
+use crate::http_server::serve;
 use crate::patrol::{Patrol, Rounds};
 use crate::queue::OpenQueue;
-use crate::send_webhook::send_webhook;
-use crate::split_job::split_job;
-
-/// How many messages a worker delivers at once, at most: they wait for others, and leads do not wait for
-/// them.
-const WEBHOOKS_AT_ONCE: usize = 4;
+use crate::workers::{lead_worker, webhook_worker};
 
 /// How a server is put together.
 #[derive(Clone, Debug)]
@@ -35,7 +27,7 @@ pub struct Setup {
     pub queue: OpenQueue,
     /// Where to listen; port 0 for a free one.
     pub listen: SocketAddr,
-    /// How many jobs run at once in this process; 0 for none.
+    /// How many jobs that change leads run at once in this process; 0 for no workers at all.
     pub concurrency: usize,
     /// How jobs are made.
     pub rules: Rules,
@@ -48,10 +40,14 @@ pub struct Setup {
 pub struct Service {
     address: SocketAddr,
     stopping: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
-    worker: Option<JoinHandle<jobq_core::Result<jobq_worker::Summary>>>,
+    server: JoinHandle<()>,
+    /// Without a worker there is nothing to wait for, and nothing to say.
+    workers: JoinHandle<jobq_core::Result<Option<Done>>>,
     patrol: JoinHandle<()>,
 }
+
+/// What workers have done for leads, and for messages.
+type Done = (Summary, Summary);
 
 impl Service {
     /// Starts it. Dropped without [`stop`](Self::stop), it goes on until the runtime ends.
@@ -72,16 +68,12 @@ impl Service {
             rules: setup.rules,
             stopping: stopping.subscribe(),
         };
-        let backend = setup.queue.backend;
-        let worker = (setup.concurrency > 0).then(|| {
-            let worker = worker(Arc::clone(&backend), app.clone()).concurrency(setup.concurrency);
-            tokio::spawn(worker.run_until(until(stopping.subscribe())))
-        });
-        let patrol = tokio::spawn(Patrol::new(app, backend, setup.rounds).run());
-        let serving =
-            axum::serve(listener, router(api)).with_graceful_shutdown(until(stopping.subscribe()));
-        let server = tokio::spawn(async move { serving.await });
-        Ok(Self { address, stopping, server, worker, patrol })
+        let workers =
+            work(setup.queue.clone(), app.clone(), setup.concurrency, stopping.subscribe());
+        let workers = tokio::spawn(workers);
+        let patrol = tokio::spawn(Patrol::new(app, setup.queue, setup.rounds).run());
+        let server = tokio::spawn(serve(listener, router(api), until(stopping.subscribe())));
+        Ok(Self { address, stopping, server, workers, patrol })
     }
 
     /// Where it listens.
@@ -96,21 +88,50 @@ impl Service {
         format!("http://{}", self.address)
     }
 
+    /// Waits until one of its parts has ended, which none does by itself unless something is wrong: a
+    /// server that accepts jobs and does none is worse than one that has to be started anew. What is left
+    /// of it is to be dropped then. Cancel safe before.
+    pub async fn failed(&mut self) -> Failure {
+        tokio::select! {
+            ended = &mut self.server => has_ended("the API", ended.err()),
+            ended = &mut self.patrol => has_ended("the one who goes round", ended.err()),
+            ended = &mut self.workers => match ended {
+                Ok(Ok(_)) => has_ended("a worker", None),
+                Ok(Err(error)) => Failure::failed(&error),
+                Err(error) => has_ended("a worker", Some(error)),
+            },
+        }
+    }
+
     /// Stops it: answers what was asked, ends streams of events, and lets running jobs end.
     ///
     /// # Errors
     ///
-    /// When the server or the worker had failed before.
+    /// When one of its parts had failed before.
     pub async fn stop(self) -> Result<(), Failure> {
         self.stopping.send_replace(true);
         self.patrol.abort();
-        let crashed = |error: tokio::task::JoinError| Failure::failed(&error);
-        self.server.await.map_err(crashed)??;
-        if let Some(worker) = self.worker {
-            worker.await.map_err(crashed)??;
-        }
+        let crashed = |error: JoinError| Failure::failed(&error);
+        self.server.await.map_err(crashed)?;
+        self.workers.await.map_err(crashed)??;
         Ok(())
     }
+}
+
+async fn work(
+    queue: OpenQueue,
+    app: App,
+    concurrency: usize,
+    stopping: watch::Receiver<bool>,
+) -> jobq_core::Result<Option<Done>> {
+    if concurrency == 0 {
+        until(stopping).await;
+        return Ok(None);
+    }
+    let leads = lead_worker(Arc::clone(&queue.backend), app.clone()).concurrency(concurrency);
+    let webhooks = webhook_worker(queue.backend, app);
+    let leads = leads.run_until(until(stopping.clone()));
+    tokio::try_join!(leads, webhooks.run_until(until(stopping))).map(Some)
 }
 
 async fn until(mut stopping: watch::Receiver<bool>) {
@@ -118,15 +139,47 @@ async fn until(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// A worker for all jobs of this system, to be run.
-pub fn worker(backend: Arc<dyn Backend>, app: App) -> Worker {
-    Worker::new(backend)
-        // A message goes out now and then even if leads never end.
-        .weighted_queues([(BULK_QUEUE, 4), (WEBHOOK_QUEUE, 1)])
-        .queue_concurrency(WEBHOOK_QUEUE, WEBHOOKS_AT_ONCE)
-        .state(app)
-        .handle(split_job)
-        .handle(change_chunk)
-        .handle(finish_job)
-        .handle(send_webhook)
+fn has_ended(what: &str, crash: Option<JoinError>) -> Failure {
+    let why = crash.map(|crash| format!(": {crash}")).unwrap_or_default();
+    Failure::new(format!("{what} has ended by itself{why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    /// A server of which nothing has ended.
+    fn running() -> Service {
+        Service {
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            stopping: watch::Sender::new(false),
+            server: tokio::spawn(pending()),
+            workers: tokio::spawn(pending()),
+            patrol: tokio::spawn(pending()),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_any_part_is_told() {
+        let refused = jobq_core::Error::new(jobq_core::ErrorKind::Refused, "no limits here");
+        let cases = [
+            (Service { server: tokio::spawn(async {}), ..running() }, "the API has ended"),
+            (
+                Service { workers: tokio::spawn(async { Err(refused) }), ..running() },
+                "no limits here",
+            ),
+            (Service { workers: tokio::spawn(async { Ok(None) }), ..running() }, "a worker has"),
+            (
+                Service { patrol: tokio::spawn(async { panic!("it fell over") }), ..running() },
+                "the one who goes round has ended by itself: ",
+            ),
+        ];
+
+        for (mut service, expected) in cases {
+            let failure = service.failed().await.to_string();
+            assert!(failure.contains(expected), "{failure}");
+        }
+    }
 }

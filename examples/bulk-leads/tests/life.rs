@@ -83,37 +83,91 @@ async fn what_could_not_be_enqueued_is_enqueued_by_the_next_round() {
     service.stop().await.unwrap();
 }
 
-/// The follow-up may die as any job may, when the database is away for long.
+/// No job can get as far as this state.
+fn stop_at(state: &str) -> String {
+    format!(
+        "CREATE TRIGGER stop BEFORE UPDATE ON crm_bulk_jobs
+         WHEN new.state = '{state}' AND old.state <> new.state
+         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    )
+}
+
+/// The database is in trouble until so many jobs of a kind are dead.
+async fn until_dead(steps: &Steps, kind: &str, jobs: usize) {
+    let queue = QueueName::new(BULK_QUEUE).unwrap();
+    for _ in 0..50 {
+        steps.work_off().await;
+        let dead = steps.queue.jobs(&queue, JobState::Dead, 0, 100).await.unwrap();
+        if dead.iter().filter(|job| job.record.kind.as_str() == kind).count() == jobs {
+            return;
+        }
+        steps.clock.advance(Duration::from_secs(30));
+    }
+    panic!("no {kind} has died");
+}
+
+/// The process is started anew, and its first round puts right what it finds.
+async fn first_round(steps: &mut Steps) {
+    steps.clock.advance(Duration::from_secs(1));
+    steps.restart().await;
+    eventually("the first round", async || (steps.work(1).await > 0).then_some(())).await;
+}
+
 #[tokio::test]
-async fn a_follow_up_that_was_lost_is_made_up_for() {
-    for has_dead_chunk in [false, true] {
+async fn a_first_job_that_has_died_is_made_up_for() {
+    let mut steps = Steps::with_leads(30).await;
+    execute(&steps.url, &stop_at("processing")).await;
+    let accepted = steps.caller(7).await.client.change(&ids(1, 30), "won").await.unwrap();
+    until_dead(&steps, "crm.bulk_split", 1).await;
+    execute(&steps.url, "DROP TRIGGER stop").await;
+
+    first_round(&mut steps).await;
+    steps.work_off().await;
+
+    let job = steps.job(&accepted).await;
+    assert_eq!((job.state, job.successes), (BulkState::Completed, 30));
+}
+
+#[tokio::test]
+async fn a_follow_up_that_has_died_is_made_up_for() {
+    for (end, has_dead_chunk) in [(BulkState::Completed, false), (BulkState::Failed, true)] {
         let mut steps = Steps::with_leads(30).await;
-        let client = steps.caller(7).await.client;
         if has_dead_chunk {
             execute(&steps.url, FIRE).await;
         }
-        let accepted = client.change(&ids(1, 30), "won").await.unwrap();
-        let queue = QueueName::new(BULK_QUEUE).unwrap();
-        // As many as there are but the last: it is enqueued by the last end.
-        let attempts = if has_dead_chunk { 13 } else { 4 };
-        for _ in 0..attempts {
-            steps.clock.advance(Duration::from_secs(30));
-            assert_eq!(steps.work(1).await, 1);
-        }
-        let ready = steps.queue.jobs(&queue, JobState::Ready, 0, 10).await.unwrap();
-        assert_eq!(ready[0].record.kind.as_str(), "crm.bulk_finish");
-        steps.queue.delete(&queue, &[ready[0].record.id]).await.unwrap();
-        steps.work_off().await;
+        execute(&steps.url, &stop_at(end.as_str())).await;
+        let accepted = steps.caller(7).await.client.change(&ids(1, 30), "won").await.unwrap();
+        // The one of the batch, and then the one that makes up for it.
+        until_dead(&steps, "crm.bulk_finish", 1).await;
+        first_round(&mut steps).await;
+        until_dead(&steps, "crm.bulk_finish", 2).await;
         assert_eq!(steps.job(&accepted).await.state, BulkState::Processing);
-        steps.clock.advance(Duration::from_secs(1));
+        execute(&steps.url, "DROP TRIGGER stop").await;
 
-        steps.restart().await;
-        eventually("the first round", async || (steps.work(1).await > 0).then_some(())).await;
+        first_round(&mut steps).await;
         steps.work_off().await;
 
-        let expected = if has_dead_chunk { BulkState::Failed } else { BulkState::Completed };
-        assert_eq!(steps.job(&accepted).await.state, expected);
+        assert_eq!(steps.job(&accepted).await.state, end);
     }
+}
+
+/// It is the leads that were to be done in time.
+#[tokio::test]
+async fn a_job_that_is_done_is_completed_though_its_follow_up_has_died() {
+    let mut steps = Steps::with_leads(30).await;
+    execute(&steps.url, &stop_at("completed")).await;
+    let accepted = steps.caller(7).await.client.change(&ids(1, 30), "won").await.unwrap();
+    until_dead(&steps, "crm.bulk_finish", 1).await;
+    execute(&steps.url, "DROP TRIGGER stop").await;
+    steps.clock.advance(Rules::default().job_timeout);
+
+    steps.lose_the_queue().await;
+
+    let ended = eventually("its end", async || {
+        Some(steps.job(&accepted).await).filter(|job| job.state.has_ended())
+    })
+    .await;
+    assert_eq!((ended.state, ended.successes), (BulkState::Completed, 30));
 }
 
 #[tokio::test]
@@ -202,6 +256,29 @@ async fn a_retry_takes_the_failed_leads_alone_and_is_linked() {
     assert_eq!(client.post_text(&third, "").await.unwrap().status, 202);
 }
 
+/// Also when the retry was forgotten before the job it retries.
+#[tokio::test]
+async fn a_job_is_retried_once_for_good() {
+    let steps = Steps::with_leads(10).await;
+    let client = steps.caller(7).await.client;
+    let first = client.change(&[1, 999], "won").await.unwrap();
+    steps.work_off().await;
+    let retry = format!("{}/retry", first.text("check_status_url"));
+    let second = client.post_text(&retry, "").await.unwrap();
+    steps.work_off().await;
+    // It is kept for longer.
+    let failed =
+        format!("UPDATE crm_bulk_jobs SET state = 'failed' WHERE id = '{}'", first.text("job_id"));
+    execute(&steps.url, &failed).await;
+    steps.clock.advance(8 * DAY);
+    assert_eq!(steps.store().prune(7 * DAY, 30 * DAY).await.unwrap(), 1);
+
+    let third = client.post_text(&retry, "").await.unwrap();
+
+    assert_eq!((third.status, third.text("error")), (409, "already_retried"));
+    assert_eq!(third.text("job_id"), second.text("job_id"));
+}
+
 #[tokio::test]
 async fn a_retry_is_held_to_the_limits() {
     let steps = Steps::with_leads(10).await;
@@ -263,6 +340,29 @@ async fn a_job_without_workers_is_ended_when_its_time_is_over() {
     assert_eq!((ended.state, ended.successes), (BulkState::TimedOut, 10));
 }
 
+#[tokio::test]
+async fn a_job_that_is_never_started_is_ended_when_its_time_is_over() {
+    let mut steps = Steps::with_leads(50).await;
+    let client = steps.caller(7).await.client;
+    let accepted = client.change(&ids(1, 50), "won").await.unwrap();
+    steps.clock.advance(Rules::default().job_timeout);
+
+    steps.lose_the_queue().await;
+
+    let ended = eventually("its end", async || {
+        Some(steps.job(&accepted).await).filter(|job| job.state.has_ended())
+    })
+    .await;
+    assert_eq!((ended.state, ended.processed_leads()), (BulkState::TimedOut, 0));
+    assert_eq!(ended.error.as_deref(), Some("it was not started in time"));
+    steps.work_off().await;
+    assert_eq!(history(&steps.url).await.len(), 0);
+    let client = steps.caller(7).await.client;
+    let retry = format!("{}/retry", accepted.text("check_status_url"));
+    let retry = client.post_text(&retry, "").await.unwrap();
+    assert_eq!((retry.status, &retry.body["total_leads"]), (202, &json!(50)));
+}
+
 /// Something is wrong that no lead has to do with.
 #[tokio::test]
 async fn a_chunk_that_cannot_be_done_fails_its_job_and_nothing_of_it_is_kept() {
@@ -271,7 +371,7 @@ async fn a_chunk_that_cannot_be_done_fails_its_job_and_nothing_of_it_is_kept() {
     execute(&steps.url, FIRE).await;
     let accepted = client.change(&ids(1, 30), "won").await.unwrap();
 
-    for _ in 0..10 {
+    for _ in 0..20 {
         assert!(!steps.job(&accepted).await.state.has_ended());
         steps.work_off().await;
         steps.clock.advance(Duration::from_secs(60));
@@ -280,7 +380,7 @@ async fn a_chunk_that_cannot_be_done_fails_its_job_and_nothing_of_it_is_kept() {
     let job = client.get(accepted.text("check_status_url")).await.unwrap().body;
     assert_eq!((&job["status"], &job["successes"]), (&json!("failed"), &json!(20)));
     let error = job["error"].as_str().unwrap();
-    assert!(error.starts_with("chunk 1 has failed 10 times: "), "{error}");
+    assert!(error.starts_with("chunk 1 has failed 20 times: "), "{error}");
     assert_eq!(history(&steps.url).await.len(), 20);
     let untouched = leads(&steps.url).await.into_iter().filter(|lead| lead[1] == "new").count();
     assert_eq!(untouched, 10);
@@ -361,6 +461,41 @@ async fn jobs_are_forgotten_when_their_time_has_come_and_statistics_are_kept() {
         assert!(left <= 1, "{table}");
     }
     assert_eq!(history(&steps.url).await.len(), 10, "what happened to leads stays known");
+}
+
+#[tokio::test]
+async fn jobs_are_forgotten_without_anybody_asking() {
+    let steps = Steps::with_leads(10).await;
+    let client = steps.caller(7).await.client;
+    let left = async |jobs: i64| {
+        eventually("a round", async || {
+            let found = count(&steps.url, "SELECT COUNT(*) FROM crm_bulk_jobs").await;
+            (found == jobs).then_some(())
+        })
+        .await;
+    };
+    client.change(&[1], "won").await.unwrap();
+    steps.work_off().await;
+    steps.clock.advance(7 * DAY - Duration::from_secs(60));
+    client.change(&[2], "won").await.unwrap();
+    steps.work_off().await;
+    let setup = Setup {
+        store: steps.store().clone(),
+        queue: OpenQueue::of(steps.queue.clone()),
+        listen: anywhere(),
+        concurrency: 0,
+        rules: Rules::default(),
+        rounds: Rounds { every: Duration::from_millis(2), ..Rounds::default() },
+    };
+
+    let service = Service::start(setup).await.unwrap();
+    left(2).await;
+    steps.clock.advance(Duration::from_secs(3_600));
+    left(1).await;
+    steps.clock.advance(7 * DAY);
+    left(0).await;
+
+    service.stop().await.unwrap();
 }
 
 fn bulk(answer: &bulk_leads::client::Answer) -> &str {

@@ -4,10 +4,13 @@
 
 mod support;
 
+use std::time::Duration;
+
+use bulk_leads::Rules;
 use bulk_leads::api_key::ApiKey;
 use bulk_leads::client::Client;
-use bulk_leads::db::{BulkState, Chunk, LeadChange, NewKey, Store};
-use bulk_leads::limits::LimitOverrides;
+use bulk_leads::db::{AtOnce, BulkState, Chunk, LeadChange, NewKey, Store};
+use bulk_leads::limits::{LimitOverrides, Limits};
 use bulk_leads::status::LeadStatus;
 use jobq_redis::TestServer;
 use serde_json::json;
@@ -33,6 +36,7 @@ async fn the_store_keeps_its_promises_on_mariadb() {
     a_limit_holds_for_requests_at_the_same_moment(&server).await;
     a_chunk_takes_five_statements(&server).await;
     chunks_that_share_leads_do_not_fail(&server).await;
+    days_are_told_and_jobs_end_late_and_are_forgotten(&server).await;
 }
 
 async fn a_limit_holds_for_requests_at_the_same_moment(server: &MariaDb) {
@@ -90,20 +94,50 @@ async fn chunks_that_share_leads_do_not_fail(server: &MariaDb) {
         changes.spawn(async move {
             let change = LeadChange {
                 change_id: &format!("00000000-0000-0000-0000-{n:012}"),
-                user_id: 7,
+                user_id: n as i64,
                 target: if n % 2 == 0 { LeadStatus::Contacted } else { LeadStatus::Lost },
                 lead_ids: &lead_ids,
             };
-            store.change_leads(&change).await.map(|changed| changed.successes)
+            store.change_leads(&change, &Limits::default()).await
         });
     }
 
     for changed in changes.join_all().await {
-        changed.unwrap();
+        assert!(matches!(changed.unwrap(), AtOnce::Done(_)));
     }
     let torn = "SELECT COUNT(*) FROM crm_leads JOIN crm_lead_history ON lead_id = id
                 GROUP BY id, crm_leads.status HAVING MAX(to_status = crm_leads.status) = 0";
     assert_eq!(support::tables::rows(&url, torn).await.len(), 0);
+}
+
+async fn days_are_told_and_jobs_end_late_and_are_forgotten(server: &MariaDb) {
+    let url = server.another("days").await;
+    let steps = Steps::over(Place::new(), url.clone(), 30).await;
+    let client = steps.caller(7).await.client;
+    let at_once = json!({"lead_ids": ids(1, 10), "status": "won"});
+    let at_once = client.post("/api/crm/leads/bulk-status", &at_once).await.unwrap();
+    let first = client.change(&[ids(11, 10), vec![999]].concat(), "won").await.unwrap();
+    steps.work_off().await;
+    let retry = format!("{}/retry", first.text("check_status_url"));
+    let second = client.post_text(&retry, "").await.unwrap();
+    let twice = client.post_text(&retry, "").await.unwrap();
+    assert_eq!((at_once.status, second.status, twice.text("error")), (200, 202, "already_retried"));
+
+    steps.clock.advance(Rules::default().job_timeout);
+    for id in steps.store().overdue_jobs().await.unwrap() {
+        assert!(steps.store().end_overdue_job(&id).await.unwrap());
+    }
+    let late = steps.job(&second).await;
+    let why = Some("it was not started in time");
+    assert_eq!((late.state, late.error.as_deref()), (BulkState::TimedOut, why));
+    let days = async || client.get("/api/crm/stats?days=2").await.unwrap().body["days"].clone();
+    let today = days().await[0].clone();
+    assert_eq!((&today["jobs"], &today["leads"]), (&json!(2), &json!(22)));
+    let prune = async || steps.store().prune(Duration::ZERO, Duration::ZERO).await.unwrap();
+    assert_eq!(prune().await, 0);
+    steps.clock.advance(Duration::from_secs(24 * 3_600));
+    assert_eq!(prune().await, 2);
+    assert_eq!(days().await[1], today);
 }
 
 /// An API, workers that come and go, and what they leave in the tables.
@@ -250,7 +284,7 @@ async fn a_job_accepted_while_the_queue_is_away_is_done_when_it_is_back() {
 #[tokio::test]
 async fn the_demonstration_runs_on_servers() {
     let (mariadb, redis) = (MariaDb::start().await, TestServer::start().unwrap());
-    let servers = ["--database", &mariadb.url(), "--queue", &redis.url(), "--json"];
+    let servers = ["--database", &mariadb.url(), "--queue", &redis.url(), "--overwrite", "--json"];
     let demo = [&["demo", "--leads", "5000", "--bad", "2"], &servers[..]].concat();
 
     for _ in 0..2 {

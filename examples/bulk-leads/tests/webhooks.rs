@@ -9,12 +9,17 @@ use std::time::Duration;
 
 use bulk_leads::client::Answer;
 use bulk_leads::db::WebhookState;
+use bulk_leads::limits::LimitOverrides;
 use bulk_leads::receiver::{Received, Receiver, Reception};
+use bulk_leads::{OpenQueue, Rounds, Rules, Service, Setup};
 use jobq_core::JobState;
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
-use support::anywhere;
 use support::steps::{Caller, KeyOf, NO_PAUSE, Steps, ids};
+use support::tables::execute;
+use support::{anywhere, eventually};
 
 const SECRET: &str = "0123456789abcdef";
 
@@ -136,22 +141,150 @@ async fn a_receiver_that_refuses_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_is_given_up_after_eight_attempts() {
+async fn a_receiver_that_is_away_is_given_up_after_eight_attempts_over_hours() {
     let steps = Steps::with_leads(10).await;
     let (receiver, caller) = scene(&steps, &[]).await;
     drop(receiver);
     let accepted = caller.client.change(&ids(1, 10), "won").await.unwrap();
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let hours = |hours: u64| minutes(60 * hours);
 
-    for attempt in 1..=8 {
-        steps.work_off().await;
+    steps.work_off().await;
+    let delays = [
+        Duration::from_secs(10),
+        minutes(1),
+        minutes(5),
+        minutes(30),
+        hours(2),
+        hours(4),
+        hours(8),
+    ];
+    for (attempt, delay) in (1..).zip(delays) {
         let (state, attempts, error) = webhook(&steps, &accepted).await;
-        let expected = if attempt < 8 { WebhookState::Pending } else { WebhookState::Failed };
-        assert_eq!((state, attempts), (expected, attempt), "{error}");
+        assert_eq!((state, attempts), (WebhookState::Pending, attempt), "{error}");
         assert!(error.contains("refused"), "{error}");
-        steps.clock.advance(Duration::from_secs(600));
+        steps.clock.advance(delay - Duration::from_millis(1));
+        steps.work_off().await;
+        assert_eq!(webhook(&steps, &accepted).await.1, attempt, "before its time");
+        steps.clock.advance(Duration::from_millis(1));
+        steps.work_off().await;
     }
 
+    let (state, attempts, _) = webhook(&steps, &accepted).await;
+    assert_eq!((state, attempts), (WebhookState::Failed, 8));
     assert_eq!(steps.webhook_jobs(JobState::Dead).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_was_given_up_is_sent_again_when_its_owner_asks() {
+    let steps = Steps::with_leads(10).await;
+    let (mut receiver, caller) = scene(&steps, &[404]).await;
+    let client = &caller.client;
+    let accepted = client.change(&ids(1, 10), "won").await.unwrap();
+    let redeliver = format!("{}/redeliver", accepted.text("check_status_url"));
+    let ask = async || client.post_text(&redeliver, "").await.unwrap();
+
+    let early = ask().await;
+    assert_eq!((early.status, early.text("error")), (409, "job_not_ended"));
+    steps.work_off().await;
+    assert_eq!(received(&mut receiver).await.answered, 404);
+    let other = steps.caller(8).await.client.post_text(&redeliver, "").await.unwrap();
+    assert_eq!((other.status, other.text("error")), (404, "job_not_found"));
+    assert_eq!(webhook(&steps, &accepted).await.0, WebhookState::Failed);
+    let asked = ask().await;
+
+    assert_eq!((asked.status, &asked.body["webhook"]["status"]), (202, &json!("pending")));
+    let twice = ask().await;
+    assert_eq!((twice.status, twice.text("error")), (409, "webhook_not_failed"));
+    steps.work_off().await;
+    let message = received(&mut receiver).await;
+    assert_eq!((message.checked, message.delivery), (Ok(()), accepted.text("job_id").to_owned()));
+    assert_eq!(webhook(&steps, &accepted).await, (WebhookState::Delivered, 1, String::new()));
+    let late = ask().await;
+    assert_eq!((late.status, late.text("error")), (409, "webhook_not_failed"));
+    assert_eq!(late.text("message"), "there is nothing to send again: the message is delivered");
+}
+
+/// What died was the note of the delivery: nobody has given the message up.
+#[tokio::test]
+async fn a_message_whose_job_has_died_is_made_up_for() {
+    let mut steps = Steps::with_leads(10).await;
+    let (_receiver, caller) = scene(&steps, &[]).await;
+    let fire = "CREATE TRIGGER fire BEFORE UPDATE OF webhook_attempts ON crm_bulk_jobs
+                BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    execute(&steps.url, fire).await;
+    let accepted = caller.client.change(&ids(1, 10), "won").await.unwrap();
+    for _ in 0..8 {
+        steps.work_off().await;
+        steps.clock.advance(Duration::from_secs(8 * 3_600));
+    }
+    assert_eq!(steps.webhook_jobs(JobState::Dead).await.len(), 1);
+    assert_eq!(webhook(&steps, &accepted).await.0, WebhookState::Pending);
+    execute(&steps.url, "DROP TRIGGER fire").await;
+
+    steps.restart().await;
+
+    eventually("the message", async || {
+        steps.work_off().await;
+        let (state, ..) = webhook(&steps, &accepted).await;
+        (state == WebhookState::Delivered).then_some(())
+    })
+    .await;
+}
+
+/// Takes connections, never says a word, and tells of each.
+async fn silent_receiver() -> (String, mpsc::UnboundedReceiver<TcpStream>) {
+    let listener = TcpListener::bind(anywhere()).await.unwrap();
+    let url = format!("http://{}/webhook", listener.local_addr().unwrap());
+    let (sender, connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            if sender.send(connection).is_err() {
+                return;
+            }
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_holds_up_nobody_else() {
+    let steps = Steps::with_leads(60).await;
+    let service = Service::start(Setup {
+        store: steps.store().clone(),
+        queue: OpenQueue::of(steps.queue.clone()),
+        listen: anywhere(),
+        concurrency: 1,
+        rules: Rules::default(),
+        rounds: Rounds::default(),
+    })
+    .await
+    .unwrap();
+    let (url, mut connections) = silent_receiver().await;
+    let limits = LimitOverrides { max_pending_jobs: Some(100), ..NO_PAUSE };
+    let of = KeyOf { webhook: Some((&url, SECRET)), limits, ..KeyOf::default() };
+    let slow = steps.caller_with(66, of).await.client;
+    // More messages than are sent at once.
+    let mut unheard = Vec::new();
+    for lead in 1..=30 {
+        unheard.push(slow.change(&[lead], "won").await.unwrap());
+    }
+    let held = connections.recv().await.unwrap();
+    for accepted in &unheard {
+        slow.follow(accepted.text("job_id"), |_| {}).await.unwrap();
+    }
+
+    let (mut receiver, caller) = scene(&steps, &[]).await;
+    let accepted = caller.client.change(&ids(31, 30), "won").await.unwrap();
+    caller.client.follow(accepted.text("job_id"), |_| {}).await.unwrap();
+    let message = received(&mut receiver).await;
+
+    assert_eq!((message.delivery.as_str(), message.checked), (accepted.text("job_id"), Ok(())));
+    for accepted in &unheard {
+        assert_eq!(webhook(&steps, accepted).await.1, 0, "it was not even waited for once");
+    }
+    drop((connections, held));
+    service.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,35 +1,50 @@
-//! A supplier's price list, imported in the background: the first of five business systems on jobq.
+//! Suppliers' price lists, imported in the background, and a shop that is told what the suppliers have: the fifth
+//! of five business systems on jobq.
 //!
 //! Read [`jobs`] first: what is done in the background. Then [`import_file`], [`import_chunk`] and
-//! [`write_summary`]: how each can be killed at any point and run again. The tables are in [`db`].
+//! [`write_summary`]: how each can be killed at any point and run again. [`sync`](mod@sync) and [`linking`] have
+//! to do with the [`shop`]. The tables are in [`db`].
 
 mod app;
+pub mod availability;
+pub mod bench_sync;
 pub mod catalogue;
 pub mod cli;
 mod commands;
 pub mod db;
 pub mod ean;
 mod encoding;
+mod failure;
 mod fault;
 pub mod generate;
 pub mod import_chunk;
 pub mod import_file;
 pub mod jobs;
+pub mod link_products;
+pub mod linking;
 pub mod location;
 pub mod mapping;
 mod matching;
+pub mod pretend_shop;
 pub mod price;
+pub mod private_server;
 mod progress;
+pub mod prune_failed;
 mod queue;
 mod report;
 pub mod row;
 pub mod rows;
 mod run;
+pub mod shop;
 mod signals;
 pub mod spool;
+pub mod start_import;
 mod stuck;
+pub mod sync;
+pub mod sync_availability;
 pub mod write_summary;
 
 pub use app::App;
-pub use commands::{Failure, run};
+pub use commands::run;
+pub use failure::Failure;
 pub use fault::FileFault;

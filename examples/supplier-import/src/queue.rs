@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jobq_core::{Backend, Inspect, MemoryBackend};
 use jobq_redis::RedisBackend;
 
-use crate::commands::Failure;
+use crate::failure::Failure;
 
 /// Whether an address is that of the queue in this process's memory.
 pub(crate) fn is_memory(url: &str) -> bool {

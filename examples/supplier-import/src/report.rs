@@ -1,14 +1,20 @@
-//! What is printed of an import.
+//! What is printed, for people or as one line of JSON.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::bench_sync::Figures;
 use crate::db::Summary;
+use crate::linking::LinkReport;
 use crate::row::Rejection;
+use crate::shop::Findings;
+use crate::sync::SyncReport;
 
 /// How many rejected rows people are shown.
 const SHOWN_REJECTIONS: usize = 10;
+/// How many other notes.
+const SHOWN_NOTES: usize = 20;
 
 /// Prints one line; a reader that has gone away is not an error.
 pub(crate) fn line(text: &str) {
@@ -21,6 +27,115 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) {
         line(&json_of(summary));
     } else {
         line(&text_of(summary));
+    }
+}
+
+/// Prints how a sync went.
+pub(crate) fn sync(report: &SyncReport, as_json: bool) {
+    if as_json {
+        return line(&json(report));
+    }
+    let totals = &report.totals;
+    let mut text = format!("sync of {}: {}\n", report.shop, report.status);
+    if let Some(error) = &report.error {
+        text.push_str(&format!("  {error}\n  what was written is noted: the next sync goes on\n"));
+    }
+    push_counts(
+        &mut text,
+        &[
+            ("products", totals.products),
+            ("written", totals.written),
+            ("unchanged", totals.unchanged),
+            ("left", report.left),
+            ("missing in the shop", totals.missing_in_shop),
+            ("not linked to it", totals.not_linked),
+            ("nothing said yet", totals.without_availability),
+            ("malformed", totals.faulty),
+        ],
+    );
+    if totals.products == 0 && totals.not_linked > 0 {
+        text.push_str("    no product is linked to the shop yet: `link --shop mysql://…`\n");
+    }
+    let notes =
+        report.notes.iter().map(|note| format!("product {}: {}", note.product, note.reason));
+    push_notes(&mut text, notes);
+    let (statements, batches) = (grouped(report.statements), report.batches);
+    text.push_str(&format!(
+        "  {:.3} s, {statements} statements, {batches} transactions in the shop",
+        report.seconds
+    ));
+    line(&text);
+}
+
+/// Prints what a linking has come to.
+pub(crate) fn link(report: &LinkReport, what: &str, as_json: bool) {
+    if as_json {
+        return line(&json(report));
+    }
+    let mut text = format!("{} {what}\n", grouped(report.read));
+    push_counts(
+        &mut text,
+        &[
+            ("linked", report.linked),
+            ("linked before", report.already),
+            ("unmatched", report.unmatched),
+            ("ambiguous", report.ambiguous),
+            ("rejected", report.rejected),
+        ],
+    );
+    push_notes(
+        &mut text,
+        report.notes.iter().map(|note| format!("{}: {}", note.about, note.reason)),
+    );
+    line(text.trim_end());
+}
+
+/// Prints what a connection test has found.
+pub(crate) fn findings(findings: &Findings, as_json: bool) {
+    if as_json {
+        return line(&json(findings));
+    }
+    for finding in &findings.findings {
+        let mark = if finding.ok { "ok    " } else { "WRONG " };
+        line(&format!("{mark}{:<11} {}", finding.what, finding.detail));
+    }
+}
+
+/// Prints what a benchmark has measured.
+pub(crate) fn figures(figures: &Figures, as_json: bool) {
+    if as_json {
+        return line(&json(figures));
+    }
+    let of =
+        |seconds: f64, statements| format!("{seconds:.3} s, {} statements", grouped(statements));
+    line(&format!("{} products", grouped(figures.products)));
+    line(&format!("  all changed    {}", of(figures.seconds, figures.statements)));
+    line(&format!(
+        "  none changed   {}",
+        of(figures.unchanged_seconds, figures.unchanged_statements)
+    ));
+    line(&format!("  a tenth of it  {}", of(figures.tenth_seconds, figures.tenth_statements)));
+    line(&format!("  {} rows of the shop are as they should be", grouped(figures.rows_verified)));
+}
+
+fn json(report: &impl Serialize) -> String {
+    // Texts and numbers always have a JSON form.
+    serde_json::to_string(report).unwrap_or_default()
+}
+
+fn push_counts(text: &mut String, counts: &[(&str, u64)]) {
+    for (what, count) in counts {
+        text.push_str(&format!("  {what:<20} {:>12}\n", grouped(*count)));
+    }
+}
+
+fn push_notes(text: &mut String, notes: impl ExactSizeIterator<Item = String>) {
+    let more = notes.len().saturating_sub(SHOWN_NOTES);
+    for note in notes.take(SHOWN_NOTES) {
+        text.push_str(&format!("    {note}\n"));
+    }
+    if more > 0 {
+        text.push_str(&format!("    and {more} more: see --json\n"));
     }
 }
 
@@ -63,8 +178,7 @@ fn json_of(summary: &Summary) -> String {
         rows_per_second: rows_per_second(summary),
         rejections: &summary.rejections,
     };
-    // Texts and numbers always have a JSON form.
-    serde_json::to_string(&line).unwrap_or_default()
+    json(&line)
 }
 
 fn text_of(summary: &Summary) -> String {

@@ -9,14 +9,18 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::commands::Failure;
 use crate::db::{Store, Summary};
+use crate::failure::Failure;
 use crate::import_chunk::import_chunk;
 use crate::import_file::import_file;
+use crate::link_products::{link_shop, link_supplier};
 use crate::progress::Progress;
+use crate::prune_failed::prune_failed;
 use crate::queue::Opened;
 use crate::signals::StopSignals;
+use crate::start_import::start_import;
 use crate::stuck;
+use crate::sync_availability::sync_availability;
 use crate::write_summary::write_summary;
 
 /// How often the tables are looked at for the progress bar.
@@ -39,6 +43,11 @@ pub(crate) fn worker(
         .handle(import_file)
         .handle(import_chunk)
         .handle(write_summary)
+        .handle(start_import)
+        .handle(link_supplier)
+        .handle(link_shop)
+        .handle(sync_availability)
+        .handle(prune_failed)
 }
 
 /// An import that this process waits for.

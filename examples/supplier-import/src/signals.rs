@@ -1,6 +1,6 @@
 //! Ctrl+C and SIGTERM, as often as they come.
 
-use crate::commands::Failure;
+use crate::failure::Failure;
 
 /// Listens for them; without it they would end the process before anything is cleaned up.
 #[derive(Debug)]

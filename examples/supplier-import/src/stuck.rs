@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use jobq_core::{Inspect, Job, JobId, JobState, QueueName};
 
-use crate::commands::Failure;
 use crate::db::Store;
+use crate::failure::Failure;
 use crate::jobs::{ImportChunk, ImportFile, WriteSummary};
 
 /// How many of the chunks that are not done are looked at: those that the others wait for, if any.

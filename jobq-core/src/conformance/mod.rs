@@ -77,6 +77,7 @@ pub mod retry;
 mod scene;
 mod scene_flow;
 pub mod schedule;
+pub mod schedules;
 pub mod settings;
 pub mod settle;
 pub mod shared;
@@ -97,6 +98,7 @@ use crate::clock::ManualClock;
 use crate::inspect::Inspect;
 use crate::name::QueueName;
 use crate::retention::DeadRetention;
+use crate::schedules::Schedules;
 
 pub use self::scene::{DEAD_RETENTION, LEASE, Scene};
 #[doc(inline)]
@@ -121,10 +123,10 @@ pub trait Fixture: Send + Sync + 'static {
     async fn assert_pristine(&self, queue: &QueueName);
 }
 
-/// Both halves of the contract.
-pub trait Store: Backend + Inspect {}
+/// All parts of the contract.
+pub trait Store: Backend + Inspect + Schedules {}
 
-impl<T: Backend + Inspect> Store for T {}
+impl<T: Backend + Inspect + Schedules> Store for T {}
 
 /// Runs one behaviour on a fresh store of `F`. For [`suite!`](suite).
 ///

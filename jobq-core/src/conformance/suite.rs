@@ -923,6 +923,40 @@ macro_rules! __conformance_suite {
                 a_working_store_answers_a_ping
                 a_detached_handle_is_the_same_store
             }
+            schedules {
+                a_due_tick_is_enqueued
+                a_tick_is_enqueued_once
+                a_tick_stays_taken_when_its_job_is_gone
+                the_next_tick_is_another_one
+                an_earlier_tick_is_taken
+                a_tick_from_before_the_definition_is_taken
+                an_early_tick_waits
+                a_stale_claim_comes_to_nothing
+                an_older_definition_claims_nothing
+                a_paused_schedule_claims_nothing
+                a_mark_may_be_forgotten
+                schedules_do_not_see_each_other
+                a_mark_tells_of_the_last_tick
+                a_tick_may_be_left_out
+                what_is_live_is_told
+                what_has_ended_is_not_live
+                overlaps_need_not_matter
+                a_tick_may_wait_for_another
+                a_run_by_hand_is_no_tick
+                a_duplicate_claims_its_tick
+                a_refused_job_leaves_its_tick
+                a_job_with_a_lane_is_enqueued_once_too
+                a_job_of_another_queue_is_refused
+                a_tick_wakes_a_worker
+                claims_at_once_enqueue_each_tick_once
+                entries_are_kept_by_group
+                entries_are_changed
+                a_change_based_on_an_old_revision_is_refused
+                one_of_several_changes_at_once_is_made
+                revisions_never_come_again
+                schedulers_see_each_other
+                an_absent_scheduler_is_forgotten
+            }
             model {
                 random_operations_1
                 random_operations_2
@@ -1021,6 +1055,7 @@ mod tests {
             ("wake", include_str!("wake.rs")),
             ("watch", include_str!("watch.rs")),
             ("heartbeat", include_str!("heartbeat.rs")),
+            ("schedules", include_str!("schedules.rs")),
             ("model", include_str!("model.rs")),
             ("flow_model", include_str!("flow_model.rs")),
         ];

@@ -147,6 +147,13 @@ impl MemoryBackend {
 }
 
 impl super::queue_state::QueueState {
+    /// Adds a job that concerns no other queue.
+    pub(super) fn admit_here(&mut self, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
+        let answers = self.admit(std::slice::from_ref(job), &Announced::default(), now)?;
+        let itself = || JobRef::new(job.record.queue.clone(), job.record.id);
+        Ok(answers.into_iter().next().unwrap_or_else(|| Enqueued::Duplicate(itself())))
+    }
+
     fn admit(
         &mut self,
         jobs: &[NewJob],

@@ -25,6 +25,7 @@ mod queue_state;
 mod rate;
 mod ready;
 mod ring;
+mod schedules;
 mod shared;
 mod sizes;
 mod standing;
@@ -40,6 +41,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::commons::Commons;
+use self::schedules::Groups;
 use self::wake::Queue;
 use crate::backend::{Backend, Maintained, Signals, WorkerStatus, check_checkpoint};
 use crate::batch::{BatchRef, BatchView, NewBatch, unknown_batch};
@@ -83,6 +85,7 @@ struct Store {
     clock: Arc<dyn Clock>,
     queues: RwLock<BTreeMap<QueueName, Arc<Queue>>>,
     commons: Arc<Commons>,
+    groups: Groups,
     workers: Mutex<Workers>,
 }
 
@@ -109,6 +112,7 @@ impl MemoryBackend {
                 clock: Arc::new(clock),
                 queues: RwLock::default(),
                 commons: Arc::default(),
+                groups: Groups::default(),
                 workers: Mutex::default(),
             }),
             dead_retention: DeadRetention::default(),

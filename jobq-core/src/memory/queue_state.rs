@@ -19,6 +19,7 @@ use super::notes::Notes;
 use super::pace::Pace;
 use super::places::{Place, Places};
 use super::rate::RateUse;
+use super::schedules::Marks;
 use super::unique::{Keys, Leaving};
 use super::watch::Watched;
 use crate::clock::Timestamp;
@@ -64,6 +65,8 @@ pub(super) struct QueueState {
     /// The batches that are at home here, and those of other queues that have jobs here.
     pub(super) batches: Batches,
     pub(super) guests: Guests,
+    /// How far the schedules have come whose jobs go here.
+    pub(super) marks: Marks,
 }
 
 impl QueueState {
@@ -87,6 +90,7 @@ impl QueueState {
             early: EarlyNotes::default(),
             batches: Batches::default(),
             guests: Guests::default(),
+            marks: Marks::default(),
         }
     }
 

@@ -62,6 +62,10 @@ impl Asking {
                 Fault::malformed_json(&error)
             }
         })?;
+        // A list of the right length would pass for the fields in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Fault::invalid("invalid_body", "the body must be an object"));
+        }
         let target = body
             .status
             .parse()

@@ -13,7 +13,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::view::AcceptedView;
 use super::{Api, status_path};
-use crate::db::{Accepted, LeadChange, NewBulkJob};
+use crate::db::{Accepted, AtOnce, LeadChange, NewBulkJob};
 use crate::jobs::SplitJob;
 use crate::lead_ids::LeadIds;
 use crate::status::LeadStatus;
@@ -37,7 +37,10 @@ pub(crate) async fn at_once(
         target: asking.target,
         lead_ids: asking.lead_ids.as_slice(),
     };
-    let changed = api.app.store.change_leads(&change).await?;
+    let changed = match api.app.store.change_leads(&change, &caller.limits()).await? {
+        AtOnce::Done(changed) => changed,
+        AtOnce::Limited(hit) => return Err(Fault::limited(hit)),
+    };
     Ok(Json(json!({
         "success": true,
         "total_leads": asking.lead_ids.count(),
@@ -98,7 +101,8 @@ pub(super) async fn accept(api: &Api, caller: &Caller, wish: Wish<'_>) -> Result
     }
     // The job is stored: from here on it will be done.
     let queue = &api.queue.backend;
-    let split = SplitJob::enqueue(queue, &job_id, key.user_id, key.is_premium);
+    let split =
+        async { SplitJob::enqueue(queue, &job_id, key.user_id, key.is_premium).await.map(drop) };
     api.now_or_next_round(&job_id, split).await;
     let location = status_path(&job_id);
     let retry_of = wish.retry_of.map(str::to_owned);

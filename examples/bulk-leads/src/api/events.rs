@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use tracing::warn;
 use super::Api;
 use super::caller::Caller;
 use super::fault::Fault;
-use super::jobs::job_of;
+use super::jobs::{JobPath, job_of};
 use super::view::ProgressView;
 use crate::db::Store;
 
@@ -28,11 +28,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) async fn stream(
     State(api): State<Api>,
     caller: Caller,
-    Path(job_id): Path<String>,
+    JobPath(job_id): JobPath,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Fault> {
     // Before the job is looked at, so that no move is missed.
     let moves = api.app.feed.listen();
-    let job = job_of(&api, &caller, &job_id).await?;
+    let job = job_of(&api, &caller, job_id).await?;
     let stopping = api.stopping.clone();
     let watcher = Watcher {
         store: api.app.store,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
 
-use crate::db::StoreError;
+use crate::db::{BulkJob, StoreError};
 use crate::failure::Failure;
 use crate::limits::LimitHit;
 
@@ -91,6 +91,11 @@ impl Fault {
 
     pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    pub(crate) fn job_not_ended(job: &BulkJob) -> Self {
+        let message = format!("the job has not ended: it is {}", job.state.as_str());
+        Self::conflict("job_not_ended", message)
     }
 
     pub(crate) fn already_retried(by: String) -> Self {

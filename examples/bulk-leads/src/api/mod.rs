@@ -9,6 +9,7 @@
 //! | `GET /api/crm/jobs/{job_id}/events` | the same, live, until its end |
 //! | `POST /api/crm/jobs/{job_id}/cancel` | ends it |
 //! | `POST /api/crm/jobs/{job_id}/retry` | a new job with its failed leads |
+//! | `POST /api/crm/jobs/{job_id}/redeliver` | sends its message again |
 //! | `GET /api/crm/stats?days=N` | the caller's last days |
 
 mod asking;
@@ -51,7 +52,7 @@ pub(crate) struct Api {
 pub struct Rules {
     /// How many leads make a chunk.
     pub chunk_leads: u64,
-    /// How long a job may take from its start on.
+    /// How long a job may wait for its start, and how long it may take from there on.
     pub job_timeout: Duration,
     /// For how long nothing may be done for a job that has not ended.
     pub stuck_after: Duration,
@@ -96,6 +97,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/crm/jobs/{job_id}/events", get(events::stream))
         .route("/api/crm/jobs/{job_id}/cancel", post(jobs::cancel))
         .route("/api/crm/jobs/{job_id}/retry", post(jobs::retry))
+        .route("/api/crm/jobs/{job_id}/redeliver", post(jobs::redeliver))
         .route("/api/crm/stats", get(stats::show))
         .fallback(async || Fault::no_such_path())
         .method_not_allowed_fallback(async || Fault::wrong_method())

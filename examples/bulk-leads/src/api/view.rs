@@ -58,18 +58,14 @@ struct WebhookView {
 }
 
 impl JobView {
-    pub(crate) fn of(
-        job: BulkJob,
-        failed_leads: Vec<FailedLead>,
-        retried_by: Option<String>,
-    ) -> Self {
+    pub(crate) fn of(job: BulkJob, failed_leads: Vec<FailedLead>) -> Self {
         let duration = job.ended_at.map(|ended_at| ended_at.since(job.created_at));
         Self {
             success: true,
             target_status: job.target,
             progress: ProgressView::of(&job),
             failed_leads,
-            retried_by,
+            retried_by: job.retried_by,
             created_at: job.created_at.to_string(),
             started_at: job.started_at.map(|at| at.to_string()),
             ended_at: job.ended_at.map(|at| at.to_string()),

@@ -27,7 +27,7 @@ const SENDERS: i64 = 100;
 const JOBS_PER_SENDER: u32 = 100;
 /// Requests while leads are being changed are measured for so many of those without.
 const IDLE_PER_BUSY: u32 = 5;
-/// The bars.
+/// The bars. That of an answer holds whatever else goes on.
 const P99_MS: f64 = 10.0;
 const ANSWERED_MS: f64 = 250.0;
 const DONE_SECONDS: f64 = 2.0;
@@ -64,6 +64,7 @@ struct Together {
 #[derive(Debug, Serialize)]
 struct Bars {
     async_10k_p99_ms: f64,
+    async_10k_busy_p99_ms: f64,
     answered_ms: f64,
     done_seconds: f64,
 }
@@ -76,10 +77,15 @@ pub(super) async fn bench(args: &BenchArgs) -> Result<ExitCode, Failure> {
     let async_10k_busy = busy(&stage, args.requests.div_ceil(IDLE_PER_BUSY)).await?;
     stage.strike().await?;
     let met = async_10k.p99_ms <= P99_MS
+        && async_10k_busy.p99_ms <= P99_MS
         && five_clients.answered_ms < ANSWERED_MS
         && five_clients.done_seconds <= DONE_SECONDS;
-    let bars =
-        Bars { async_10k_p99_ms: P99_MS, answered_ms: ANSWERED_MS, done_seconds: DONE_SECONDS };
+    let bars = Bars {
+        async_10k_p99_ms: P99_MS,
+        async_10k_busy_p99_ms: P99_MS,
+        answered_ms: ANSWERED_MS,
+        done_seconds: DONE_SECONDS,
+    };
     let measured = Measured { async_10k, async_10k_busy, five_clients, bars, met };
     if args.stage.json {
         report::json(&measured);

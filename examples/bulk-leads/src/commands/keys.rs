@@ -66,7 +66,7 @@ async fn list(args: &ListKeysArgs) -> Result<ExitCode, Failure> {
                 "name": key.name,
                 "premium": key.is_premium,
                 "limits": key.limits.over(Limits::default()),
-                "webhook": key.webhook.as_ref().map(|(url, _)| url),
+                "webhook": key.webhook.as_ref().and_then(|(url, _)| without_password(url)),
                 "created_at": key.created_at.to_string(),
                 "revoked_at": key.revoked_at.map(|at| at.to_string()),
             }));
@@ -128,6 +128,13 @@ async fn revoke(args: &RevokeKeyArgs) -> Result<ExitCode, Failure> {
     }
     report::line(&format!("key {} is of no use any more", args.id));
     Ok(ExitCode::SUCCESS)
+}
+
+/// An address without the name and the password that it may hold; `None` if it is none.
+fn without_password(url: &str) -> Option<String> {
+    let mut url = reqwest::Url::parse(url).ok()?;
+    url.set_username("").and_then(|()| url.set_password(None)).ok()?;
+    Some(url.into())
 }
 
 fn unknown(id: &str) -> Failure {

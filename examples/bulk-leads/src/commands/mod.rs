@@ -9,7 +9,7 @@ mod tend;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, OverwriteArgs};
 use crate::db::Store;
 use crate::failure::Failure;
 
@@ -33,9 +33,19 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 async fn open(url: &str) -> Result<Store, Failure> {
-    if !["sqlite:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
+    if !["sqlite://", "mysql://", "mariadb://"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
         return Err(Failure::usage(message));
     }
     Ok(Store::open(url).await?)
+}
+
+/// Refuses to put invented leads in place of others, which may be somebody's.
+async fn check_overwrite(store: &Store, args: &OverwriteArgs) -> Result<(), Failure> {
+    if args.overwrite || !store.has_leads().await? {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "the database has leads: to put invented ones in their place add --overwrite",
+    ))
 }

@@ -1,29 +1,28 @@
 //! What runs until it is stopped.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use jobq_core::ErrorKind;
 
 use super::open;
 use crate::api::Rules;
 use crate::app::App;
-use crate::cli::{ReceiveArgs, ServeArgs, WorkArgs};
+use crate::cli::{BESIDE_THE_API, ReceiveArgs, ServeArgs, WorkArgs};
 use crate::failure::Failure;
 use crate::patrol::{Patrol, Rounds};
 use crate::queue::{OpenQueue, is_memory};
 use crate::receiver::{Receiver, Reception};
 use crate::report;
-use crate::service::{Service, Setup, worker};
+use crate::service::{Service, Setup};
 use crate::signals::StopSignals;
-
-/// How many jobs run at once beside the API unless said otherwise: more would make callers wait.
-const CONCURRENCY: usize = 2;
+use crate::workers::{lead_worker, webhook_worker};
 
 pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     let mut signals = StopSignals::listen()?;
-    let by_default = if is_memory(&args.queue) { CONCURRENCY } else { 0 };
+    let by_default = if is_memory(&args.queue) { BESIDE_THE_API } else { 0 };
     let stuck_after = args.stuck.stuck_after;
-    let service = Service::start(Setup {
+    let mut service = Service::start(Setup {
         store: open(&args.database.url()).await?,
         queue: OpenQueue::open(&args.queue).await?,
         listen: args.listen,
@@ -33,7 +32,10 @@ pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     })
     .await?;
     report::line(&format!("listening on {}", service.url()));
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        failure = service.failed() => return Err(failure),
+    }
     tokio::select! {
         stopped = service.stop() => stopped?,
         () = signals.next() => return Err(Failure::new("stopped before everything had ended")),
@@ -49,17 +51,20 @@ pub(super) async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
     let app = App::new(open(&args.database.url()).await?)?;
     let queue = OpenQueue::open(&args.queue).await?;
     let rounds = Rounds { stuck_after: args.stuck.stuck_after, ..Rounds::default() };
-    let patrol = Patrol::new(app.clone(), queue.backend.clone(), rounds);
-    let worker = worker(queue.backend, app).concurrency(args.concurrency).lease(args.lease);
+    let patrol = Patrol::new(app.clone(), queue.clone(), rounds);
+    let leads = lead_worker(Arc::clone(&queue.backend), app.clone());
+    let leads = leads.concurrency(args.concurrency).lease(args.lease);
+    let webhooks = webhook_worker(queue.backend, app).lease(args.lease);
     let done = tokio::select! {
-        done = worker.run() => done,
+        done = async { tokio::try_join!(leads.run(), webhooks.run()) } => done,
         () = patrol.run() => return Err(Failure::new("nobody goes round any more")),
     };
-    let summary = done.map_err(|error| match error.kind() {
+    let (leads, webhooks) = done.map_err(|error| match error.kind() {
         ErrorKind::Misconfigured => Failure::usage(Failure::failed(&error).to_string()),
         _ => Failure::failed(&error),
     })?;
-    report::line(&summary.to_string());
+    report::line(&format!("leads: {leads}"));
+    report::line(&format!("webhooks: {webhooks}"));
     Ok(ExitCode::SUCCESS)
 }
 

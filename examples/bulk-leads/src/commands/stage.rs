@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
 
-use super::open;
+use super::{check_overwrite, open};
 use crate::api::Rules;
 use crate::api_key::ApiKey;
 use crate::cli::StageArgs;
@@ -37,6 +37,7 @@ impl Stage {
         let file = dir.path().join("bulk-leads.db");
         let url = args.database.clone().unwrap_or_else(|| format!("sqlite://{}", file.display()));
         let store = open(&url).await?;
+        check_overwrite(&store, &args.overwrite).await?;
         let queue = OpenQueue::open(&args.queue).await?;
         let service = Service::start(Setup {
             store: store.clone(),

@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use super::open;
+use super::{check_overwrite, open};
 use crate::cli::{MonitorArgs, PruneArgs, SeedArgs};
 use crate::failure::Failure;
 use crate::report;
 
 pub(super) async fn seed(args: &SeedArgs) -> Result<ExitCode, Failure> {
-    open(&args.database.url()).await?.seed(args.leads, &[]).await?;
+    let store = open(&args.database.url()).await?;
+    check_overwrite(&store, &args.overwrite).await?;
+    store.seed(args.leads, &[]).await?;
     report::line(&format!("{} leads are new", report::grouped(args.leads)));
     Ok(ExitCode::SUCCESS)
 }
@@ -17,7 +19,7 @@ pub(super) async fn seed(args: &SeedArgs) -> Result<ExitCode, Failure> {
 pub(super) async fn monitor(args: &MonitorArgs) -> Result<ExitCode, Failure> {
     let store = open(&args.database.url()).await?;
     for id in store.overdue_jobs().await? {
-        store.time_out_job(&id).await?;
+        store.end_overdue_job(&id).await?;
     }
     let health = store.health(args.stuck.stuck_after).await?;
     if args.json {

@@ -29,7 +29,7 @@ pub struct NewBulkJob<'a> {
     pub lead_ids: &'a LeadIds,
     /// How many leads make a chunk of it.
     pub chunk_leads: u64,
-    /// How long it may take from its start on.
+    /// How long it may wait for its start, and how long it may take from there on.
     pub timeout: Duration,
     /// The job whose failed leads these are.
     pub retry_of: Option<&'a str>,
@@ -64,10 +64,9 @@ impl Store {
         let mut transaction = self.driver.begin().await?;
         transaction.query(self.driver.dialect().lock_user, values![job.user_id]).await?;
         if let Some(retried) = job.retry_of {
-            let sql = "SELECT id FROM crm_bulk_jobs WHERE retry_of = ?";
+            let sql = "SELECT retried_by FROM crm_bulk_jobs WHERE id = ?";
             let found = transaction.query(sql, values![retried]).await?;
-            if let Some(row) = found.first() {
-                let id = row.string(0);
+            if let Some(id) = found.first().and_then(|row| row.text(0)).map(str::to_owned) {
                 transaction.roll_back().await?;
                 return Ok(Accepted::AlreadyRetried(id));
             }
@@ -83,8 +82,9 @@ impl Store {
             .execute(
                 "INSERT INTO crm_bulk_jobs
                     (id, user_id, key_id, is_premium, target, state, total_leads, chunk_leads,
-                     retry_of, day, created_at, moved_at, checked_at, timeout_ms, webhook_state)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     retry_of, day, created_at, moved_at, checked_at, timeout_ms, deadline_at,
+                     webhook_state)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values![
                     job.id,
                     job.user_id,
@@ -100,6 +100,7 @@ impl Store {
                     now.as_millis(),
                     now.as_millis(),
                     u64::try_from(job.timeout.as_millis()).unwrap_or(u64::MAX),
+                    (now + job.timeout).as_millis(),
                     webhook.as_str(),
                 ],
             )
@@ -107,12 +108,18 @@ impl Store {
         // One text, and not ten thousand rows: the caller waits for this.
         let sql = "INSERT INTO crm_bulk_job_leads (job_id, lead_ids) VALUES (?, ?)";
         transaction.execute(sql, values![job.id, job.lead_ids.to_json()]).await?;
+        if let Some(retried) = job.retry_of {
+            let sql = "UPDATE crm_bulk_jobs SET retried_by = ? WHERE id = ?";
+            transaction.execute(sql, values![job.id, retried]).await?;
+        }
         transaction.commit().await?;
         Ok(Accepted::Yes)
     }
 }
 
-async fn usage(
+/// What a user has asked for so far. Jobs of today are all there, for they are not forgotten so soon; leads
+/// that were changed at once have left nothing but a sum.
+pub(super) async fn usage(
     transaction: &mut dyn Transaction,
     user_id: i64,
     today: u64,
@@ -121,15 +128,16 @@ async fn usage(
         SELECT (SELECT COUNT(*) FROM crm_bulk_jobs
                 WHERE user_id = ? AND state IN ('pending', 'processing')),
                today.jobs, today.leads,
+               (SELECT leads FROM crm_bulk_days WHERE user_id = ? AND day = ?),
                (SELECT MAX(created_at) FROM crm_bulk_jobs WHERE user_id = ?)
         FROM (SELECT COUNT(*) AS jobs, CAST(SUM(total_leads) AS SIGNED) AS leads
               FROM crm_bulk_jobs WHERE user_id = ? AND day = ?) AS today";
-    let values = values![user_id, user_id, user_id, today];
+    let values = values![user_id, user_id, today, user_id, user_id, today];
     let found = transaction.query(sql, values).await?;
     Ok(found.first().map_or_else(Usage::default, |row| Usage {
         pending_jobs: row.count(0),
         jobs_today: row.count(1),
-        leads_today: row.count(2),
-        last_job_at: row.uint(3).map(jobq_core::Timestamp::from_millis),
+        leads_today: row.count(2) + row.count(3),
+        last_job_at: row.uint(4).map(jobq_core::Timestamp::from_millis),
     }))
 }

@@ -1,8 +1,10 @@
 //! Changing leads: five statements for a chunk of a job, however many leads it has, in one transaction.
 
+use super::accept::usage;
 use super::driver::{Record, StoreError, Transaction, again, values};
 use super::store::{Store, json_list};
 use crate::lead_ids::LeadIds;
+use crate::limits::{Asked, LimitHit, Limits, day_of};
 use crate::status::LeadStatus;
 use crate::verdict::{FailedLead, FoundLead, Verdict};
 
@@ -53,22 +55,53 @@ pub struct LeadsChanged {
     pub failed: Vec<FailedLead>,
 }
 
+/// What became of the wish to change leads at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each is handled where it is returned")]
+pub enum AtOnce {
+    /// They were seen to.
+    Done(LeadsChanged),
+    /// A limit would be exceeded: nothing was changed.
+    Limited(LimitHit),
+}
+
 impl Store {
-    /// Changes leads at once.
+    /// Changes leads at once, unless their user would have more leads changed in a day than these limits
+    /// allow. Requests of one user are taken one after the other, as [`accept`](Self::accept) does.
     ///
     /// # Errors
     ///
     /// When the database fails; then nothing was changed, unless it was while committing.
-    pub async fn change_leads(&self, change: &LeadChange<'_>) -> Result<LeadsChanged, StoreError> {
-        again(|| self.try_change_leads(change)).await
+    pub async fn change_leads(
+        &self,
+        change: &LeadChange<'_>,
+        limits: &Limits,
+    ) -> Result<AtOnce, StoreError> {
+        again(|| self.try_change_leads(change, limits)).await
     }
 
-    async fn try_change_leads(&self, change: &LeadChange<'_>) -> Result<LeadsChanged, StoreError> {
+    async fn try_change_leads(
+        &self,
+        change: &LeadChange<'_>,
+        limits: &Limits,
+    ) -> Result<AtOnce, StoreError> {
+        let (dialect, now, leads) =
+            (self.driver.dialect(), self.now(), change.lead_ids.len() as u64);
+        let (today, user_id) = (day_of(now), change.user_id);
         let mut transaction = self.driver.begin().await?;
+        transaction.query(dialect.lock_user, values![user_id]).await?;
+        let usage = usage(&mut *transaction, user_id, today).await?;
+        if let Err(hit) = limits.check_day(&usage, Asked::Request, leads, now) {
+            transaction.roll_back().await?;
+            return Ok(AtOnce::Limited(hit));
+        }
         let verdict = self.judge(&mut *transaction, change).await?;
         self.update(&mut *transaction, change, &verdict).await?;
+        let no_jobs = values![today, user_id, 0_u64, leads, 0_u64, 0_u64, 0_u64, 0_u64, 0_u64];
+        transaction.execute(dialect.add_to_day, no_jobs).await?;
         transaction.commit().await?;
-        Ok(LeadsChanged { successes: verdict.successes(), failed: verdict.failed })
+        let successes = verdict.successes();
+        Ok(AtOnce::Done(LeadsChanged { successes, failed: verdict.failed }))
     }
 
     /// Does a chunk: its leads, their history, its note and the job's counts, all of them or nothing.

@@ -204,7 +204,7 @@ pub(crate) struct Dialect {
     pub(crate) add_history: &'static str,
     /// `[lead id]`, to status, now
     pub(crate) update_leads: &'static str,
-    /// completed before, failed before, limit
+    /// accepted before, completed before, failed before, limit
     pub(crate) lock_jobs_to_prune: &'static str,
     /// day, user id, jobs, leads, completed, failed, cancelled, timed_out, duration_ms: adds to the row
     pub(crate) add_to_day: &'static str,

@@ -6,7 +6,7 @@ use super::records::{BulkJob, BulkState};
 use super::store::Store;
 
 impl Store {
-    async fn step(
+    pub(super) async fn step(
         &self,
         sql: &'static str,
         values: Vec<super::driver::Value>,
@@ -20,7 +20,8 @@ impl Store {
         .await
     }
 
-    /// Begins a job that waits, and gives the job as it is then; `None` if it is not known.
+    /// Begins a job that waits, and gives the job as it is then; `None` if it is not known. From now on it
+    /// has all its time, however long it has waited.
     ///
     /// # Errors
     ///
@@ -83,17 +84,23 @@ impl Store {
         self.step(sql, values![self.now_ms(), id]).await
     }
 
-    /// Ends a job that is past its time. `false` if it is not, or has ended.
+    /// Ends a job that is past its time: as completed if all its leads were seen to, though nobody has said
+    /// so yet, and as timed out otherwise. `false` if it is not past its time, or has ended.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn time_out_job(&self, id: &str) -> Result<bool, StoreError> {
+    pub async fn end_overdue_job(&self, id: &str) -> Result<bool, StoreError> {
         let now = self.now_ms();
+        // The error first: MariaDB sets one after the other, and the error depends on the state before.
         let sql = "UPDATE crm_bulk_jobs
-                   SET state = 'timed_out', error = 'it took longer than it may', ended_at = ?
-                   WHERE id = ? AND state = 'processing' AND deadline_at <= ?
-                     AND successes + failures < total_leads";
+                   SET error = CASE WHEN successes + failures = total_leads THEN NULL
+                                    WHEN state = 'pending' THEN 'it was not started in time'
+                                    ELSE 'it took longer than it may' END,
+                       state = CASE WHEN successes + failures = total_leads THEN 'completed'
+                                    ELSE 'timed_out' END,
+                       ended_at = ?
+                   WHERE id = ? AND state IN ('pending', 'processing') AND deadline_at <= ?";
         self.step(sql, values![now, id, now]).await
     }
 
@@ -103,7 +110,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn overdue_jobs(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT id FROM crm_bulk_jobs WHERE state = 'processing' AND deadline_at <= ?";
+        let sql = "SELECT id FROM crm_bulk_jobs
+                   WHERE state IN ('pending', 'processing') AND deadline_at <= ?";
         let found = self.driver.query(sql, values![self.now_ms()]).await?;
         Ok(found.iter().map(|row| row.string(0)).collect())
     }

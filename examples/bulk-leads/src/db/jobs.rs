@@ -24,15 +24,4 @@ impl Store {
     pub async fn job_of(&self, user_id: i64, id: &str) -> Result<Option<BulkJob>, StoreError> {
         Ok(self.job(id).await?.filter(|job| job.user_id == user_id))
     }
-
-    /// The job that retries the failed leads of another one.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn retry_of(&self, id: &str) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT id FROM crm_bulk_jobs WHERE retry_of = ?";
-        let found = self.driver.query(sql, values![id]).await?;
-        Ok(found.first().map(|row| row.string(0)))
-    }
 }

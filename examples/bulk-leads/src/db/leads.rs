@@ -42,6 +42,16 @@ struct Lead {
 }
 
 impl Store {
+    /// Whether there is any lead, deleted or not.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn has_leads(&self) -> Result<bool, StoreError> {
+        let found = self.driver.query("SELECT id FROM crm_leads LIMIT 1", values![]).await?;
+        Ok(!found.is_empty())
+    }
+
     /// Puts the leads 1 to `count` in, all new but the last ones, which are as `bad` says. Leads that are
     /// there already are put back.
     ///

@@ -17,7 +17,7 @@ mod store;
 mod webhooks;
 
 pub use accept::{Accepted, NewBulkJob};
-pub use chunks::{Applied, Chunk, LeadChange, LeadsChanged};
+pub use chunks::{Applied, AtOnce, Chunk, LeadChange, LeadsChanged};
 pub use driver::StoreError;
 pub use keys::{KeyRecord, NewKey};
 pub use leads::Bad;

@@ -20,9 +20,8 @@ pub(crate) struct MysqlDriver {
 }
 
 impl MysqlDriver {
-    pub(crate) async fn open(url: &str, shown: &str) -> Result<Self, StoreError> {
-        let cannot =
-            |error| StoreError::because(format!("cannot open the database {shown}"), error);
+    pub(crate) async fn open(url: &str, place: &str) -> Result<Self, StoreError> {
+        let cannot = |error| StoreError::because(format!("cannot open the database{place}"), error);
         let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
         let pool = MySqlPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -157,8 +156,8 @@ static DIALECT: Dialect = Dialect {
         SET leads.status = ?, leads.updated_at = ?",
     lock_jobs_to_prune: "
         SELECT id, user_id, day, total_leads, state, ended_at - created_at FROM crm_bulk_jobs
-        WHERE (state IN ('completed', 'cancelled') AND ended_at <= ?)
-           OR (state IN ('failed', 'timed_out') AND ended_at <= ?)
+        WHERE created_at <= ? AND ((state IN ('completed', 'cancelled') AND ended_at <= ?)
+                                   OR (state IN ('failed', 'timed_out') AND ended_at <= ?))
         LIMIT ? FOR UPDATE",
     add_to_day: "
         INSERT INTO crm_bulk_days

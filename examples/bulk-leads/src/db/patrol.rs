@@ -97,15 +97,13 @@ impl Store {
         &self,
         before: u64,
         limit: u32,
-    ) -> Result<Vec<Unattended>, StoreError> {
-        let sql = "SELECT id, state IN ('pending', 'processing') FROM crm_bulk_jobs
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT id FROM crm_bulk_jobs
                    WHERE (state IN ('pending', 'processing') OR webhook_state = 'pending')
                      AND checked_at < ? AND (moved_at < ? OR checked_at = 0)
                    ORDER BY checked_at LIMIT ?";
         let found = self.driver.query(sql, values![before, before, limit]).await?;
-        let unattended =
-            |row: &super::driver::Record| Unattended { id: row.string(0), is_live: row.is_true(1) };
-        Ok(found.iter().map(unattended).collect())
+        Ok(found.iter().map(|row| row.string(0)).collect())
     }
 
     /// Has a job looked after soon whose queue jobs could not be enqueued.
@@ -133,12 +131,4 @@ impl Store {
         }
         transaction.commit().await
     }
-}
-
-/// A job for which something is left to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unattended {
-    pub(crate) id: String,
-    /// Whether it has not ended.
-    pub(crate) is_live: bool,
 }

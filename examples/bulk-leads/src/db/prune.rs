@@ -11,9 +11,13 @@ use super::store::Store;
 /// How many jobs one transaction forgets.
 const BATCH: u32 = 200;
 
+/// Jobs are kept for so long, whatever one asks for: the limits of their users are counted from them. No
+/// limit looks back further than a day.
+const COUNTED: Duration = Duration::from_secs(24 * 3_600);
+
 impl Store {
     /// Forgets jobs that were completed or cancelled so long ago, and others that ended so long ago, and
-    /// says how many. The history of the leads stays. May be repeated, and run from several places.
+    /// says how many. No job is forgotten within a day of its acceptance. The history of the leads stays. May be repeated, and run from several places.
     ///
     /// # Errors
     ///
@@ -33,7 +37,7 @@ impl Store {
         let before = |age| (self.now() - age).as_millis();
         let dialect = self.driver.dialect();
         let mut transaction = self.driver.begin().await?;
-        let values = values![before(completed), before(failed), BATCH];
+        let values = values![before(COUNTED), before(completed), before(failed), BATCH];
         let jobs = transaction.query(dialect.lock_jobs_to_prune, values).await?;
         for ((day, user_id), sums) in sums_of(&jobs) {
             let values = values![

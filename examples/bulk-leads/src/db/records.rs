@@ -120,13 +120,15 @@ pub struct BulkJob {
     pub failures: u64,
     /// The job whose failed leads these are.
     pub retry_of: Option<String>,
+    /// The job that takes the failed leads of this one.
+    pub retried_by: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it was first worked on.
     pub started_at: Option<Timestamp>,
     /// When something was last done for it.
     pub moved_at: Timestamp,
-    /// When it will be given up; `None` before its start.
+    /// When it will be given up: so long after its acceptance, and then so long after its start.
     pub deadline_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -143,7 +145,7 @@ macro_rules! job_columns {
     () => {
         "id, user_id, key_id, is_premium, target, state, error, total_leads, chunk_leads, successes,
          failures, retry_of, created_at, started_at, moved_at, deadline_at, ended_at, webhook_state,
-         webhook_attempts, webhook_error"
+         webhook_attempts, webhook_error, retried_by"
     };
 }
 pub(super) use job_columns;
@@ -186,6 +188,7 @@ impl BulkJob {
             webhook: WebhookState::read(row.text(17)),
             webhook_attempts: row.count(18),
             webhook_error: row.text(19).map(str::to_owned),
+            retried_by: row.text(20).map(str::to_owned),
         }
     }
 }

@@ -55,13 +55,14 @@ CREATE TABLE IF NOT EXISTS crm_bulk_jobs (
     successes        BIGINT NOT NULL DEFAULT 0,
     failures         BIGINT NOT NULL DEFAULT 0,
     retry_of         CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the job whose failed leads these are
+    retried_by       CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- the job whose leads are the failed ones of this
     day              BIGINT NOT NULL,                          -- of created_at
     created_at       BIGINT NOT NULL,
     started_at       BIGINT NULL,
     moved_at         BIGINT NOT NULL,                          -- when something was last done for it
     checked_at       BIGINT NOT NULL,                          -- when its jobs were last enqueued
     timeout_ms       BIGINT NOT NULL,
-    deadline_at      BIGINT NULL,                              -- from its start on
+    deadline_at      BIGINT NULL,                              -- from its acceptance, and then from its start on
     ended_at         BIGINT NULL,
     webhook_state    VARCHAR(16) CHARACTER SET ascii NOT NULL, -- none, pending, delivered, failed
     webhook_attempts BIGINT NOT NULL DEFAULT 0,
@@ -91,7 +92,7 @@ CREATE TABLE IF NOT EXISTS crm_bulk_chunks (
     PRIMARY KEY (job_id, chunk_no)
 ) ENGINE = InnoDB;
 
--- The sums over jobs that were pruned.
+-- The sums over jobs that were pruned, and over leads that were changed at once.
 CREATE TABLE IF NOT EXISTS crm_bulk_days (
     day         BIGINT NOT NULL,
     user_id     BIGINT NOT NULL,

@@ -54,13 +54,14 @@ CREATE TABLE IF NOT EXISTS crm_bulk_jobs (
     successes        INTEGER NOT NULL DEFAULT 0,
     failures         INTEGER NOT NULL DEFAULT 0,
     retry_of         TEXT NULL UNIQUE,  -- the job whose failed leads these are
+    retried_by       TEXT NULL,         -- the job whose leads are the failed ones of this
     day              INTEGER NOT NULL,  -- of created_at
     created_at       INTEGER NOT NULL,
     started_at       INTEGER NULL,
     moved_at         INTEGER NOT NULL,  -- when something was last done for it
     checked_at       INTEGER NOT NULL,  -- when its jobs were last enqueued
     timeout_ms       INTEGER NOT NULL,
-    deadline_at      INTEGER NULL,      -- from its start on
+    deadline_at      INTEGER NULL,      -- from its acceptance, and then from its start on
     ended_at         INTEGER NULL,
     webhook_state    TEXT NOT NULL,     -- none, pending, delivered, failed
     webhook_attempts INTEGER NOT NULL DEFAULT 0,
@@ -88,7 +89,7 @@ CREATE TABLE IF NOT EXISTS crm_bulk_chunks (
     PRIMARY KEY (job_id, chunk_no)
 ) WITHOUT ROWID;
 
--- The sums over jobs that were pruned.
+-- The sums over jobs that were pruned, and over leads that were changed at once.
 CREATE TABLE IF NOT EXISTS crm_bulk_days (
     day         INTEGER NOT NULL,
     user_id     INTEGER NOT NULL,

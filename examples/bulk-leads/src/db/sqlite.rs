@@ -1,5 +1,7 @@
 //! SQLite: one file, no server.
 
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ impl SqliteDriver {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
+        create_private(options.get_filename());
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options.clone())
@@ -50,6 +53,19 @@ impl SqliteDriver {
             .await
             .map_err(cannot)?;
         Ok(Self { readers, writer })
+    }
+}
+
+/// Creates a file that is not there for its owner alone: the secrets of webhooks are in it. SQLite gives the
+/// files beside it the same permissions. What goes wrong here, it tells better.
+fn create_private(file: &Path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // A database in memory has a name of this form.
+    if !file.to_string_lossy().starts_with("file:") {
+        drop(options.open(file));
     }
 }
 
@@ -150,8 +166,8 @@ static DIALECT: Dialect = Dialect {
         WHERE id IN (SELECT value FROM json_each(?1))",
     lock_jobs_to_prune: "
         SELECT id, user_id, day, total_leads, state, ended_at - created_at FROM crm_bulk_jobs
-        WHERE (state IN ('completed', 'cancelled') AND ended_at <= ?)
-           OR (state IN ('failed', 'timed_out') AND ended_at <= ?)
+        WHERE created_at <= ? AND ((state IN ('completed', 'cancelled') AND ended_at <= ?)
+                                   OR (state IN ('failed', 'timed_out') AND ended_at <= ?))
         LIMIT ?",
     add_to_day: "
         INSERT INTO crm_bulk_days

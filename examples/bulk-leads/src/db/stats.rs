@@ -1,4 +1,5 @@
-//! Statistics per day: from the jobs themselves, and from the sums over those that were pruned.
+//! Statistics per day: from the jobs themselves, and from the sums over those that were pruned and over
+//! leads that were changed at once.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ pub struct DayStats {
     pub day: String,
     /// Jobs accepted.
     pub jobs: u64,
-    /// Leads of those.
+    /// Leads of those, and leads that were changed at once.
     pub leads: u64,
     /// Jobs whose leads were all seen to.
     pub completed: u64,
@@ -79,20 +80,19 @@ impl Store {
         let first = (today + 1).saturating_sub(days);
         let mut sums: BTreeMap<u64, DaySums> =
             (first..=today).map(|day| (day, DaySums::default())).collect();
-        let live = "
+        // One statement: a job that is forgotten meanwhile is counted on one side, and not on both or none.
+        let sql = "
             SELECT day, COUNT(*), CAST(SUM(total_leads) AS SIGNED),
                    CAST(SUM(state = 'completed') AS SIGNED), CAST(SUM(state = 'failed') AS SIGNED),
                    CAST(SUM(state = 'cancelled') AS SIGNED),
                    CAST(SUM(state = 'timed_out') AS SIGNED),
                    CAST(SUM(ended_at - created_at) AS SIGNED)
-            FROM crm_bulk_jobs WHERE user_id = ? AND day >= ? GROUP BY day";
-        let pruned = "
+            FROM crm_bulk_jobs WHERE user_id = ? AND day >= ? GROUP BY day
+            UNION ALL
             SELECT day, jobs, leads, completed, failed, cancelled, timed_out, duration_ms
             FROM crm_bulk_days WHERE user_id = ? AND day >= ?";
-        for sql in [live, pruned] {
-            for row in self.driver.query(sql, values![user_id, first]).await? {
-                sums.entry(row.count(0)).or_default().add(&row);
-            }
+        for row in self.driver.query(sql, values![user_id, first, user_id, first]).await? {
+            sums.entry(row.count(0)).or_default().add(&row);
         }
         Ok(sums.iter().rev().map(|(day, sums)| sums.stats(*day)).collect())
     }

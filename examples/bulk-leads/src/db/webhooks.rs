@@ -1,6 +1,6 @@
 //! What became of the messages at the end of jobs.
 
-use super::driver::{StoreError, again, values};
+use super::driver::{StoreError, values};
 use super::records::WebhookState;
 use super::store::Store;
 
@@ -20,12 +20,18 @@ impl Store {
         let sql = "UPDATE crm_bulk_jobs
                    SET webhook_state = ?, webhook_attempts = ?, webhook_error = ?
                    WHERE id = ? AND webhook_state <> 'delivered'";
-        let values = values![state.as_str(), attempt, error, job_id];
-        again(|| async {
-            let mut transaction = self.driver.begin().await?;
-            transaction.execute(sql, values.clone()).await?;
-            transaction.commit().await
-        })
-        .await
+        self.step(sql, values![state.as_str(), attempt, error, job_id]).await.map(drop)
+    }
+
+    /// Has a message sent again that was given up. `false` if it was not.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn redeliver(&self, id: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE crm_bulk_jobs
+                   SET webhook_state = 'pending', webhook_attempts = 0, checked_at = ?
+                   WHERE id = ? AND webhook_state = 'failed'";
+        self.step(sql, values![self.now_ms(), id]).await
     }
 }

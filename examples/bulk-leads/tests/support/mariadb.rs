@@ -21,7 +21,9 @@ impl MariaDb {
         let dir = TempDir::new().unwrap();
         let datadir = dir.path().join("data");
         let log = dir.path().join("server.log");
+        // A server that starts deletes the temporary tables in its directory for them, also another's.
         let installed = Command::new(program("mariadb-install-db", "mariadb-server"))
+            .env("TMPDIR", dir.path())
             .arg("--no-defaults")
             .arg(format!("--datadir={}", datadir.display()))
             .args(["--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"])
@@ -30,6 +32,7 @@ impl MariaDb {
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
         let port = free_port();
         let server = Command::new(program("mariadbd", "mariadb-server"))
+            .env("TMPDIR", dir.path())
             .args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"])
             .arg(format!("--datadir={}", datadir.display()))
             .arg(format!("--port={port}"))

@@ -1,6 +1,7 @@
 //! The built program, run as a user runs it.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) struct Ended {
@@ -32,7 +33,25 @@ pub(crate) fn command(args: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub(crate) fn run(args: &[&str]) -> Ended {
-    let Output { status, stdout, stderr } = command(args).output().unwrap();
+    end(command(args))
+}
+
+/// Runs it to its end with these variables.
+pub(crate) fn run_with(variables: &[(&str, &str)], args: &[&str]) -> Ended {
+    let mut command = command(args);
+    command.envs(variables.iter().copied());
+    end(command)
+}
+
+/// Runs it to its end in a directory.
+pub(crate) fn run_in(directory: &Path, args: &[&str]) -> Ended {
+    let mut command = command(args);
+    command.current_dir(directory);
+    end(command)
+}
+
+fn end(mut command: Command) -> Ended {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     Ended {
         code: status.code(),
         stdout: String::from_utf8(stdout).unwrap(),

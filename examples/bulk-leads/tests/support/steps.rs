@@ -9,12 +9,13 @@ use bulk_leads::client::{Answer, Client};
 use bulk_leads::db::{BulkJob, NewKey, Store};
 use bulk_leads::jobs::{BULK_QUEUE, WEBHOOK_QUEUE};
 use bulk_leads::limits::LimitOverrides;
-use bulk_leads::{App, OpenQueue, Rounds, Rules, Service, Setup, worker};
+use bulk_leads::{App, OpenQueue, Rounds, Rules, Service, Setup, lead_worker, webhook_worker};
 use jobq_core::inspect::JobView;
 use jobq_core::{
     Backend, Cancellation, Inspect, Job, JobContext, JobRecord, JobState, Lease, ManualClock,
     MemoryBackend, QueueName, Timestamp, Token, WorkerId,
 };
+use jobq_worker::Worker;
 
 use super::{Place, anywhere};
 
@@ -109,21 +110,20 @@ impl Steps {
         Caller { client, key_id: key.id().to_owned(), key: key.reveal() }
     }
 
-    /// Runs up to so many jobs that are ready, one after the other, and says how many have run.
+    /// Runs up to so many jobs that are ready and change leads, one after the other, and says how many
+    /// have run.
     pub(crate) async fn work(&self, jobs: u64) -> u64 {
-        let summary = worker(Arc::new(self.queue.clone()), self.app.clone())
-            .concurrency(1)
-            .max_jobs(jobs)
-            .stop_when_empty()
-            .run_until(std::future::pending())
-            .await
-            .unwrap();
-        summary.processed
+        one_by_one(lead_worker(Arc::new(self.queue.clone()), self.app.clone()), jobs).await
     }
 
-    /// Runs all jobs that are ready, and those that they make ready.
+    /// Runs all jobs that are ready, messages among them, and those that they make ready.
     pub(crate) async fn work_off(&self) {
-        while self.work(1_000).await > 0 {}
+        loop {
+            let webhooks = webhook_worker(Arc::new(self.queue.clone()), self.app.clone());
+            if self.work(1_000).await + one_by_one(webhooks, 1_000).await == 0 {
+                return;
+            }
+        }
     }
 
     /// Leases everything that is ready, in order, and gives none of it back.
@@ -167,6 +167,11 @@ impl Steps {
         let queue = QueueName::new(WEBHOOK_QUEUE).unwrap();
         self.queue.jobs(&queue, state, 0, 100).await.unwrap()
     }
+}
+
+async fn one_by_one(worker: Worker, jobs: u64) -> u64 {
+    let worker = worker.concurrency(1).max_jobs(jobs).stop_when_empty();
+    worker.run_until(std::future::pending()).await.unwrap().processed
 }
 
 async fn serve(store: &Store, queue: &MemoryBackend) -> Service {

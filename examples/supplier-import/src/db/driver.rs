@@ -134,6 +134,9 @@ pub(crate) trait Driver: fmt::Debug + Send + Sync {
     /// "Changed" means found: a row that is set to what it was counts.
     async fn transaction(&self, steps: &[Step]) -> Result<bool, StoreError>;
 
+    /// How many statements were sent since it was opened.
+    fn statements(&self) -> u64;
+
     fn dialect(&self) -> &'static Dialect;
 }
 
@@ -147,6 +150,9 @@ pub(crate) struct Dialect {
     pub(crate) add_links: &'static str,
     /// id, contractor, source, now
     pub(crate) add_import: &'static str,
+    /// id, contractor, source, now, contractor, since: changes nothing if the contractor has an import that has
+    /// been running since then.
+    pub(crate) start_import: &'static str,
     /// `[sku]`, contractor, `[ean]`, contractor
     pub(crate) find_links: &'static str,
     /// chunk_no, read, updated, unmatched, rejected, now, import id: changes nothing unless the import
@@ -157,4 +163,8 @@ pub(crate) struct Dialect {
     pub(crate) update_links: &'static str,
     /// import id, `[{line, reason}]`
     pub(crate) add_rejections: &'static str,
+    /// `[{id, told}]`: what the shop was told of these links, as JSON.
+    pub(crate) note_availability: &'static str,
+    /// `[{product, counterpart}]`: a row that has one of them in another pair is replaced.
+    pub(crate) link_shop_products: &'static str,
 }

@@ -1,16 +1,19 @@
 //! The tables of the import, in SQLite or in MariaDB.
 
 mod driver;
+mod links;
 mod mysql;
+mod pools;
 mod records;
 mod rejections;
 mod sqlite;
 mod store;
 
 pub use driver::StoreError;
+pub use links::{Link, LinkedProduct, ProductKey, ProductPair, StoredLink, Told};
 pub use records::{
-    Begun, ChunkResult, Import, ImportStatus, LinkKey, NewImport, Plan, Seen, Summary, Update,
-    Written,
+    Begun, ChunkResult, Import, ImportStatus, LinkKey, NewImport, Plan, Seen, Started, Summary,
+    Update, Written,
 };
 pub use rejections::MAX_REJECTIONS;
 pub use store::Store;

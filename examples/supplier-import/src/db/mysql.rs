@@ -4,10 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::{MySql, Row, ValueRef};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value};
+use super::pools::{Statements, query, run_all, run_one};
 
 const CONNECTIONS: u32 = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,6 +19,7 @@ const DEADLOCK: u16 = 1213;
 #[derive(Debug)]
 pub(crate) struct MysqlDriver {
     pool: MySqlPool,
+    statements: Statements,
 }
 
 impl MysqlDriver {
@@ -36,20 +37,14 @@ impl MysqlDriver {
             .execute(&pool)
             .await
             .map_err(|error| StoreError::because("cannot create the tables", error))?;
-        Ok(Self { pool })
+        Ok(Self { pool, statements: Statements::default() })
     }
 
     async fn try_transaction(&self, steps: &[Step]) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        for step in steps {
-            let done = bound(step.sql, &step.values).execute(&mut *transaction).await?;
-            if step.is_guard && done.rows_affected() == 0 {
-                transaction.rollback().await?;
-                return Ok(false);
-            }
+        match steps {
+            [step] => run_one(&self.pool, &self.statements, step).await,
+            _ => run_all(self.pool.begin().await?, &self.statements, steps).await,
         }
-        transaction.commit().await?;
-        Ok(true)
     }
 }
 
@@ -60,8 +55,7 @@ impl Driver for MysqlDriver {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Record>, StoreError> {
-        let rows = bound(sql, &values).fetch_all(&self.pool).await?;
-        rows.iter().map(record).collect()
+        query(&self.pool, &self.statements, sql, &values).await
     }
 
     async fn transaction(&self, steps: &[Step]) -> Result<bool, StoreError> {
@@ -72,6 +66,10 @@ impl Driver for MysqlDriver {
                 done => return Ok(done?),
             }
         }
+    }
+
+    fn statements(&self) -> u64 {
+        self.statements.sent()
     }
 
     fn dialect(&self) -> &'static Dialect {
@@ -85,30 +83,6 @@ fn is_lock_conflict(error: &sqlx::Error) -> bool {
         .as_database_error()
         .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
         .is_some_and(|error| matches!(error.number(), LOCK_WAIT_TIMEOUT | DEADLOCK))
-}
-
-fn bound(
-    sql: &'static str,
-    values: &[Value],
-) -> sqlx::query::Query<'static, MySql, MySqlArguments> {
-    values.iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Null => query.bind(None::<i64>),
-        Value::Int(number) => query.bind(*number),
-        Value::Text(text) => query.bind(text.clone()),
-    })
-}
-
-fn record(row: &MySqlRow) -> Result<Record, StoreError> {
-    let value = |column| {
-        Ok(if row.try_get_raw(column)?.is_null() {
-            Value::Null
-        } else if let Ok(number) = row.try_get::<i64, _>(column) {
-            Value::Int(number)
-        } else {
-            Value::Text(row.try_get(column)?)
-        })
-    };
-    (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
 }
 
 // LOCK IN SHARE MODE: under READ COMMITTED the import could otherwise end, and be added up, between this
@@ -129,6 +103,11 @@ static DIALECT: Dialect = Dialect {
     add_import: "
         INSERT IGNORE INTO imports (id, contractor_id, source, started_at, status)
         VALUES (?, ?, ?, ?, 'running')",
+    start_import: "
+        INSERT IGNORE INTO imports (id, contractor_id, source, started_at, status)
+        SELECT ?, ?, ?, ?, 'running' FROM (SELECT 1) AS one
+        WHERE NOT EXISTS (SELECT id FROM imports
+                          WHERE contractor_id = ? AND status = 'running' AND started_at > ?)",
     find_links: "
         SELECT links.id, links.external_sku, links.external_ean
         FROM JSON_TABLE(?, '$[*]' COLUMNS (
@@ -158,4 +137,14 @@ static DIALECT: Dialect = Dialect {
         INSERT IGNORE INTO import_rejections (import_id, line, reason)
         SELECT ?, line, reason FROM JSON_TABLE(?, '$[*]' COLUMNS (
             line BIGINT PATH '$.line', reason TEXT CHARACTER SET utf8mb4 PATH '$.reason')) AS new",
+    note_availability: "
+        UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            id BIGINT PATH '$.id', told TEXT CHARACTER SET utf8mb4 PATH '$.told')) AS new
+        STRAIGHT_JOIN integration_product_links AS links ON links.id = new.id
+        SET links.metadata = JSON_SET(
+            COALESCE(links.metadata, '{}'), '$.last_availability', JSON_EXTRACT(new.told, '$'))",
+    link_shop_products: "
+        REPLACE INTO shop_products (product_id, shop_product_id)
+        SELECT product_id, shop_product_id FROM JSON_TABLE(?, '$[*]' COLUMNS (
+            product_id BIGINT PATH '$.product', shop_product_id BIGINT PATH '$.counterpart')) AS new",
 };

@@ -16,6 +16,16 @@ pub struct NewImport<'a> {
     pub source: &'a str,
 }
 
+/// What became of the wish to start an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each is handled where it is returned")]
+pub enum Started {
+    /// It is noted, now or before.
+    Ours,
+    /// This other one of the contractor is still running.
+    Overlaps(String),
+}
+
 /// What became of the wish to run an import's parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each is handled where it is returned")]

@@ -27,6 +27,14 @@ CREATE TABLE IF NOT EXISTS integration_product_links (
     CONSTRAINT links_to_products FOREIGN KEY (product_id) REFERENCES products (id)
 ) ENGINE = InnoDB;
 
+-- Which product of the shop is which of ours.
+CREATE TABLE IF NOT EXISTS shop_products (
+    product_id      BIGINT NOT NULL PRIMARY KEY,
+    shop_product_id BIGINT NOT NULL,
+    UNIQUE KEY shop_products_shop (shop_product_id),
+    CONSTRAINT shop_products_to_products FOREIGN KEY (product_id) REFERENCES products (id)
+) ENGINE = InnoDB;
+
 CREATE TABLE IF NOT EXISTS imports (
     no            BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     id            VARCHAR(36) CHARACTER SET ascii NOT NULL,

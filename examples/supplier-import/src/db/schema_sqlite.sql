@@ -24,6 +24,12 @@ CREATE TABLE IF NOT EXISTS integration_product_links (
 CREATE INDEX IF NOT EXISTS links_ean ON integration_product_links (contractor_id, external_ean);
 CREATE INDEX IF NOT EXISTS links_product ON integration_product_links (product_id);
 
+-- Which product of the shop is which of ours.
+CREATE TABLE IF NOT EXISTS shop_products (
+    product_id      INTEGER PRIMARY KEY REFERENCES products (id),
+    shop_product_id INTEGER NOT NULL UNIQUE
+);
+
 CREATE TABLE IF NOT EXISTS imports (
     no            INTEGER PRIMARY KEY AUTOINCREMENT,
     id            TEXT NOT NULL UNIQUE,

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, ValueRef};
 
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value};
+use super::pools::{Statements, query, run_all, run_one};
 
 /// How long to wait for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,6 +21,7 @@ const READERS: u32 = 4;
 pub(crate) struct SqliteDriver {
     readers: SqlitePool,
     writer: SqlitePool,
+    statements: Statements,
 }
 
 impl SqliteDriver {
@@ -49,7 +49,7 @@ impl SqliteDriver {
             .connect_with(options)
             .await
             .map_err(cannot)?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, statements: Statements::default() })
     }
 }
 
@@ -60,52 +60,26 @@ impl Driver for SqliteDriver {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Record>, StoreError> {
-        let rows = bound(sql, &values).fetch_all(&self.readers).await?;
-        rows.iter().map(record).collect()
+        query(&self.readers, &self.statements, sql, &values).await
     }
 
     async fn transaction(&self, steps: &[Step]) -> Result<bool, StoreError> {
+        if let [step] = steps {
+            return Ok(run_one(&self.writer, &self.statements, step).await?);
+        }
         // IMMEDIATE takes the lock at once: a transaction that only later wants to write would fail
         // if another process had written meanwhile.
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        for step in steps {
-            let done = bound(step.sql, &step.values).execute(&mut *transaction).await?;
-            if step.is_guard && done.rows_affected() == 0 {
-                transaction.rollback().await?;
-                return Ok(false);
-            }
-        }
-        transaction.commit().await?;
-        Ok(true)
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(run_all(transaction, &self.statements, steps).await?)
+    }
+
+    fn statements(&self) -> u64 {
+        self.statements.sent()
     }
 
     fn dialect(&self) -> &'static Dialect {
         &DIALECT
     }
-}
-
-fn bound(
-    sql: &'static str,
-    values: &[Value],
-) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-    values.iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Null => query.bind(None::<i64>),
-        Value::Int(number) => query.bind(*number),
-        Value::Text(text) => query.bind(text.clone()),
-    })
-}
-
-fn record(row: &SqliteRow) -> Result<Record, StoreError> {
-    let value = |column| {
-        Ok(if row.try_get_raw(column)?.is_null() {
-            Value::Null
-        } else if let Ok(number) = row.try_get::<i64, _>(column) {
-            Value::Int(number)
-        } else {
-            Value::Text(row.try_get(column)?)
-        })
-    };
-    (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
 }
 
 static DIALECT: Dialect = Dialect {
@@ -120,6 +94,12 @@ static DIALECT: Dialect = Dialect {
     add_import: "
         INSERT INTO imports (id, contractor_id, source, started_at, status)
         VALUES (?, ?, ?, ?, 'running') ON CONFLICT (id) DO NOTHING",
+    start_import: "
+        INSERT INTO imports (id, contractor_id, source, started_at, status)
+        SELECT ?, ?, ?, ?, 'running'
+        WHERE NOT EXISTS (SELECT id FROM imports
+                          WHERE contractor_id = ? AND status = 'running' AND started_at > ?)
+        ON CONFLICT (id) DO NOTHING",
     find_links: "
         SELECT id, external_sku, external_ean FROM integration_product_links
         WHERE external_sku IN (SELECT value FROM json_each(?)) AND contractor_id = ?
@@ -145,4 +125,13 @@ static DIALECT: Dialect = Dialect {
     add_rejections: "
         INSERT OR IGNORE INTO import_rejections (import_id, line, reason)
         SELECT ?, value ->> 'line', value ->> 'reason' FROM json_each(?)",
+    note_availability: "
+        WITH new AS (SELECT value ->> 'id' AS id, value ->> 'told' AS told FROM json_each(?))
+        UPDATE integration_product_links AS links
+        SET metadata = json_set(
+            COALESCE(links.metadata, '{}'), '$.last_availability', json(new.told))
+        FROM new WHERE links.id = new.id",
+    link_shop_products: "
+        REPLACE INTO shop_products (product_id, shop_product_id)
+        SELECT value ->> 'product', value ->> 'counterpart' FROM json_each(?)",
 };

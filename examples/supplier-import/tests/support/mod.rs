@@ -4,6 +4,7 @@
 
 pub(crate) mod program;
 pub(crate) mod servers;
+pub(crate) mod shop;
 pub(crate) mod steps;
 
 use std::path::{Path, PathBuf};

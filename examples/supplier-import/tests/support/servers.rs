@@ -5,62 +5,31 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use sqlx::{Connection, MySqlConnection};
-use tempfile::TempDir;
+use supplier_import::private_server::PrivateMariaDb;
 
 use super::eventually;
 
-/// A MariaDB server with an empty database.
+/// A MariaDB server with an empty database, and a user who may do anything in it.
 pub(crate) struct MariaDb {
-    server: Child,
-    port: u16,
-    _datadir: TempDir,
+    pub(crate) server: PrivateMariaDb,
 }
 
 impl MariaDb {
     pub(crate) async fn start() -> Self {
-        let dir = TempDir::new().unwrap();
-        let datadir = dir.path().join("data");
-        let log = dir.path().join("server.log");
-        let installed = Command::new(program("mariadb-install-db", "mariadb-server"))
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", datadir.display()))
-            .args(["--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .output()
+        let server = PrivateMariaDb::start().await.unwrap();
+        server
+            .execute(
+                "CREATE DATABASE shop CHARACTER SET utf8mb4;
+                 CREATE USER app@'127.0.0.1' IDENTIFIED BY 'secret';
+                 GRANT ALL ON shop.* TO app@'127.0.0.1'",
+            )
+            .await
             .unwrap();
-        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        let port = free_port();
-        let server = Command::new(program("mariadbd", "mariadb-server"))
-            .args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"])
-            .arg(format!("--datadir={}", datadir.display()))
-            .arg(format!("--port={port}"))
-            .arg(format!("--socket={}", dir.path().join("server.sock").display()))
-            .arg(format!("--pid-file={}", dir.path().join("server.pid").display()))
-            .args(["--innodb-buffer-pool-size=32M", "--skip-name-resolve"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut started = Self { server, port, _datadir: dir };
-        let mut connection = eventually("MariaDB", async || {
-            if let Some(status) = started.server.try_wait().unwrap() {
-                panic!("mariadbd: {status}\n{}", std::fs::read_to_string(&log).unwrap());
-            }
-            MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{port}")).await.ok()
-        })
-        .await;
-        sqlx::raw_sql(
-            "CREATE DATABASE shop CHARACTER SET utf8mb4;
-             CREATE USER app@'127.0.0.1' IDENTIFIED BY 'secret';
-             GRANT ALL ON shop.* TO app@'127.0.0.1'",
-        )
-        .execute(&mut connection)
-        .await
-        .unwrap();
-        started
+        Self { server }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("mysql://app:secret@127.0.0.1:{}/shop", self.port)
+        self.url_of("shop")
     }
 
     /// From now on a connection's reads take no locks, unless they ask for one.
@@ -76,25 +45,21 @@ impl MariaDb {
         sqlx::query_scalar(sql).fetch_one(&mut self.root().await).await.unwrap()
     }
 
-    async fn root(&self) -> MySqlConnection {
-        MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}", self.port)).await.unwrap()
+    pub(crate) async fn root(&self) -> MySqlConnection {
+        MySqlConnection::connect(&self.server.url("shop")).await.unwrap()
     }
 
     /// Another empty database of the same server.
     pub(crate) async fn another(&self, name: &'static str) -> String {
-        let mut connection = self.root().await;
         let sql = format!(
             "CREATE DATABASE {name} CHARACTER SET utf8mb4; GRANT ALL ON {name}.* TO app@'127.0.0.1'"
         );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        format!("mysql://app:secret@127.0.0.1:{}/{name}", self.port)
+        self.server.execute(&sql).await.unwrap();
+        self.url_of(name)
     }
-}
 
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+    pub(crate) fn url_of(&self, name: &str) -> String {
+        format!("mysql://app:secret@127.0.0.1:{}/{name}", self.server.port())
     }
 }
 

@@ -30,7 +30,7 @@ impl Steps {
     pub(crate) async fn over(url: &str, products: u64) -> Self {
         let store = Store::open(url).await.unwrap();
         store.seed(CONTRACTOR, products).await.unwrap();
-        Self { app: App { store }, queue: Arc::new(MemoryBackend::new()) }
+        Self { app: App::new(store), queue: Arc::new(MemoryBackend::new()) }
     }
 
     /// Leases the parent and runs it.

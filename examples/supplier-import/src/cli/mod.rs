@@ -1,6 +1,8 @@
 //! The command line.
 #![expect(clippy::exhaustive_structs, reason = "made by clap alone")]
 
+mod shop;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,7 +12,9 @@ use crate::location::Location;
 use crate::mapping::MapEntry;
 use crate::rows::Format;
 
-/// Imports a supplier's price list in the background.
+pub use shop::{BenchSyncArgs, LinkArgs, PruneArgs, ShopArgs, SyncArgs, TestConnectionArgs};
+
+/// Imports suppliers' price lists in the background, and tells a PrestaShop what they have.
 ///
 /// Without a command: generates a list, and imports it with a queue in memory and a database in a
 /// temporary file. Exit codes: 0 done, 1 the import or the machinery failed, 2 bad usage or input.
@@ -43,10 +47,21 @@ pub enum Command {
     Seed(SeedArgs),
     /// Import a list, and wait for its summary
     Import(ImportArgs),
-    /// Run the jobs of imports, until stopped
+    /// Run the jobs of all queues, or of some, until stopped
     Work(WorkArgs),
     /// Show the summary of an import
     Summary(SummaryArgs),
+    /// Link a supplier's rows to our products, by sku or else by EAN; or, without a list, our products to
+    /// those of the shop
+    Link(LinkArgs),
+    /// Tell the shop what the suppliers have: who may order what, and what the shop says of it
+    Sync(SyncArgs),
+    /// Look at everything in the shop's database that a sync needs, and say what is wrong
+    TestConnection(TestConnectionArgs),
+    /// Delete jobs that failed long ago
+    Prune(PruneArgs),
+    /// Measure a sync, on a private MariaDB server that is deleted afterwards
+    BenchSync(BenchSyncArgs),
 }
 
 /// What to do without a command.
@@ -116,12 +131,9 @@ impl DbArgs {
     }
 }
 
-/// Arguments of `import`.
+/// How to read a list, and whose it is.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// The list: a path, or an http:// or https:// address
-    #[arg(value_name = "FILE|URL")]
-    pub source: Location,
+pub struct ListArgs {
     /// Read no more than this many rows
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -138,10 +150,6 @@ pub struct ImportArgs {
     /// The contractor whose links are updated
     #[arg(long, default_value_t = 1, value_name = "ID")]
     pub contractor: i64,
-    /// How many rows make a chunk
-    #[arg(long, default_value_t = 500, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CHUNK_ROWS)))]
-    pub chunk_rows: u32,
     /// Refuse files that are larger, in bytes
     #[arg(long, default_value_t = 1 << 30, value_name = "N")]
     pub max_bytes: u64,
@@ -149,6 +157,21 @@ pub struct ImportArgs {
     #[arg(long, default_value_t = 30, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub http_timeout: u64,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The list: a path, or an http:// or https:// address
+    #[arg(value_name = "FILE|URL")]
+    pub source: Location,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub list: ListArgs,
+    /// How many rows make a chunk
+    #[arg(long, default_value_t = 500, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CHUNK_ROWS)))]
+    pub chunk_rows: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub db: DbArgs,
@@ -187,6 +210,9 @@ pub struct WorkArgs {
         value_name = "URL"
     )]
     pub backend: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub shop: ShopArgs,
     /// How many jobs run at once
     #[arg(long, default_value_t = 4, value_parser = concurrency, value_name = "N")]
     pub concurrency: usize,

@@ -1,77 +1,31 @@
 //! What each command does.
 
-use std::fmt;
+mod bench;
+mod import;
+mod shop;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{ErrorKind, JobId, Queue};
-use serde_json::json;
+use jobq_core::{ErrorKind, JobId};
 
 use crate::app::App;
-use crate::cli::{
-    Cli, Command, DemoArgs, GenerateArgs, ImportArgs, SeedArgs, SummaryArgs, WorkArgs,
-};
+use crate::cli::{Cli, Command, DemoArgs, GenerateArgs, SeedArgs, SummaryArgs, WorkArgs};
 use crate::db::{Store, Summary};
+use crate::failure::Failure;
 use crate::generate::Recipe;
-use crate::jobs::{ImportFile, QUEUES};
+use crate::jobs::ImportFile;
 use crate::location::Location;
-use crate::mapping::Mapping;
 use crate::rows::{Format, Layout};
 use crate::signals::StopSignals;
-use crate::{queue, report, run as running, spool};
+use crate::{queue, report, run as running};
+use import::Waiting;
 
 /// Of so many rows of the demonstration one is malformed.
 const DEMO_ROWS_PER_BAD: u64 = 1_000;
-
-/// Why a command failed, in one line, and whose fault it is.
-#[derive(Debug)]
-pub struct Failure {
-    is_usage: bool,
-    message: String,
-}
-
-impl Failure {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { is_usage: false, message: message.into() }
-    }
-
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { is_usage: true, message: message.into() }
-    }
-
-    /// The error and its causes, in one line.
-    pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let below = error.to_string();
-            // Many errors repeat their cause in their own message.
-            if !message.contains(&below) {
-                message = format!("{message}: {below}");
-            }
-            cause = error.source();
-        }
-        Self::new(message.replace('\n', " "))
-    }
-
-    /// 2 for what the caller can put right on the command line, 1 for everything else.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if self.is_usage { 2 } else { 1 })
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Failure {}
 
 /// Does what the command line says.
 ///
@@ -83,9 +37,14 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         None => demo(cli.demo).await,
         Some(Command::Generate(args)) => generate(&args),
         Some(Command::Seed(args)) => seed(&args).await,
-        Some(Command::Import(args)) => import(args).await,
+        Some(Command::Import(args)) => import::import(args).await,
         Some(Command::Work(args)) => work(args).await,
         Some(Command::Summary(args)) => summary(&args).await,
+        Some(Command::Link(args)) => shop::link(args).await,
+        Some(Command::Sync(args)) => shop::sync(&args).await,
+        Some(Command::TestConnection(args)) => shop::test_connection(&args).await,
+        Some(Command::Prune(args)) => shop::prune(&args).await,
+        Some(Command::BenchSync(args)) => bench::sync(&args).await,
     }
 }
 
@@ -151,88 +110,16 @@ async fn seed(args: &SeedArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn import(args: ImportArgs) -> Result<ExitCode, Failure> {
-    let mapping = Mapping::with(args.map).map_err(Failure::usage)?;
-    if args.enqueue_only && queue::is_memory(&args.queue) {
-        let message =
-            "--enqueue-only needs a queue that outlives this process: add --queue redis://…";
-        return Err(Failure::usage(message));
-    }
-    if let (Location::Path(path), false) = (&args.source, args.enqueue_only) {
-        spool::check_path(path, args.max_bytes)
-            .map_err(|fault| Failure::usage(fault.to_string()))?;
-    }
-    let job = ImportFile {
-        import_id: new_id(),
-        contractor_id: args.contractor,
-        source: args.source,
-        layout: Layout {
-            format: args.format,
-            mapping,
-            delimiter: args.delimiter,
-            limit: args.limit,
-        },
-        chunk_rows: args.chunk_rows,
-        max_bytes: args.max_bytes,
-        http_timeout_s: args.http_timeout,
-    };
-    if args.enqueue_only {
-        return enqueue(job, &args.queue, args.json).await;
-    }
-    let store = open(&args.db.url()).await?;
-    let waiting = Waiting {
-        queue: &args.queue,
-        concurrency: args.concurrency,
-        patience: Duration::from_secs(args.give_up_after),
-    };
-    let summary = waiting.for_summary(store, job, &mut StopSignals::listen()?).await?;
-    Ok(finish(&summary, args.json))
-}
-
-async fn enqueue(job: ImportFile, queue_url: &str, as_json: bool) -> Result<ExitCode, Failure> {
-    let queue = queue::open(queue_url).await?;
-    let (import_id, id) = (job.import_id.clone(), job.id());
-    queue.backend.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
-    report::line(&if as_json {
-        json!({"import_id": import_id, "status": "enqueued"}).to_string()
-    } else {
-        format!("import {import_id} enqueued")
-    });
-    Ok(ExitCode::SUCCESS)
-}
-
-/// How to run an import in this process.
-struct Waiting<'a> {
-    queue: &'a str,
-    concurrency: usize,
-    patience: Duration,
-}
-
-impl Waiting<'_> {
-    async fn for_summary(
-        &self,
-        store: Store,
-        job: ImportFile,
-        signals: &mut StopSignals,
-    ) -> Result<Summary, Failure> {
-        let queue = queue::open(self.queue).await?;
-        let (import_id, id) = (job.import_id.clone(), job.id());
-        queue.backend.enqueue(job).id(id).await.map_err(|error| Failure::failed(&error))?;
-        let app = App { store: store.clone() };
-        let worker = running::worker(Arc::clone(&queue.backend), app, QUEUES, self.concurrency);
-        let watched = running::Watched { queue, store, import_id, patience: self.patience };
-        running::until_over(worker, &watched, signals).await
-    }
-}
-
 async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
     if queue::is_memory(&args.backend) {
         let message = "a worker process needs a queue that it can share: add --backend redis://…";
         return Err(Failure::usage(message));
     }
+    let shop = args.shop.open()?;
     let store = open(&args.db.url()).await?;
     let queue = queue::open(&args.backend).await?;
-    let worker = running::worker(queue.backend, App { store }, args.queue, args.concurrency);
+    let app = App::new(store).shop(shop).queues(queue.inspect);
+    let worker = running::worker(queue.backend, app, args.queue, args.concurrency);
     let worker = if args.stop_when_empty { worker.stop_when_empty() } else { worker };
     let done = worker.run().await.map_err(|error| match error.kind() {
         ErrorKind::Misconfigured => Failure::usage(Failure::failed(&error).to_string()),

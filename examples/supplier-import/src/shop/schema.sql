@@ -1,0 +1,70 @@
+-- The tables of a PrestaShop (1.7.8) that an availability sync meets, with the types and keys that it creates
+-- them with: only for the benchmark and the tests.
+CREATE TABLE ps_product (
+    id_product          INT(10) UNSIGNED NOT NULL AUTO_INCREMENT,
+    id_supplier         INT(10) UNSIGNED DEFAULT NULL,
+    id_manufacturer     INT(10) UNSIGNED DEFAULT NULL,
+    id_category_default INT(10) UNSIGNED DEFAULT NULL,
+    id_shop_default     INT(10) UNSIGNED NOT NULL DEFAULT 1,
+    id_tax_rules_group  INT(11) UNSIGNED NOT NULL,
+    on_sale             TINYINT(1) UNSIGNED NOT NULL DEFAULT 0,
+    ean13               VARCHAR(13) DEFAULT NULL,
+    upc                 VARCHAR(12) DEFAULT NULL,
+    ecotax              DECIMAL(17,6) NOT NULL DEFAULT 0.000000,
+    quantity            INT(10) NOT NULL DEFAULT 0,
+    minimal_quantity    INT(10) UNSIGNED NOT NULL DEFAULT 1,
+    price               DECIMAL(20,6) NOT NULL DEFAULT 0.000000,
+    wholesale_price     DECIMAL(20,6) NOT NULL DEFAULT 0.000000,
+    reference           VARCHAR(64) DEFAULT NULL,
+    supplier_reference  VARCHAR(64) DEFAULT NULL,
+    out_of_stock        INT(10) UNSIGNED NOT NULL DEFAULT 2,
+    active              TINYINT(1) UNSIGNED NOT NULL DEFAULT 0,
+    date_add            DATETIME NOT NULL,
+    date_upd            DATETIME NOT NULL,
+    state               INT(11) UNSIGNED NOT NULL DEFAULT 1,
+    PRIMARY KEY (id_product),
+    KEY product_manufacturer (id_manufacturer, id_product),
+    KEY id_category_default (id_category_default),
+    KEY `date_add` (`date_add`),
+    KEY state (state, date_upd)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+
+CREATE TABLE ps_product_lang (
+    id_product         INT(10) UNSIGNED NOT NULL,
+    id_shop            INT(11) UNSIGNED NOT NULL DEFAULT 1,
+    id_lang            INT(10) UNSIGNED NOT NULL,
+    description        TEXT DEFAULT NULL,
+    description_short  TEXT DEFAULT NULL,
+    link_rewrite       VARCHAR(128) NOT NULL,
+    meta_description   VARCHAR(512) DEFAULT NULL,
+    meta_keywords      VARCHAR(255) DEFAULT NULL,
+    meta_title         VARCHAR(128) DEFAULT NULL,
+    name               VARCHAR(128) NOT NULL,
+    available_now      VARCHAR(255) DEFAULT NULL,
+    available_later    VARCHAR(255) DEFAULT NULL,
+    delivery_in_stock  VARCHAR(255) DEFAULT NULL,
+    delivery_out_stock VARCHAR(255) DEFAULT NULL,
+    PRIMARY KEY (id_product, id_shop, id_lang),
+    KEY id_lang (id_lang),
+    KEY name (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+
+CREATE TABLE ps_stock_available (
+    id_stock_available   INT(11) UNSIGNED NOT NULL AUTO_INCREMENT,
+    id_product           INT(11) UNSIGNED NOT NULL,
+    id_product_attribute INT(11) UNSIGNED NOT NULL,
+    id_shop              INT(11) UNSIGNED NOT NULL,
+    id_shop_group        INT(11) UNSIGNED NOT NULL,
+    quantity             INT(10) NOT NULL DEFAULT 0,
+    physical_quantity    INT(11) NOT NULL DEFAULT 0,
+    reserved_quantity    INT(11) NOT NULL DEFAULT 0,
+    depends_on_stock     TINYINT(1) UNSIGNED NOT NULL DEFAULT 0,
+    out_of_stock         TINYINT(1) UNSIGNED NOT NULL DEFAULT 0,
+    location             VARCHAR(255) NOT NULL DEFAULT '',
+    PRIMARY KEY (id_stock_available),
+    UNIQUE KEY product_sqlstock (id_product, id_product_attribute, id_shop, id_shop_group),
+    KEY id_shop (id_shop),
+    KEY id_shop_group (id_shop_group),
+    KEY id_product (id_product),
+    KEY id_product_attribute (id_product_attribute)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;

@@ -1,0 +1,20 @@
+-- mark: change the mark of a schedule.
+--
+-- KEYS[1]   ticks, see tick/mark
+-- ARGV[1]   now in ms, or "" for the server's clock
+-- ARGV[2]   group, "/" and name of the schedule
+-- ARGV[3]   "pause", "resume" or "forget"
+--
+-- Returns   nothing
+local ticks, schedule, change = KEYS[1], ARGV[2], ARGV[3]
+
+if change == "forget" then
+  redis.call("HDEL", ticks, schedule)
+  return
+end
+local mark = read_mark(redis.call("HGET", ticks, schedule))
+mark.paused = change == "pause" and "1" or "0"
+if change == "resume" then
+  mark.last = time_given(ARGV[1])
+end
+write_mark(ticks, schedule, mark)

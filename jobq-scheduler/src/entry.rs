@@ -1,0 +1,82 @@
+//! One schedule of a group, as a scheduler runs it.
+
+use std::sync::Arc;
+
+use jobq_core::schedules::{Mark, ScheduleRef};
+use jobq_core::{JobRecord, Result, Timestamp};
+
+use crate::definition::Definition;
+use crate::firing::{Firing, ScheduleStore};
+use crate::owed::{Owed, owed};
+use crate::timing::Timing;
+
+/// A schedule that is run.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) definition: Definition,
+    schedule: ScheduleRef,
+    /// As it is shown, and as jitter knows it.
+    name: String,
+    timing: Timing,
+    record: JobRecord,
+    /// The last tick that was claimed, as far as is known here.
+    pub(crate) after: Timestamp,
+    pub(crate) paused: bool,
+    /// When to look at it again.
+    pub(crate) wakes_at: Option<Timestamp>,
+}
+
+impl Entry {
+    pub(crate) fn new(schedule: ScheduleRef, definition: Definition) -> Result<Self> {
+        Ok(Self {
+            name: schedule.to_string(),
+            timing: definition.plan.timing()?,
+            record: definition.plan.record()?,
+            after: definition.since,
+            paused: false,
+            wakes_at: None,
+            schedule,
+            definition,
+        })
+    }
+
+    pub(crate) const fn record(&self) -> &JobRecord {
+        &self.record
+    }
+
+    pub(crate) const fn schedule(&self) -> &ScheduleRef {
+        &self.schedule
+    }
+
+    pub(crate) const fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Learns how far it has come.
+    pub(crate) fn marked(&mut self, mark: Option<&Mark>) {
+        let last = mark.and_then(|mark| mark.last);
+        self.after = last.map_or(self.definition.since, |last| last.max(self.definition.since));
+        self.paused = mark.is_some_and(|mark| mark.paused);
+    }
+
+    pub(crate) fn owed(&self, now: Timestamp) -> Owed {
+        owed(&self.timing, &self.name, self.after, now, self.definition.plan.catch_up)
+    }
+
+    pub(crate) fn firing(
+        &self,
+        store: &Arc<dyn ScheduleStore>,
+        revision: u64,
+        good_until: Timestamp,
+    ) -> Firing {
+        Firing {
+            store: Arc::clone(store),
+            schedule: self.schedule.clone(),
+            record: self.record.clone(),
+            overlap: self.definition.plan.overlap,
+            revision,
+            good_until,
+            since: self.definition.since,
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The schedules of a group at run time: seen, added, changed, paused, removed, run now.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jobq_core::schedules::{Change, Claimed, Mark, MarkChange, ScheduleRef, TickOutcome};
+use jobq_core::{
+    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, Kind, QueueName,
+    Result, ScheduleName, Schedules, Timestamp,
+};
+
+use crate::definition::{Definition, Source};
+use crate::entry::Entry;
+use crate::firing::ScheduleStore;
+use crate::policy::{CatchUp, Overlap};
+use crate::schedule::Schedule;
+use crate::sync::{SCHEDULE, definitions};
+
+/// How often a change is tried again because others were faster.
+const MOST_TRIES: usize = 20;
+
+/// The schedules of a group, for people and their tools.
+///
+/// ```
+/// use jobq_core::{Job, MemoryBackend};
+/// use jobq_scheduler::{Schedule, Timetable, TimeUnits};
+/// # use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Job)]
+/// struct SyncAvailability;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let timetable = Timetable::new(MemoryBackend::new(), "shop")?;
+/// timetable.add("sync", Schedule::every(30.minutes()).job(SyncAvailability)).await?;
+/// assert_eq!(timetable.list().await?[0].description, "every 30 minutes");
+/// timetable.pause("sync").await?;
+/// # Ok::<(), jobq_core::Error>(())
+/// # }).unwrap();
+/// ```
+pub struct Timetable {
+    store: Arc<dyn ScheduleStore>,
+    group: GroupName,
+}
+
+impl Timetable {
+    /// The schedules of this group.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) when the name breaks the rules of [`GroupName`].
+    pub fn new(
+        backend: impl Backend + Inspect + Schedules,
+        group: impl AsRef<str>,
+    ) -> Result<Self> {
+        Ok(Self { store: Arc::new(backend), group: GroupName::new(group)? })
+    }
+
+    /// All schedules of the group, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn list(&self) -> Result<Vec<ScheduleView>> {
+        let entries = self.store.entries(&self.group).await?;
+        let mut views = Vec::new();
+        for (_, name, definition) in definitions(&entries) {
+            if definition.removed_at.is_none() {
+                views.push(self.view(name, definition).await?);
+            }
+        }
+        Ok(views)
+    }
+
+    /// One schedule; `None` if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn get(&self, name: &str) -> Result<Option<ScheduleView>> {
+        match self.find(name).await {
+            Ok((name, definition, _)) => self.view(name, definition).await.map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When a schedule is to run next, at most so many times.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound), [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn next(&self, name: &str, at_most: usize) -> Result<Vec<Timestamp>> {
+        let (name, definition, _) = self.find(name).await?;
+        let entry = Entry::new(self.reference(&name), definition)?;
+        let shown = entry.schedule().to_string();
+        let ticks = entry.timing().ticks_after(self.store.clock().now()).take(at_most);
+        Ok(ticks.map(|tick| entry.timing().runs_at(&shown, tick)).collect())
+    }
+
+    /// Adds a schedule that no code declares. Schedulers of the group run it within 15 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) with all that is wrong with it;
+    /// [`Conflict`](ErrorKind::Conflict) when there is one of this name;
+    /// [`Unavailable`](ErrorKind::Unavailable), [`Full`](ErrorKind::Full).
+    pub async fn add(&self, name: &str, schedule: Schedule) -> Result<()> {
+        let plan = schedule.plan().map_err(|fault| said_of(name, &fault))?;
+        self.put(name, |known, now| match known {
+            Some(known) if known.removed_at.is_none() => {
+                let by = match known.source {
+                    Source::Code => "declared by code",
+                    Source::Operator => "there already: change it",
+                };
+                Err(Error::new(ErrorKind::Conflict, format!("schedule {name:?} is {by}")))
+            }
+            Some(known) => {
+                let source = Source::Operator;
+                Ok(Definition { source, ..known.changed(plan.clone(), now) })
+            }
+            None => Ok(Definition::new(plan.clone(), Source::Operator, now)),
+        })
+        .await
+    }
+
+    /// Changes a schedule that was added at run time. If it ticks at other times from now on, earlier ticks
+    /// are not owed.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); [`NotFound`](ErrorKind::NotFound) when there is none of this name, and
+    /// [`Conflict`](ErrorKind::Conflict) when code declares it.
+    pub async fn change(&self, name: &str, schedule: Schedule) -> Result<()> {
+        let plan = schedule.plan().map_err(|fault| said_of(name, &fault))?;
+        self.put(name, |known, now| {
+            let known = operators(name, known)?;
+            Ok(known.changed(plan.clone(), now))
+        })
+        .await
+    }
+
+    /// Removes a schedule that was added at run time. Jobs that it has enqueued stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`change`](Self::change).
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        self.put(name, |known, now| {
+            Ok(Definition { removed_at: Some(now), ..operators(name, known)?.clone() })
+        })
+        .await
+    }
+
+    /// Enqueues nothing for a schedule until it is resumed: at once, whoever runs it, and also after
+    /// deployments.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound), [`Unavailable`](ErrorKind::Unavailable),
+    /// [`Full`](ErrorKind::Full).
+    pub async fn pause(&self, name: &str) -> Result<()> {
+        self.change_mark(name, MarkChange::Pause).await
+    }
+
+    /// Runs a schedule again, from now on: what was due meanwhile is not made up for. Known to all
+    /// schedulers within 15 seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self, name: &str) -> Result<()> {
+        self.change_mark(name, MarkChange::Resume).await
+    }
+
+    /// Enqueues the job of a schedule now, as its overlap policy says, also of one that is paused. It is
+    /// no tick: those come as before.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause), and as any enqueue of its job.
+    pub async fn run(&self, name: &str) -> Result<RunNow> {
+        let (name, definition, revision) = self.find(name).await?;
+        let entry = Entry::new(self.reference(&name), definition)?;
+        let firing = entry.firing(&self.store, revision, Timestamp::EPOCH);
+        match firing.fire(None).await? {
+            Claimed::Enqueued(Enqueued::Duplicate(job)) => Ok(RunNow::Duplicate(job)),
+            Claimed::Enqueued(enqueued) => Ok(RunNow::Enqueued(enqueued.id())),
+            Claimed::LeftOut => Ok(RunNow::LeftOut),
+            other => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("schedule {name} could not be run: {other:?}"),
+            )),
+        }
+    }
+
+    fn reference(&self, name: &ScheduleName) -> ScheduleRef {
+        ScheduleRef::new(self.group.clone(), name.clone())
+    }
+
+    async fn change_mark(&self, name: &str, change: MarkChange) -> Result<()> {
+        let (name, definition, _) = self.find(name).await?;
+        let queue = definition.plan.queue()?;
+        self.store.change_mark(&queue, &self.reference(&name), change).await
+    }
+
+    async fn find(&self, name: &str) -> Result<(ScheduleName, Definition, u64)> {
+        let name = ScheduleName::new(name)?;
+        let entries = self.store.entries(&self.group).await?;
+        let bytes = entries.entries.get(&format!("{SCHEDULE}{name}"));
+        let definition = bytes.map(|bytes| Definition::decode(bytes)).transpose()?;
+        match definition.filter(|definition| definition.removed_at.is_none()) {
+            Some(definition) => Ok((name, definition, entries.revision)),
+            None => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("group {} has no schedule {name:?}", self.group),
+            )),
+        }
+    }
+
+    async fn put(
+        &self,
+        name: &str,
+        changed: impl Fn(Option<&Definition>, Timestamp) -> Result<Definition>,
+    ) -> Result<()> {
+        let key = format!("{SCHEDULE}{}", ScheduleName::new(name)?);
+        for _ in 0..MOST_TRIES {
+            let entries = self.store.entries(&self.group).await?;
+            let known =
+                entries.entries.get(&key).map(|bytes| Definition::decode(bytes)).transpose()?;
+            let definition = changed(known.as_ref(), self.store.clock().now())?;
+            let change = [Change::Put(key.clone(), definition.encode())];
+            if self.store.amend(&self.group, entries.revision, &change).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("group {} was changed by others again and again", self.group),
+        ))
+    }
+
+    async fn view(&self, name: ScheduleName, definition: Definition) -> Result<ScheduleView> {
+        let (source, plan) = (definition.source, definition.plan.clone());
+        let entry = Entry::new(self.reference(&name), definition)?;
+        let record = entry.record();
+        let schedules = std::slice::from_ref(entry.schedule());
+        let marks = self.store.marks(&record.queue, schedules).await?;
+        let mark: Mark = marks.into_iter().next().flatten().unwrap_or_default();
+        let next = entry.timing().next_after(self.store.clock().now());
+        let shown = entry.schedule().to_string();
+        Ok(ScheduleView {
+            description: entry.timing().to_string(),
+            timezone: entry.timing().timezone().map(ToOwned::to_owned),
+            queue: record.queue.clone(),
+            kind: record.kind.clone(),
+            source,
+            paused: mark.paused,
+            catch_up: plan.catch_up,
+            overlap: plan.overlap,
+            next_at: next.filter(|_| !mark.paused).map(|tick| entry.timing().runs_at(&shown, tick)),
+            last_tick: mark.last,
+            acted_at: mark.acted_at,
+            outcome: mark.outcome,
+            last_job: mark.jobs.last().copied(),
+            name,
+        })
+    }
+}
+
+impl fmt::Debug for Timetable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timetable").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+fn said_of(name: &str, fault: &Error) -> Error {
+    Error::new(fault.kind(), format!("schedule {name:?}: {fault}"))
+}
+
+/// A definition that operators may change.
+fn operators<'a>(name: &str, known: Option<&'a Definition>) -> Result<&'a Definition> {
+    match known.filter(|known| known.removed_at.is_none()) {
+        Some(known) if known.source == Source::Operator => Ok(known),
+        Some(_) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("schedule {name:?} is declared by code: change it there, or pause it"),
+        )),
+        None => Err(Error::new(ErrorKind::NotFound, format!("there is no schedule {name:?}"))),
+    }
+}
+
+/// What is known of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScheduleView {
+    /// Its name in the group.
+    pub name: ScheduleName,
+    /// When it ticks, in plain English.
+    pub description: String,
+    /// The time zone whose clocks count; `None` for an interval.
+    pub timezone: Option<String>,
+    /// The queue of its jobs.
+    pub queue: QueueName,
+    /// The kind of its jobs.
+    pub kind: Kind,
+    /// Where it comes from.
+    pub source: Source,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Which missed ticks are made up for.
+    pub catch_up: CatchUp,
+    /// What a tick does while a job of it is live.
+    pub overlap: Overlap,
+    /// When it is to run next; `None` if it is paused or has come to its end.
+    pub next_at: Option<Timestamp>,
+    /// The last tick that was claimed, or when it was resumed.
+    pub last_tick: Option<Timestamp>,
+    /// When its job was last enqueued or left out, by a tick or by hand.
+    pub acted_at: Option<Timestamp>,
+    /// What became of it then.
+    pub outcome: Option<TickOutcome>,
+    /// The last job that it has enqueued, if that is known.
+    pub last_job: Option<JobId>,
+}
+
+/// What became of a schedule that was run by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunNow {
+    /// This job was enqueued.
+    Enqueued(JobId),
+    /// Another job stands for it, by its unique key.
+    Duplicate(JobRef),
+    /// Nothing was enqueued: a job of the schedule is live, and they must not overlap.
+    LeftOut,
+}
