@@ -4,7 +4,7 @@
 //! bulk job are a batch, which enqueues the follow-up when all of them have ended.
 //!
 //! Those that change leads are tried for some minutes, so that a database that is restarted fails nothing.
-//! Whatever dies all the same is [had run once more](run_dead) by the one who goes round.
+//! Whatever dies all the same is had run once more, by `run_dead`, by the one who goes round.
 
 use std::sync::Arc;
 use std::time::Duration;
