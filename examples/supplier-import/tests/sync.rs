@@ -89,14 +89,15 @@ async fn another_threshold_or_text_is_a_change() {
     assert_eq!(stage.sync_with(settings.clone()).await.totals.written, 1);
 
     let entry = |text: &str| text.parse::<TextEntry>().unwrap();
-    let texts = Texts::with([entry("2=Na stanie")], [entry("2=Wysyłka: {days} dni")]);
+    let texts =
+        Texts::with([entry("2=Na stanie")], [entry("2='Wysyłka' \\ \"{days}\" dni; -- 🚚")]);
     let report = stage.sync_with(Settings { texts, ..settings }).await;
     assert_eq!(report.totals.written, 3);
     let sql = "SELECT GROUP_CONCAT(available_now, '/', available_later ORDER BY id_lang)
                FROM ps_product_lang WHERE id_product = 100003";
     let mut connection = MySqlConnection::connect(&stage.shop_url).await.unwrap();
     let texts: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
-    assert_eq!(texts, "In stock/Delivery time: 3 d,Na stanie/Wysyłka: 3 dni");
+    assert_eq!(texts, "In stock/Delivery time: 3 d,Na stanie/'Wysyłka' \\ \"3\" dni; -- 🚚");
 }
 
 #[tokio::test]

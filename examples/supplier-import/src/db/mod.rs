@@ -7,6 +7,7 @@ mod pools;
 mod records;
 mod rejections;
 mod sqlite;
+mod starts;
 mod store;
 
 pub use driver::StoreError;

@@ -5,7 +5,6 @@
 //! nothing is updated after the summary, and nothing is counted twice.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jobq_core::{Clock, SystemClock, Token};
 use serde::Serialize;
@@ -14,8 +13,7 @@ use serde_json::json;
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value, values};
 use super::mysql::MysqlDriver;
 use super::records::{
-    Begun, ChunkResult, Import, ImportStatus, LinkKey, NewImport, Plan, Seen, Started, Summary,
-    Written,
+    Begun, ChunkResult, Import, ImportStatus, LinkKey, NewImport, Plan, Seen, Summary, Written,
 };
 use super::sqlite::SqliteDriver;
 use crate::catalogue::Product;
@@ -69,33 +67,6 @@ impl Store {
             self.driver.transaction(&steps).await?;
         }
         Ok(())
-    }
-
-    /// Notes that an import is about to run, unless the contractor has another one that began less than
-    /// `stuck_after` ago and is still running. Repeated for the same import, it changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn start_import(
-        &self,
-        import: NewImport<'_>,
-        stuck_after: Duration,
-    ) -> Result<Started, StoreError> {
-        let NewImport { id, contractor_id, source } = import;
-        let since = now().saturating_sub(stuck_after.as_millis() as u64);
-        let step = Step::guard(
-            self.driver.dialect().start_import,
-            values![id, contractor_id, source, now(), contractor_id, since],
-        );
-        if self.driver.transaction(&[step]).await? || self.import(id).await?.is_some() {
-            return Ok(Started::Ours);
-        }
-        let sql = "SELECT id FROM imports
-                   WHERE contractor_id = ? AND status = 'running' AND started_at > ?";
-        let found = self.driver.query(sql, values![contractor_id, since]).await?;
-        let other = found.first().and_then(|row| row.text(0)).unwrap_or("that has just ended");
-        Ok(Started::Overlaps(other.to_owned()))
     }
 
     /// Begins an import, or takes it over from an earlier attempt, which from now on changes nothing.

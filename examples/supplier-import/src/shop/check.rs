@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 
-use super::{Connection, Shop, ShopError, ShopFault};
+use super::{Connection, Shop, ShopError, ShopFault, literal};
 
 /// The columns that are read or written, by table.
 const COLUMNS: [(&str, &[&str]); 3] = [
@@ -69,7 +69,7 @@ pub(super) async fn check(shop: &Shop) -> Findings {
 
 impl Connection {
     async fn version(&mut self) -> Result<String, ShopError> {
-        let rows = self.rows("SELECT CAST(VERSION() AS CHAR)", &[]).await?;
+        let rows = self.rows("SELECT CAST(VERSION() AS CHAR)").await?;
         let version = rows.first().map(text).unwrap_or_default();
         Ok(format!("{} answers as {version}", self.shop))
     }
@@ -78,9 +78,12 @@ impl Connection {
         let prefix = self.shop.prefix.clone();
         for (table, columns) in COLUMNS {
             let table = format!("{prefix}{table}");
-            let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
-                       WHERE table_schema = DATABASE() AND table_name = ?";
-            let there: Vec<String> = self.rows(sql, &[&table]).await?.iter().map(text).collect();
+            let sql = format!(
+                "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
+                 WHERE table_schema = DATABASE() AND table_name = {}",
+                literal(&table)
+            );
+            let there: Vec<String> = self.rows(&sql).await?.iter().map(text).collect();
             if there.is_empty() {
                 return Err(self.no_table(&table).await?);
             }
@@ -98,10 +101,13 @@ impl Connection {
     pub(crate) async fn require_transactions(&mut self) -> Result<(), ShopError> {
         let prefix = self.shop.prefix.clone();
         let tables = [format!("{prefix}stock_available"), format!("{prefix}product_lang")];
-        let sql = "SELECT CAST(CONCAT(table_name, ' is of the engine ', engine) AS CHAR)
+        let [stock, lang] = tables.map(|table| literal(&table));
+        let sql = format!(
+            "SELECT CAST(CONCAT(table_name, ' is of the engine ', engine) AS CHAR)
                    FROM information_schema.tables
-                   WHERE table_schema = DATABASE() AND table_name IN (?, ?) AND engine <> 'InnoDB'";
-        let others = self.rows(sql, &[&tables[0], &tables[1]]).await?;
+                   WHERE table_schema = DATABASE() AND table_name IN ({stock}, {lang}) AND engine <> 'InnoDB'"
+        );
+        let others = self.rows(&sql).await?;
         let Some(other) = others.first().map(text) else {
             return Ok(());
         };
@@ -116,7 +122,7 @@ impl Connection {
     async fn no_table(&mut self, table: &str) -> Result<ShopError, ShopError> {
         let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
                    WHERE table_schema = DATABASE() AND table_name LIKE '%\\_stock\\_available'";
-        let others = self.rows(sql, &[]).await?;
+        let others = self.rows(sql).await?;
         let hint = match others.first().map(text) {
             Some(other) if other != format!("{}stock_available", self.shop.prefix) => {
                 let prefix = other.trim_end_matches("stock_available");
@@ -139,7 +145,7 @@ impl Connection {
                  WHERE 1 = 0 AND id_shop = 0"
             ),
         ] {
-            self.run(&sql, &[]).await?;
+            self.run(&sql).await?;
         }
         Ok("it may read products, and update stock and texts".to_owned())
     }
@@ -150,12 +156,12 @@ impl Connection {
         let sql = format!(
             "SELECT CAST(COUNT(DISTINCT id_product) AS SIGNED) FROM {stock} WHERE id_shop = {shop_id}"
         );
-        let products = self.rows(&sql, &[]).await?.first().map_or(0, number);
+        let products = self.rows(&sql).await?.first().map_or(0, number);
         if products == 0 {
             let sql = format!(
                 "SELECT DISTINCT CAST(id_shop AS SIGNED) FROM {stock} ORDER BY id_shop LIMIT 10"
             );
-            let others = self.rows(&sql, &[]).await?;
+            let others = self.rows(&sql).await?;
             let others: Vec<String> = others.iter().map(|row| number(row).to_string()).collect();
             let hint = if others.is_empty() {
                 "; nor has any other".to_owned()
@@ -169,7 +175,7 @@ impl Connection {
             "SELECT DISTINCT CAST(id_lang AS SIGNED) FROM {lang} WHERE id_shop = {shop_id} ORDER BY id_lang"
         );
         let languages: Vec<String> =
-            self.rows(&sql, &[]).await?.iter().map(|row| number(row).to_string()).collect();
+            self.rows(&sql).await?.iter().map(|row| number(row).to_string()).collect();
         Ok(format!("shop {shop_id} has {products} products, in languages {}", languages.join(", ")))
     }
 }

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection, MySqlRow};
-use sqlx::query::Query;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row};
 
 use super::{Shop, ShopError, ShopFault};
@@ -31,7 +30,7 @@ impl Connection {
         let connecting = MySqlConnection::connect_with(&shop.options);
         let inner = in_time(shop, CONNECT_TIMEOUT, connecting).await?;
         let mut opened = Self { shop: shop.clone(), inner, statements: 0 };
-        opened.run(&format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}"), &[]).await?;
+        opened.run(&format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}")).await?;
         Ok(opened)
     }
 
@@ -42,7 +41,7 @@ impl Connection {
     /// the note that it has the newer.
     pub(crate) async fn lock(&mut self) -> Result<(), ShopError> {
         let sql = format!("SELECT GET_LOCK('{}', {SYNC_LOCK_WAIT_S})", self.lock_name());
-        let rows = self.rows(&sql, &[]).await?;
+        let rows = self.rows(&sql).await?;
         let got = rows.first().and_then(|row| row.try_get::<i64, _>(0).ok());
         if got == Some(1) {
             return Ok(());
@@ -54,7 +53,7 @@ impl Connection {
     /// Says goodbye, and gives the lock back.
     pub(crate) async fn close(mut self) -> Result<u64, ShopError> {
         let sql = format!("SELECT RELEASE_LOCK('{}')", self.lock_name());
-        self.rows(&sql, &[]).await?;
+        self.rows(&sql).await?;
         let Self { shop, inner, statements } = self;
         in_time(&shop, STATEMENT_TIMEOUT, inner.close()).await?;
         Ok(statements)
@@ -65,22 +64,21 @@ impl Connection {
         self.statements
     }
 
-    /// Runs a statement with texts for its question marks.
-    pub(super) async fn run(&mut self, sql: &str, texts: &[&str]) -> Result<(), ShopError> {
+    /// Runs a statement of our own making: nothing of it but numbers, checked names and [`literal`]s is from
+    /// outside.
+    pub(super) async fn run(&mut self, sql: &str) -> Result<(), ShopError> {
         self.statements += 1;
-        let done = bound(sql, texts).execute(&mut self.inner);
+        // Not prepared: it is rarely the same twice, and the packet that closes a prepared statement has no
+        // answer, for which the next one's would wait 40 ms (Nagle's algorithm and delayed acknowledgements).
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.inner);
         in_time(&self.shop, STATEMENT_TIMEOUT, done).await?;
         Ok(())
     }
 
-    /// Runs a query with texts for its question marks.
-    pub(super) async fn rows(
-        &mut self,
-        sql: &str,
-        texts: &[&str],
-    ) -> Result<Vec<MySqlRow>, ShopError> {
+    /// Runs a query of our own making.
+    pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<MySqlRow>, ShopError> {
         self.statements += 1;
-        let rows = bound(sql, texts).fetch_all(&mut self.inner);
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.inner);
         in_time(&self.shop, STATEMENT_TIMEOUT, rows).await
     }
 
@@ -99,11 +97,14 @@ impl Connection {
     }
 }
 
-/// A statement of our own making: nothing of it but numbers and checked names is from outside. It is
-/// rarely the same twice, so the server need not remember it.
-fn bound<'q>(sql: &str, texts: &[&'q str]) -> Query<'q, MySql, MySqlArguments> {
-    let query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
-    texts.iter().fold(query, |query, text| query.bind(*text))
+/// A text as it may stand in a statement, whatever is in it and whatever the server's SQL mode says of
+/// quotes and backslashes.
+pub(super) fn literal(text: &str) -> String {
+    if text.is_empty() {
+        return "''".to_owned();
+    }
+    let digits: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+    format!("_utf8mb4 x'{digits}'")
 }
 
 async fn in_time<T>(

@@ -16,6 +16,7 @@ use sqlx::mysql::MySqlConnectOptions;
 
 pub use check::{Finding, Findings};
 pub(crate) use connection::Connection;
+use connection::literal;
 pub use error::{ShopError, ShopFault};
 pub(crate) use write::Change;
 

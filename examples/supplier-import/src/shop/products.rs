@@ -28,7 +28,7 @@ impl Connection {
                 "SELECT CAST(id_product AS SIGNED), COALESCE(reference, ''), COALESCE(ean13, '')
                  FROM {table} WHERE id_product > {after} ORDER BY id_product LIMIT {PAGE}"
             );
-            let rows = self.rows(&sql, &[]).await?;
+            let rows = self.rows(&sql).await?;
             for row in &rows {
                 products.push(product(row).map_err(|error| self.misread(error))?);
             }

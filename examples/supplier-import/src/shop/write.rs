@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::Row;
 
-use super::{Connection, ShopError, ShopFault};
+use super::{Connection, ShopError, ShopFault, literal};
 use crate::availability::{Availability, Languages, Texts};
 
 /// How often a transaction is run again that was in another one's way.
@@ -32,7 +32,7 @@ impl Connection {
                 Err(error) if error.fault() == ShopFault::Locked && tries < TRIES => {
                     tries += 1;
                     // After a lock that was waited for too long the transaction is still open.
-                    self.run("ROLLBACK", &[]).await?;
+                    self.run("ROLLBACK").await?;
                 }
                 done => return done,
             }
@@ -44,7 +44,7 @@ impl Connection {
         changes: &[Change],
         texts: &Texts,
     ) -> Result<Vec<i64>, ShopError> {
-        self.run("START TRANSACTION", &[]).await?;
+        self.run("START TRANSACTION").await?;
         let wanted: Vec<i64> =
             changes.iter().flat_map(|change| change.products.iter().copied()).collect();
         let found = self.lock_products(&wanted).await?;
@@ -62,7 +62,7 @@ impl Connection {
             let ids = change.products.iter().copied().filter(|id| found.contains(id));
             self.write_texts(change.availability, &ids.collect::<Vec<_>>(), texts).await?;
         }
-        self.run("COMMIT", &[]).await?;
+        self.run("COMMIT").await?;
         Ok(wanted.into_iter().filter(|id| !found.contains(id)).collect())
     }
 
@@ -76,7 +76,7 @@ impl Connection {
              JOIN {lang} AS lang ON lang.id_product = stock.id_product AND lang.id_shop = {shop_id}
              WHERE stock.id_shop = {shop_id} AND stock.id_product IN ({ids}) FOR UPDATE"
         );
-        let rows = self.rows(&sql, &[]).await?;
+        let rows = self.rows(&sql).await?;
         let ids: Result<_, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();
         ids.map_err(|error| self.misread(error))
     }
@@ -91,7 +91,7 @@ impl Connection {
             "UPDATE {table} SET out_of_stock = {value}
              WHERE id_shop = {shop_id} AND id_product IN ({ids})"
         );
-        self.run(&sql, &[]).await
+        self.run(&sql).await
     }
 
     async fn write_texts(
@@ -111,11 +111,12 @@ impl Connection {
                 Languages::AllBut(ids) if ids.is_empty() => String::new(),
                 Languages::AllBut(ids) => format!(" AND id_lang NOT IN ({})", listed(ids)),
             };
+            let (now, later) = (literal(&text.now), literal(&text.later));
             let sql = format!(
-                "UPDATE {table} SET available_now = ?, available_later = ?
+                "UPDATE {table} SET available_now = {now}, available_later = {later}
                  WHERE id_shop = {shop_id} AND id_product IN ({ids}){languages}"
             );
-            self.run(&sql, &[&text.now, &text.later]).await?;
+            self.run(&sql).await?;
         }
         Ok(())
     }

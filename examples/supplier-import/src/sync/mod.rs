@@ -165,7 +165,7 @@ impl SyncRun {
     }
 
     fn count(&mut self) {
-        self.report.seconds = self.began_at.elapsed().as_secs_f64();
+        self.report.seconds = self.began_at.elapsed().as_millis() as f64 / 1_000.0;
         self.report.own_statements = self.store.statements() - self.statements_before;
         self.report.shop_statements = self.connection.statements();
     }

@@ -28,7 +28,7 @@ pub struct SyncReport {
     pub shop_statements: u64,
     /// Those sent to our own database.
     pub own_statements: u64,
-    /// How long it took, connecting included.
+    /// How long it took, connecting included, to the millisecond.
     pub seconds: f64,
     /// What people should look at; the first thousand.
     pub notes: Vec<Note>,
