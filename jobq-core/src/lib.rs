@@ -24,6 +24,8 @@
 //! - What a job type is: [`Job`], [`Backoff`], [`Priority`], [`UniqueKey`], [`OlderPayload`].
 //! - Enqueueing: [`Queue`], [`Enqueue`], [`EnqueueMany`]; together: [`Batch`], [`Workflow`].
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
+//! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
+//!   `sql-mysql` and `sql-postgres`.
 //! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
 //!
 //! # Architecture invariant
@@ -66,6 +68,8 @@ mod record;
 mod retention;
 pub mod schedules;
 mod sighting;
+#[cfg(feature = "_sql")]
+pub mod sql;
 mod state;
 mod text;
 mod unique;

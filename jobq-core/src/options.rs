@@ -206,5 +206,32 @@ macro_rules! after_setter {
     };
 }
 
+/// The setters of what only a single job can have.
+macro_rules! one_job_setters {
+    () => {
+        /// Gives the job this id. A job under an id that the backend knows is not added again, so a caller
+        /// with a key of its own can repeat an enqueue whose answer it never saw:
+        /// `id(JobId::from_key("invoice-4711"))`.
+        pub fn id(mut self, id: $crate::JobId) -> Self {
+            self.options.id = Some(id);
+            self
+        }
+
+        /// Overrides what makes the job the same as another: a [`UniqueKey`]($crate::UniqueKey) holds until
+        /// the job ends, a [`Unique`]($crate::Unique) as its mode says.
+        pub fn unique(mut self, unique: impl Into<$crate::Unique>) -> Self {
+            self.options.unique = Some(Some(unique.into()));
+            self
+        }
+
+        /// Makes the job like no other.
+        pub fn not_unique(mut self) -> Self {
+            self.options.unique = Some(None);
+            self
+        }
+    };
+}
+
 pub(crate) use after_setter;
+pub(crate) use one_job_setters;
 pub(crate) use option_setters;

@@ -15,10 +15,9 @@ use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::job_ref::JobRef;
-use crate::options::{Options, after_setter, option_setters};
+use crate::options::{Options, after_setter, one_job_setters, option_setters};
 use crate::parents::Parent;
 use crate::record::{Enqueued, JobRecord, NewJob};
-use crate::unique::Unique;
 use crate::workflow::{Steps, Workflow};
 
 /// How many batches are under way at once: while the backend works on some, the next are encoded.
@@ -165,6 +164,7 @@ impl<'a, J: Job> Enqueue<'a, J> {
 
     option_setters!();
     after_setter!();
+    one_job_setters!();
 
     /// Enqueues it, and gives a handle to wait for its result and to follow its progress.
     ///
@@ -178,27 +178,6 @@ impl<'a, J: Job> Enqueue<'a, J> {
         let enqueued = answers.into_iter().next().ok_or_else(|| missing_answer(0, 1))?;
         let reference = enqueued.found_in(&job.record.queue);
         Ok(JobHandle::new(backend, reference, Some(enqueued)))
-    }
-
-    /// Gives the job this id. A job under an id that the backend knows is not added again, so a caller
-    /// with a key of its own can repeat an enqueue whose answer it never saw:
-    /// `id(JobId::from_key("invoice-4711"))`.
-    pub fn id(mut self, id: JobId) -> Self {
-        self.options.id = Some(id);
-        self
-    }
-
-    /// Overrides what makes the job the same as another: a [`UniqueKey`](crate::UniqueKey) holds until
-    /// the job ends, a [`Unique`] as its mode says.
-    pub fn unique(mut self, unique: impl Into<Unique>) -> Self {
-        self.options.unique = Some(Some(unique.into()));
-        self
-    }
-
-    /// Makes the job like no other.
-    pub fn not_unique(mut self) -> Self {
-        self.options.unique = Some(None);
-        self
     }
 
     /// The job in the form a backend takes, not yet enqueued.
@@ -330,7 +309,7 @@ impl EnqueuedMany {
     }
 }
 
-fn new_job<J: Job>(id: JobId, job: &J, options: &Options) -> Result<NewJob> {
+pub(crate) fn new_job<J: Job>(id: JobId, job: &J, options: &Options) -> Result<NewJob> {
     let mut record = JobRecord::of(id, job)?;
     options.apply(&mut record)?;
     let mut job = NewJob::new(record, options.when);
