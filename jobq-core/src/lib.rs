@@ -24,6 +24,8 @@
 //! - What a job type is: [`Job`], [`Backoff`], [`Priority`], [`UniqueKey`], [`OlderPayload`].
 //! - Enqueueing: [`Queue`], [`Enqueue`], [`EnqueueMany`]; together: [`Batch`], [`Workflow`].
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
+//! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
+//!   `sql-mysql` and `sql-postgres`.
 //! - Writing a backend: [`Backend`], [`Inspect`], and the [conformance suite](conformance).
 //!
 //! # Architecture invariant
@@ -63,6 +65,8 @@ mod queue;
 mod record;
 mod retention;
 mod sighting;
+#[cfg(feature = "_sql")]
+pub mod sql;
 mod state;
 mod unique;
 pub mod workflow;
