@@ -1,7 +1,7 @@
 //! Jobs and SQL transactions: an outbox for who enqueues, an inbox for who handles.
 //!
 //! A program that writes a row and enqueues a job for it can die in between: then the row has no job, or
-//! the job no row. With the [outbox](outbox) both are written by one transaction of the program's own
+//! the job no row. With the [outbox] both are written by one transaction of the program's own
 //! database, and a [relay](outbox::Relay) moves the job to its queue afterwards. The [inbox] is the other end: it
 //! makes what a handler writes happen once, however often its job runs.
 //!

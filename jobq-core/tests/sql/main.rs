@@ -10,6 +10,7 @@ mod inbox;
 mod kills;
 mod outbox;
 mod relay;
+mod send;
 mod stage;
 
 use databases::mariadb::MariaDb;

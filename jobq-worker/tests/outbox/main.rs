@@ -4,6 +4,7 @@
 //! The processes are this test's own program, started again with a part to play.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::print_stdout, reason = "a test that fails needs its seed")]
 
 #[allow(dead_code, reason = "no test uses all of it")]
 #[path = "../../../jobq-core/tests/sql/databases/mod.rs"]

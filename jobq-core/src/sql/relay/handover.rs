@@ -1,6 +1,7 @@
 //! Jobs of one queue on their way to the backend: what it takes, what it never will, and what has to wait.
 //! Knows nothing of tables.
 
+use std::iter::once;
 use std::ops::Range;
 
 use tokio::time::Instant;
@@ -45,7 +46,7 @@ impl Handover {
         self.stop = None;
         // The next range is the last: what is refused whole is tried by halves, so that one job in
         // 250 is found in 16 calls. The backend has written nothing of what it refused so.
-        let mut ranges: Vec<Range<usize>> = vec![self.settled..jobs.len()];
+        let mut ranges: Vec<Range<usize>> = once(self.settled..jobs.len()).collect();
         while let Some(range) = ranges.pop().filter(|range| !range.is_empty()) {
             match call(backend, &jobs[range.clone()], until).await {
                 Ok(answers) => self.add(&answers),

@@ -126,7 +126,14 @@ where
     /// Only when the first look at the database fails:
     /// [`Misconfigured`](crate::ErrorKind::Misconfigured) when the tables are not there,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) else.
-    pub async fn run_until(&self, stop: impl Future<Output = ()> + Send) -> Result<RelayCounts> {
+    pub fn run_until<'r>(
+        &'r self,
+        stop: impl Future<Output = ()> + Send + 'r,
+    ) -> impl Future<Output = Result<RelayCounts>> + Send + 'r {
+        boxed(self.move_until(stop))
+    }
+
+    async fn move_until(&self, stop: impl Future<Output = ()> + Send) -> Result<RelayCounts> {
         let before = self.counts();
         let mut stop = pin!(stop.fuse());
         let mut run = Run::new(self);
@@ -170,7 +177,11 @@ where
     /// emptied: [`Limited`](crate::ErrorKind::Limited), [`Full`](crate::ErrorKind::Full),
     /// [`Unavailable`](crate::ErrorKind::Unavailable). What had been moved by then stays so, and is counted.
     /// As [`run_until`](Self::run_until) when the database refuses.
-    pub async fn run_once(&self) -> Result<RelayCounts> {
+    pub fn run_once(&self) -> impl Future<Output = Result<RelayCounts>> + Send + '_ {
+        boxed(self.move_once())
+    }
+
+    async fn move_once(&self) -> Result<RelayCounts> {
         let before = self.counts();
         let mut run = Run::new(self);
         let mut first = None;
@@ -316,6 +327,14 @@ async fn make_known<C: SqlConnection>(connection: &mut C, queue: &str) -> Result
         connection.execute(C::DIALECT.know, values![queue]).await.map_err(failure)?;
     }
     Ok(())
+}
+
+/// A future that is known to be [`Send`] here, where the compiler can see it for all databases: for one of
+/// them, where it is used, it cannot ("implementation of `Send` is not general enough").
+fn boxed<'f, T>(
+    future: impl Future<Output = T> + Send + 'f,
+) -> Pin<Box<dyn Future<Output = T> + Send + 'f>> {
+    Box::pin(future)
 }
 
 /// Whether a future has ended, now or before.
