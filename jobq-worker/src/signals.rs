@@ -10,24 +10,11 @@ use jobq_core::{Error, ErrorKind, Result};
 ///
 /// ```no_run
 /// use jobq_worker::{StopSignals, Worker};
-/// # async fn example(mail: Worker, reports: Worker) -> jobq_core::Result<()> {
+/// # async fn example(worker: Worker) -> jobq_core::Result<()> {
 /// let mut signals = StopSignals::listen()?;
-/// let (stop, _) = tokio::sync::broadcast::channel::<()>(1);
-/// let told = |mut stop: tokio::sync::broadcast::Receiver<()>| async move { _ = stop.recv().await };
-/// let workers = async {
-///     tokio::try_join!(
-///         mail.run_until(told(stop.subscribe())),
-///         reports.run_until(told(stop.subscribe())),
-///     )
-/// };
-/// tokio::pin!(workers);
-/// tokio::select! {
-///     ended = &mut workers => _ = ended?,
-///     () = signals.next() => {
-///         drop(stop);
-///         _ = workers.await?; // finishes what runs
-///     }
-/// }
+/// // … open what the handlers need: from now on a signal ends nothing halfway …
+/// let summary = worker.run_until(signals.next()).await?;
+/// println!("{} done", summary.processed);
 /// # Ok(())
 /// # }
 /// ```
