@@ -118,6 +118,13 @@ impl Definition {
         Self { plan, source: self.source, since, former, removed_at: None }
     }
 
+    /// The queues that may have a mark of it: its own first.
+    pub(crate) fn queues(&self) -> Result<Vec<QueueName>> {
+        let own = &self.plan.job.queue;
+        let former = self.former.iter().filter(|queue| *queue != own);
+        std::iter::once(own).chain(former).map(QueueName::new).collect()
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         encoded(self)
     }

@@ -105,6 +105,8 @@ mod cron;
 mod definition;
 mod describe;
 mod entry;
+#[cfg(test)]
+mod faults;
 mod firing;
 mod interval;
 #[cfg(test)]

@@ -134,9 +134,20 @@ pub async fn a_paused_schedule_claims_nothing(t: &Scene) {
 /// A mark may be forgotten, also one that is not known.
 pub async fn a_mark_may_be_forgotten(t: &Scene) {
     t.claim(&due(t, "prune")).await;
-    t.change_mark("prune", MarkChange::Forget).await;
-    t.change_mark("prune", MarkChange::Forget).await;
+    t.change_mark("prune", MarkChange::Forget { revision: 1 }).await;
+    t.change_mark("prune", MarkChange::Forget { revision: 1 }).await;
 
+    assert_eq!(t.mark("prune").await, None);
+}
+
+/// Not by somebody who does not know the definition by which a tick was claimed.
+pub async fn a_mark_of_a_later_revision_is_not_forgotten(t: &Scene) {
+    let claim = Claim { revision: 7, ..due(t, "prune") };
+    t.claim(&claim).await;
+    t.change_mark("prune", MarkChange::Forget { revision: 6 }).await;
+
+    assert_eq!(t.claim(&claim).await, Claimed::Taken { last: Some(t.now()) });
+    t.change_mark("prune", MarkChange::Forget { revision: 7 }).await;
     assert_eq!(t.mark("prune").await, None);
 }
 

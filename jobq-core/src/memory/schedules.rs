@@ -91,8 +91,10 @@ impl QueueState {
     }
 
     fn change_mark(&mut self, schedule: &ScheduleRef, change: MarkChange, now: Timestamp) {
-        if change == MarkChange::Forget {
-            self.marks.0.remove(schedule);
+        if let MarkChange::Forget { revision } = change {
+            if self.marks.0.get(schedule).is_some_and(|mark| mark.revision <= revision) {
+                self.marks.0.remove(schedule);
+            }
             return;
         }
         let mark = self.marks.0.entry(schedule.clone()).or_default();

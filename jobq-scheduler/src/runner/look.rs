@@ -1,0 +1,185 @@
+//! How a scheduler learns what its group has, and puts right what its code says otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jobq_core::schedules::{Attendance, Change, Entries, MarkChange, ScheduleRef};
+use jobq_core::{Error, ErrorKind, QueueName, Result, ScheduleName, Timestamp};
+use tokio::time::Instant;
+
+use super::{GOOD_FOR, Runner, TTL};
+use crate::definition::Definition;
+use crate::entry::Entry;
+use crate::sync::{definitions, reconcile};
+
+/// The most changes that are made in one step.
+const CHANGES_AT_ONCE: usize = 1_000;
+/// How often a change is tried again because others were faster.
+const MOST_TRIES: usize = 20;
+
+impl Runner {
+    /// Looks at the group, puts right what its code says otherwise, and learns what has changed.
+    pub(crate) async fn look(&mut self) -> Result<()> {
+        let attendance = self.attend().await?;
+        if self.seen.as_ref() == Some(&(attendance.revision, attendance.words)) {
+            // What is known was true at this time.
+            self.good_until = attendance.now + GOOD_FOR;
+            let paused = self.names(|entry| entry.paused);
+            if !paused.is_empty() {
+                self.read_marks(&paused).await?;
+            }
+        } else {
+            self.sync().await?;
+        }
+        self.settle().await
+    }
+
+    /// Says that it lives. What it knows of the group is no fresher by that.
+    async fn attend(&mut self) -> Result<Attendance> {
+        let attendance = self.store.attend(&self.group, self.id, &self.word, TTL).await?;
+        self.clock = Some((attendance.now, Instant::now()));
+        Ok(attendance)
+    }
+
+    async fn sync(&mut self) -> Result<()> {
+        for _ in 0..MOST_TRIES {
+            let entries = self.store.entries(&self.group).await?;
+            // Those who attend are asked for after the entries are read, and with the same revision: whoever
+            // has come with a declaration before is among them, and whoever comes later makes the changes
+            // below come to nothing.
+            let attendance = self.attend().await?;
+            if attendance.revision != entries.revision {
+                continue;
+            }
+            let plans = reconcile(&entries, &attendance.words, &self.declared, attendance.now);
+            for name in &plans.taken {
+                tracing::warn!(
+                    name: "jobq.scheduler.taken",
+                    schedule = %name,
+                    group = %self.group,
+                    "an operator has added a schedule of this name: that one is run"
+                );
+            }
+            if plans.changes.is_empty() {
+                let good_until = attendance.now + GOOD_FOR;
+                self.load(&entries, good_until).await?;
+                self.revision = entries.revision;
+                self.seen = Some((entries.revision, attendance.words));
+                // Not before all of it is known: by what was known before nothing may be claimed longer.
+                self.good_until = good_until;
+                return Ok(());
+            }
+            if self.amend(entries.revision, &plans.changes).await? {
+                self.forget(&plans.forgotten, entries.revision).await?;
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("group {} was changed by others again and again", self.group),
+        ))
+    }
+
+    /// Makes changes; `false` if others were faster.
+    pub(super) async fn amend(&self, mut revision: u64, changes: &[Change]) -> Result<bool> {
+        for step in changes.chunks(CHANGES_AT_ONCE) {
+            match self.store.amend(&self.group, revision, step).await? {
+                Some(next) => revision = next,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets the marks of schedules that are gone from the group, but for one that has come back, as
+    /// others know by now, and claims.
+    async fn forget(&self, gone: &[(ScheduleName, Definition)], revision: u64) -> Result<()> {
+        for (name, definition) in gone {
+            let schedule = ScheduleRef::new(self.group.clone(), name.clone());
+            for queue in definition.queues()? {
+                let change = MarkChange::Forget { revision };
+                self.store.change_mark(&queue, &schedule, change).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what the group has now: all of it, or nothing if a mark cannot be read.
+    async fn load(&mut self, entries: &Entries, good_until: Timestamp) -> Result<()> {
+        let (mut kept, mut fresh, mut moving) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        for (_, name, definition) in definitions(entries) {
+            if definition.removed_at.is_some() {
+                continue;
+            }
+            if !definition.former.is_empty() {
+                // Who does not know of the move yet has looked before now, and can rely on that no longer
+                // than this.
+                let goes_on_at = good_until + Duration::from_millis(1);
+                let known = self.moving.get(&name).filter(|(known, _)| *known == definition);
+                let at = known.map_or(goes_on_at, |(_, at)| *at);
+                moving.insert(name, (definition, at));
+                continue;
+            }
+            if self.entries.get(&name).is_some_and(|entry| entry.definition == definition) {
+                kept.insert(name);
+                continue;
+            }
+            let schedule = ScheduleRef::new(self.group.clone(), name.clone());
+            match Entry::new(schedule, definition) {
+                Ok(entry) => drop(fresh.insert(name, entry)),
+                Err(error) => tracing::error!(
+                    name: "jobq.scheduler.unusable",
+                    schedule = %name,
+                    group = %self.group,
+                    %error
+                ),
+            }
+        }
+        self.mark(&mut fresh).await?;
+        self.entries.retain(|name, _| kept.contains(name));
+        self.entries.append(&mut fresh);
+        self.moving = moving;
+        self.wakes.clear();
+        for name in self.names(|_| true) {
+            self.plan_wake(&name);
+        }
+        Ok(())
+    }
+
+    fn names(&self, which: impl Fn(&Entry) -> bool) -> Vec<ScheduleName> {
+        let chosen = self.entries.iter().filter(|(_, entry)| which(entry));
+        chosen.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Reads the marks of schedules that are run already.
+    async fn read_marks(&mut self, names: &[ScheduleName]) -> Result<()> {
+        let mut entries = std::mem::take(&mut self.entries);
+        let mut chosen: BTreeMap<_, _> =
+            names.iter().filter_map(|name| entries.remove_entry(name)).collect();
+        let read = self.mark(&mut chosen).await;
+        entries.append(&mut chosen);
+        self.entries = entries;
+        read?;
+        for name in names {
+            self.plan_wake(name);
+        }
+        Ok(())
+    }
+
+    /// Reads how far schedules have come.
+    async fn mark(&self, entries: &mut BTreeMap<ScheduleName, Entry>) -> Result<()> {
+        let mut by_queue: BTreeMap<QueueName, Vec<ScheduleRef>> = BTreeMap::new();
+        for entry in entries.values() {
+            let of_queue = by_queue.entry(entry.record().queue.clone()).or_default();
+            of_queue.push(entry.schedule().clone());
+        }
+        for (queue, schedules) in by_queue {
+            let marks = self.store.marks(&queue, &schedules).await?;
+            for (schedule, mark) in schedules.iter().zip(marks) {
+                if let Some(entry) = entries.get_mut(&schedule.name) {
+                    entry.marked(mark.as_ref());
+                }
+            }
+        }
+        Ok(())
+    }
+}
