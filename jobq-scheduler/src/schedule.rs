@@ -191,6 +191,9 @@ impl Schedule {
     /// Puts each tick off by some part of this, so that not all schedules of an hour run in its first
     /// second. Which part is the same wherever it is asked for: see [`Timing::runs_at`]. At most a day, and
     /// of an interval at most the interval.
+    ///
+    /// Each tick comes, and in its order: one that would run before an earlier one waits for that. What is put
+    /// off by this is not late, and was not missed: [`CatchUp`] is about ticks that are later than that.
     pub const fn jitter(mut self, at_most: Duration) -> Self {
         self.jitter = at_most;
         self
