@@ -93,29 +93,64 @@ pub enum Source {
 pub(crate) struct Definition {
     pub(crate) plan: Plan,
     pub(crate) source: Source,
+    /// The stamp of those who declare it; 0 of an operator's.
+    #[serde(default)]
+    pub(crate) stamp: u64,
     /// Earlier ticks are not owed: when it was first known, or last ticked otherwise.
     pub(crate) since: Timestamp,
+    /// How far it had come in another queue, where its mark was before.
+    #[serde(default)]
+    pub(crate) came_to: Option<Timestamp>,
     /// Queues in which it had its mark before, until it goes on from there in the new one.
     pub(crate) former: Vec<String>,
-    /// When nobody declared it any more. What is left is only there so that it does not begin anew should
+    /// Since when nobody who lives declares it: it rests, and is removed should that last.
+    #[serde(default)]
+    pub(crate) unclaimed_since: Option<Timestamp>,
+    /// When it was removed, as nobody declared it any more. What is left is only there so that it does not begin anew should
     /// it come back.
     pub(crate) removed_at: Option<Timestamp>,
 }
 
 impl Definition {
     pub(crate) const fn new(plan: Plan, source: Source, since: Timestamp) -> Self {
-        Self { plan, source, since, former: Vec::new(), removed_at: None }
+        Self {
+            plan,
+            source,
+            stamp: 0,
+            since,
+            came_to: None,
+            former: Vec::new(),
+            unclaimed_since: None,
+            removed_at: None,
+        }
     }
 
-    /// The same schedule by another plan.
-    pub(crate) fn changed(&self, plan: Plan, now: Timestamp) -> Self {
+    /// The tick after which it may be run, as far as its definition says.
+    pub(crate) fn holds_from(&self) -> Timestamp {
+        self.came_to.map_or(self.since, |came_to| came_to.max(self.since))
+    }
+
+    /// The same, should the clock have been put back since it was written: a definition that is to hold only
+    /// later would never hold.
+    pub(crate) fn not_ahead_of(self, now: Timestamp) -> Self {
+        Self { since: self.since.min(now), ..self }
+    }
+
+    /// Whether it is run.
+    pub(crate) const fn is_run(&self) -> bool {
+        self.removed_at.is_none() && self.unclaimed_since.is_none()
+    }
+
+    /// The same schedule by another plan, from an instant on if that ticks at other times.
+    pub(crate) fn changed(&self, plan: Plan, from: Timestamp) -> Self {
         let mut former = self.former.clone();
         if plan.job.queue != self.plan.job.queue && !former.contains(&self.plan.job.queue) {
             former.push(self.plan.job.queue.clone());
         }
         let goes_on = self.removed_at.is_none() && plan.ticks_like(&self.plan);
-        let since = if goes_on { self.since } else { now };
-        Self { plan, source: self.source, since, former, removed_at: None }
+        let since = if goes_on { self.since } else { from };
+        let (unclaimed_since, removed_at) = (None, None);
+        Self { plan, since, former, unclaimed_since, removed_at, ..self.clone() }
     }
 
     /// The queues that may have a mark of it: its own first.

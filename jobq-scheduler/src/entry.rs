@@ -32,7 +32,7 @@ impl Entry {
             name: schedule.to_string(),
             timing: definition.plan.timing()?,
             record: definition.plan.record()?,
-            after: definition.since,
+            after: definition.holds_from(),
             paused: false,
             wakes_at: None,
             schedule,
@@ -55,7 +55,8 @@ impl Entry {
     /// Learns how far it has come.
     pub(crate) fn marked(&mut self, mark: Option<&Mark>) {
         let last = mark.and_then(|mark| mark.last);
-        self.after = last.map_or(self.definition.since, |last| last.max(self.definition.since));
+        let from = self.definition.holds_from();
+        self.after = last.map_or(from, |last| last.max(from));
         self.paused = mark.is_some_and(|mark| mark.paused);
     }
 
@@ -76,7 +77,7 @@ impl Entry {
             overlap: self.definition.plan.overlap,
             revision,
             good_until,
-            since: self.definition.since,
+            since: self.definition.holds_from(),
         }
     }
 }

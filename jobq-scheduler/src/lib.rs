@@ -116,6 +116,7 @@ mod owed;
 mod policy;
 #[cfg(feature = "cron")]
 mod quartz;
+mod reconcile;
 mod runner;
 mod schedule;
 mod scheduler;

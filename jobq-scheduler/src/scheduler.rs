@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use jobq_core::{Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules};
 
 use crate::firing::ScheduleStore;
-use crate::runner::Runner;
+use crate::runner::{Manner, Runner};
 use crate::schedule::Schedule;
 use crate::sync::Declared;
 
@@ -98,7 +98,7 @@ impl Scheduler {
     /// that cannot be reached is not an error: the scheduler keeps trying, and makes up for what it missed
     /// as its schedules say.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary> {
-        let mut runner = self.start()?;
+        let mut runner = self.start(Manner::Stays)?;
         let mut stop = std::pin::pin!(stop);
         loop {
             runner.turn().await;
@@ -114,12 +114,16 @@ impl Scheduler {
 
     /// Enqueues what is due now, and stops: for a line in a crontab, once a minute.
     ///
+    /// It counts as living for three minutes after, so that passes of two versions in turn agree on what is run
+    /// like schedulers that stay. What left the code rests from the first pass that finds it so, and is
+    /// removed by one three minutes later.
+    ///
     /// # Errors
     ///
     /// As [`run_until`](Self::run_until); and [`Unavailable`](ErrorKind::Unavailable) when the store cannot
     /// be reached.
     pub async fn run_once(self) -> Result<Summary> {
-        let mut runner = self.start()?;
+        let mut runner = self.start(Manner::Passes)?;
         runner.look().await?;
         runner.fire_due().await;
         runner.leave().await;
@@ -127,7 +131,7 @@ impl Scheduler {
     }
 
     /// Checks everything.
-    fn start(self) -> Result<Runner> {
+    fn start(self, manner: Manner) -> Result<Runner> {
         let mut faults = Vec::new();
         let group = GroupName::new(&self.group).map_err(|fault| faults.push(fault.to_string()));
         let mut plans = BTreeMap::new();
@@ -151,7 +155,7 @@ impl Scheduler {
         match group {
             Ok(group) if faults.is_empty() => {
                 let stamp = self.stamp.unwrap_or_else(built_at);
-                Ok(Runner::new(self.store, group, Declared { stamp, plans }))
+                Ok(Runner::new(self.store, group, manner, Declared { stamp, plans }))
             }
             _ => Err(Error::new(ErrorKind::Misconfigured, faults.join("; "))),
         }

@@ -169,7 +169,21 @@ impl Timetable {
     ///
     /// As [`pause`](Self::pause).
     pub async fn resume(&self, name: &str) -> Result<()> {
-        self.change_mark(name, MarkChange::Resume).await
+        self.change_mark(name, MarkChange::Resume).await?;
+        // Where it stood in another queue, or from when on it holds, may be ahead of the clock, too.
+        let (name, definition, _) = self.find(name).await?;
+        let now = self.store.clock().now();
+        if definition.holds_from() <= now {
+            return Ok(());
+        }
+        self.put(name.as_str(), |known, now| match known {
+            Some(known) => Ok(Definition {
+                came_to: known.came_to.map(|came_to| came_to.min(now)),
+                ..known.clone().not_ahead_of(now)
+            }),
+            None => Err(self.unknown(&name)),
+        })
+        .await
     }
 
     /// Enqueues the job of a schedule now, as its overlap policy says, also of one that is paused. It is
@@ -210,11 +224,13 @@ impl Timetable {
         let definition = bytes.map(|bytes| Definition::decode(bytes)).transpose()?;
         match definition.filter(|definition| definition.removed_at.is_none()) {
             Some(definition) => Ok((name, definition, entries.revision)),
-            None => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("group {} has no schedule {name:?}", self.group),
-            )),
+            None => Err(self.unknown(&name)),
         }
+    }
+
+    fn unknown(&self, name: &ScheduleName) -> Error {
+        let message = format!("group {} has no schedule {name:?}", self.group);
+        Error::new(ErrorKind::NotFound, message)
     }
 
     async fn put(

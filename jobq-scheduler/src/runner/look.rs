@@ -7,10 +7,11 @@ use jobq_core::schedules::{Attendance, Change, Entries, MarkChange, ScheduleRef}
 use jobq_core::{Error, ErrorKind, QueueName, Result, ScheduleName, Timestamp};
 use tokio::time::Instant;
 
-use super::{GOOD_FOR, Runner, TTL};
+use super::{GOOD_FOR, Manner, Runner};
 use crate::definition::Definition;
 use crate::entry::Entry;
-use crate::sync::{definitions, reconcile};
+use crate::reconcile::{Watch, reconcile};
+use crate::sync::definitions;
 
 /// The most changes that are made in one step.
 const CHANGES_AT_ONCE: usize = 1_000;
@@ -21,12 +22,15 @@ impl Runner {
     /// Looks at the group, puts right what its code says otherwise, and learns what has changed.
     pub(crate) async fn look(&mut self) -> Result<()> {
         let attendance = self.attend().await?;
-        if self.seen.as_ref() == Some(&(attendance.revision, attendance.words)) {
+        let now = attendance.now;
+        let is_as_seen = self.seen.as_ref() == Some(&(attendance.revision, attendance.words));
+        if is_as_seen && !self.is_sync_due(now) {
             // What is known was true at this time.
-            self.good_until = attendance.now + GOOD_FOR;
-            let paused = self.names(|entry| entry.paused);
-            if !paused.is_empty() {
-                self.read_marks(&paused).await?;
+            self.good_until = now + GOOD_FOR;
+            // Those that may have been resumed: paused ones, and ones that wait for a clock that was put back.
+            let waiting = self.names(|entry| entry.paused || entry.after > now);
+            if !waiting.is_empty() {
+                self.read_marks(&waiting).await?;
             }
         } else {
             self.sync().await?;
@@ -36,9 +40,30 @@ impl Runner {
 
     /// Says that it lives. What it knows of the group is no fresher by that.
     async fn attend(&mut self) -> Result<Attendance> {
-        let attendance = self.store.attend(&self.group, self.id, &self.word, TTL).await?;
-        self.clock = Some((attendance.now, Instant::now()));
+        let ttl = self.manner.ttl();
+        let attendance = self.store.attend(&self.group, self.id, &self.word, ttl).await?;
+        let now = attendance.now;
+        self.clock = Some((now, Instant::now()));
+        self.watched = match self.watched {
+            Some((since, last)) if last <= now && now.since(last) <= GOOD_FOR => Some((since, now)),
+            _ => Some((now, now)),
+        };
         Ok(attendance)
+    }
+
+    /// Whether there is something to put right though nobody has changed anything.
+    fn is_sync_due(&self, now: Timestamp) -> bool {
+        self.sync_at.is_some_and(|at| at <= now)
+            || self.entries.values().any(|entry| entry.definition.since > now)
+    }
+
+    fn watch(&self, now: Timestamp) -> Watch {
+        // A single pass has seen nothing before: it goes by what others have written.
+        let since = match self.manner {
+            Manner::Stays => self.watched.map_or(now, |(since, _)| since),
+            Manner::Passes => Timestamp::EPOCH,
+        };
+        Watch { now, since, patience: self.manner.ttl() }
     }
 
     async fn sync(&mut self) -> Result<()> {
@@ -51,7 +76,8 @@ impl Runner {
             if attendance.revision != entries.revision {
                 continue;
             }
-            let plans = reconcile(&entries, &attendance.words, &self.declared, attendance.now);
+            let plans =
+                reconcile(&entries, &attendance.words, &self.declared, self.watch(attendance.now));
             for name in &plans.taken {
                 tracing::warn!(
                     name: "jobq.scheduler.taken",
@@ -65,6 +91,7 @@ impl Runner {
                 self.load(&entries, good_until).await?;
                 self.revision = entries.revision;
                 self.seen = Some((entries.revision, attendance.words));
+                self.sync_at = plans.due_at;
                 // Not before all of it is known: by what was known before nothing may be claimed longer.
                 self.good_until = good_until;
                 return Ok(());
@@ -107,7 +134,7 @@ impl Runner {
     async fn load(&mut self, entries: &Entries, good_until: Timestamp) -> Result<()> {
         let (mut kept, mut fresh, mut moving) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         for (_, name, definition) in definitions(entries) {
-            if definition.removed_at.is_some() {
+            if !definition.is_run() {
                 continue;
             }
             if !definition.former.is_empty() {

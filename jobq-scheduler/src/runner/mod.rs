@@ -27,22 +27,45 @@ use self::claims::{Fired, RETRY_AFTER, Then, fire_all};
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// For how long it relies on what it saw: two looks may fail.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(45);
-/// For how long it counts as living.
+/// For how long it counts as living; and for how long nobody may have declared what it removes.
 const TTL: Duration = Duration::from_secs(60);
+/// The same of a single pass, of which there is to be one a minute: two may fail.
+const TTL_OF_PASS: Duration = Duration::from_secs(180);
 /// How many claims are under way at once.
 const CLAIMS_AT_ONCE: usize = 32;
+
+/// Whether a scheduler stays, or comes to enqueue what is due and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    Stays,
+    Passes,
+}
+
+impl Manner {
+    const fn ttl(self) -> Duration {
+        match self {
+            Self::Stays => TTL,
+            Self::Passes => TTL_OF_PASS,
+        }
+    }
+}
 
 /// A scheduler at work.
 pub(crate) struct Runner {
     store: Arc<dyn ScheduleStore>,
     group: GroupName,
     id: WorkerId,
+    manner: Manner,
     declared: Declared,
     word: String,
     /// The store's time at an instant of this process.
     clock: Option<(Timestamp, Instant)>,
     good_until: Timestamp,
     next_look: Instant,
+    /// Since when, and when last, it has looked, without a gap in which somebody could have escaped it.
+    watched: Option<(Timestamp, Timestamp)>,
+    /// When the group is to be put right though nobody has changed it.
+    sync_at: Option<Timestamp>,
     /// What was seen of the group last; `None` if it has to be looked at anew.
     seen: Option<(u64, Vec<String>)>,
     revision: u64,
@@ -62,16 +85,29 @@ impl fmt::Debug for Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(store: Arc<dyn ScheduleStore>, group: GroupName, declared: Declared) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn ScheduleStore>,
+        group: GroupName,
+        manner: Manner,
+        declared: Declared,
+    ) -> Self {
+        let word = declared.word();
         Self {
             store,
             group,
-            id: WorkerId::generate(),
-            word: declared.word(),
+            // Passes of one version are one scheduler, which goes on living between them.
+            id: match manner {
+                Manner::Stays => WorkerId::generate(),
+                Manner::Passes => WorkerId::from_u64(declared.number()),
+            },
+            manner,
+            word,
             declared,
             clock: None,
             good_until: Timestamp::EPOCH,
             next_look: Instant::now(),
+            watched: None,
+            sync_at: None,
             seen: None,
             revision: 0,
             entries: BTreeMap::new(),
@@ -112,8 +148,11 @@ impl Runner {
         }
     }
 
-    /// Says farewell. A store that cannot be reached forgets this scheduler by itself.
+    /// Says farewell, if it will not come back. A store that cannot be reached forgets this scheduler by itself.
     pub(crate) async fn leave(&self) {
+        if self.manner == Manner::Passes {
+            return;
+        }
         if let Err(error) = self.store.absent(&self.group, self.id).await {
             tracing::debug!(name: "jobq.scheduler.leave", group = %self.group, %error);
         }

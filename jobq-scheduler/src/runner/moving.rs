@@ -3,8 +3,8 @@
 use jobq_core::schedules::{Change, MarkChange, ScheduleRef};
 use jobq_core::{QueueName, Result, ScheduleName, Timestamp};
 
-use crate::definition::Definition;
 use super::Runner;
+use crate::definition::Definition;
 use crate::sync::SCHEDULE;
 
 impl Runner {
@@ -23,7 +23,7 @@ impl Runner {
         for old in &former {
             let marks = self.store.marks(old, std::slice::from_ref(&schedule)).await?;
             if let Some(mark) = marks.into_iter().next().flatten() {
-                definition.since = definition.since.max(mark.last.unwrap_or(definition.since));
+                definition.came_to = definition.came_to.max(mark.last);
                 if mark.paused {
                     self.store.change_mark(&queue, &schedule, MarkChange::Pause).await?;
                 }
@@ -33,7 +33,9 @@ impl Runner {
         let change = Change::Put(format!("{SCHEDULE}{name}"), definition.encode());
         if self.amend(self.revision, &[change]).await? {
             for old in &former {
-                self.store.change_mark(old, &schedule, MarkChange::Forget { revision: self.revision }).await?;
+                self.store
+                    .change_mark(old, &schedule, MarkChange::Forget { revision: self.revision })
+                    .await?;
             }
         }
         // What there is to do next shows when the group is looked at anew.
