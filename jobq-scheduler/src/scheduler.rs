@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use jobq_core::{Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules};
 
 use crate::firing::ScheduleStore;
-use crate::runner::{Manner, Runner};
+use crate::runner::{Claims, Manner, Runner};
 use crate::schedule::Schedule;
 use crate::sync::Declared;
 
@@ -90,7 +90,7 @@ impl Scheduler {
     /// Runs until `stop` completes. Needs a tokio runtime with time.
     ///
     /// It sleeps until a tick is due, and looks every 15 seconds whether the group has changed. When `stop`
-    /// has completed, what is being claimed is finished first. Dropped before, it leaves nothing half done.
+    /// has completed, ticks that are being claimed are finished first, and no other is begun. Dropped before, it leaves nothing half done.
     ///
     /// # Errors
     ///
@@ -99,14 +99,18 @@ impl Scheduler {
     /// as its schedules say.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary> {
         let mut runner = self.start(Manner::Stays)?;
+        let mut claims = Claims::default();
         let mut stop = std::pin::pin!(stop);
         loop {
-            runner.turn().await;
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                () = tokio::time::sleep_until(runner.rest_until()) => {}
+                () = runner.turn(&mut claims) => {}
             }
+        }
+        claims.stop();
+        while let Some(fired) = claims.ended().await {
+            runner.take_note(fired);
         }
         runner.leave().await;
         Ok(runner.summary)
@@ -120,14 +124,22 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// As [`run_until`](Self::run_until); and [`Unavailable`](ErrorKind::Unavailable) when the store cannot
-    /// be reached.
+    /// As [`run_until`](Self::run_until); [`Unavailable`](ErrorKind::Unavailable) when the store cannot be
+    /// reached; and the error of the first job that could not be enqueued, when all others were.
     pub async fn run_once(self) -> Result<Summary> {
         let mut runner = self.start(Manner::Passes)?;
         runner.look().await?;
         runner.fire_due().await;
         runner.leave().await;
-        Ok(runner.summary)
+        match runner.fault {
+            None => Ok(runner.summary),
+            Some(fault) => {
+                let Summary { enqueued, left_out, failed } = runner.summary;
+                let all = enqueued + left_out + failed;
+                let message = format!("{failed} of {all} claims failed: {fault}");
+                Err(Error::new(fault.kind(), message).because(fault))
+            }
+        }
     }
 
     /// Checks everything.
@@ -180,6 +192,9 @@ pub struct Summary {
     pub enqueued: u64,
     /// Ticks that it has left out, because a job of the schedule was still live.
     pub left_out: u64,
+    /// Claims that failed: because the store could not be reached, or refused the job. They were made again
+    /// later, if the scheduler still ran then.
+    pub failed: u64,
 }
 
 /// When the program's file was written, in milliseconds since the epoch; 0 if that cannot be told.

@@ -1,19 +1,48 @@
-//! Claims of the ticks of one schedule, and what comes after them.
+//! Claims that are under way: so many at once, a few ticks of one schedule each.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jobq_core::schedules::{Claimed, Tick};
-use jobq_core::{ErrorKind, ScheduleName, Timestamp};
+use jobq_core::{Error, ScheduleName, Timestamp};
+use tokio::time::Instant;
 
 use crate::firing::Firing;
 
-/// When to try again what has failed, and what was refused because a queue is full.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
-const REFUSED_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How many are under way at once.
+const AT_ONCE: usize = 32;
+/// How many ticks of a schedule are claimed before others have their turn.
+const TICKS_AT_A_TURN: usize = 10;
+
+/// Claims that are under way. Dropped, each has had its full effect or none.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    under_way: FuturesUnordered<BoxFuture<'static, Fired>>,
+    /// Those that have ended, and of which no note was taken yet.
+    ended: VecDeque<Fired>,
+    is_stopping: Arc<AtomicBool>,
+}
+
+/// Until when what is known can be relied upon, by the clocks of a scheduler.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trust {
+    pub(super) clock: (Timestamp, Instant),
+    pub(super) until: Timestamp,
+}
+
+impl Trust {
+    fn is_over(self) -> bool {
+        let (then, at) = self.clock;
+        then + at.elapsed() > self.until
+    }
+}
 
 /// What became of the ticks of one schedule.
 #[derive(Debug)]
-pub(super) struct Fired {
+pub(crate) struct Fired {
     pub(super) name: ScheduleName,
     /// The last tick that is claimed, by whomever.
     pub(super) after: Option<Timestamp>,
@@ -27,16 +56,71 @@ pub(super) struct Fired {
 pub(super) enum Then {
     GoOn,
     Pause,
+    /// What is known of the group is too old.
     LookAgain,
     /// The store's time is this.
     Wait(Timestamp),
-    Retry(Duration),
+    /// Its jobs change faster than can be told.
+    Retry,
+    Fail(Error),
+}
+
+impl Claims {
+    pub(super) fn has_room(&self) -> bool {
+        self.under_way.len() < AT_ONCE
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.ended.is_empty()
+    }
+
+    /// Begins to claim ticks of a schedule, one after the other.
+    pub(super) fn start(&self, name: ScheduleName, firing: Firing, ticks: Vec<Tick>, trust: Trust) {
+        let is_stopping = Arc::clone(&self.is_stopping);
+        self.under_way.push(Box::pin(fire_all(name, firing, ticks, trust, is_stopping)));
+    }
+
+    /// Claims no further tick, also of those schedules that have begun.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// What became of the next one to end; `None` if there is none. Cancel safe.
+    pub(crate) async fn ended(&mut self) -> Option<Fired> {
+        match self.ended.pop_front() {
+            Some(fired) => Some(fired),
+            None => self.under_way.next().await,
+        }
+    }
+
+    /// Goes on with them while something else is done; notes are taken later.
+    pub(super) async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = std::pin::pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut other => return done,
+                Some(fired) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    self.ended.push_back(fired);
+                }
+            }
+        }
+    }
 }
 
 /// Claims ticks of a schedule one after the other, until one cannot be.
-pub(super) async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>) -> Fired {
+async fn fire_all(
+    name: ScheduleName,
+    firing: Firing,
+    ticks: Vec<Tick>,
+    trust: Trust,
+    is_stopping: Arc<AtomicBool>,
+) -> Fired {
     let mut fired = Fired { name, after: None, enqueued: 0, left_out: 0, then: Then::GoOn };
-    for tick in ticks {
+    for tick in ticks.into_iter().take(TICKS_AT_A_TURN) {
+        if is_stopping.load(Ordering::Relaxed) || trust.is_over() {
+            break;
+        }
         let claimed = firing.fire(Some(tick)).await;
         match &claimed {
             Ok(Claimed::Enqueued(enqueued)) => {
@@ -70,17 +154,8 @@ pub(super) async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick
             Ok(Claimed::Paused) => Then::Pause,
             Ok(Claimed::Stale | Claimed::Superseded) => Then::LookAgain,
             Ok(Claimed::Early { now }) => Then::Wait(now),
-            Ok(_) => Then::Retry(RETRY_AFTER),
-            Err(error) => {
-                let is_limited = error.kind() == ErrorKind::Limited;
-                tracing::warn!(
-                    name: "jobq.scheduler.failed",
-                    schedule = %firing.schedule,
-                    tick = %tick.at,
-                    %error
-                );
-                Then::Retry(if is_limited { REFUSED_RETRY_AFTER } else { RETRY_AFTER })
-            }
+            Ok(_) => Then::Retry,
+            Err(error) => Then::Fail(error),
         };
         break;
     }

@@ -166,9 +166,7 @@ impl Runner {
         self.entries.append(&mut fresh);
         self.moving = moving;
         self.wakes.clear();
-        for name in self.names(|_| true) {
-            self.plan_wake(&name);
-        }
+        self.plan_all();
         Ok(())
     }
 

@@ -110,12 +110,15 @@ async fn what_comes_back_while_it_is_swept_repeats_nothing() {
     let store = store();
     let hourly = || [("x", Schedule::hourly().record(record("one")))];
     let without = || Scheduler::on(Arc::new(store.clone())).group("g").deploy_stamp(2);
-    version(store.clone(), 1, hourly()).stop().await;
+    let first = version(store.clone(), 1, hourly());
+    tokio::time::sleep(1.seconds()).await;
+    first.stop().await;
+    assert_eq!(names(&store).await, ["x"]);
     let removes = Running::start(without());
     tokio::time::sleep(10.minutes()).await;
     removes.stop().await;
     assert_eq!(names(&store).await, [""; 0]);
-    tokio::time::sleep(25.hours() - 10.minutes() - 2.seconds()).await;
+    tokio::time::sleep(25.hours() - 10.minutes() - 3.seconds()).await;
 
     let far = FaultyStore::new(&store);
     far.rule(|call| match call {

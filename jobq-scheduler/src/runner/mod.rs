@@ -1,6 +1,9 @@
 //! A scheduler at work: it looks at its group now and then, and claims ticks when they come.
 
+#[cfg(test)]
+mod busy;
 mod claims;
+mod holds;
 mod look;
 #[cfg(test)]
 mod looks;
@@ -11,8 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
-use jobq_core::{GroupName, ScheduleName, Timestamp, WorkerId};
+use jobq_core::{Error, GroupName, Result, ScheduleName, Timestamp, WorkerId};
 use tokio::time::Instant;
 
 use crate::definition::Definition;
@@ -21,7 +23,9 @@ use crate::firing::ScheduleStore;
 use crate::scheduler::Summary;
 use crate::sync::Declared;
 
-use self::claims::{Fired, RETRY_AFTER, Then, fire_all};
+pub(crate) use self::claims::Claims;
+use self::claims::{Fired, Then, Trust};
+use self::holds::Holds;
 
 /// How often a scheduler asks whether its group has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -31,8 +35,9 @@ pub(crate) const GOOD_FOR: Duration = Duration::from_secs(45);
 const TTL: Duration = Duration::from_secs(60);
 /// The same of a single pass, of which there is to be one a minute: two may fail.
 const TTL_OF_PASS: Duration = Duration::from_secs(180);
-/// How many claims are under way at once.
-const CLAIMS_AT_ONCE: usize = 32;
+/// When to look again after that has failed, or when a claim shows that there is something new: not sooner
+/// after the last time.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether a scheduler stays, or comes to enqueue what is due and goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,7 @@ pub(crate) struct Runner {
     clock: Option<(Timestamp, Instant)>,
     good_until: Timestamp,
     next_look: Instant,
+    looked_at: Option<Instant>,
     /// Since when, and when last, it has looked, without a gap in which somebody could have escaped it.
     watched: Option<(Timestamp, Timestamp)>,
     /// When the group is to be put right though nobody has changed it.
@@ -71,11 +77,16 @@ pub(crate) struct Runner {
     revision: u64,
     entries: BTreeMap<ScheduleName, Entry>,
     wakes: BTreeSet<(Timestamp, ScheduleName)>,
+    /// Schedules with a claim under way.
+    busy: BTreeSet<ScheduleName>,
+    holds: Holds,
     /// Schedules that have changed their queue, and when they go on.
     moving: BTreeMap<ScheduleName, (Definition, Timestamp)>,
     /// Whether the last look failed: said once.
     is_out: bool,
     pub(crate) summary: Summary,
+    /// Why the first claim failed.
+    pub(crate) fault: Option<Error>,
 }
 
 impl fmt::Debug for Runner {
@@ -106,41 +117,75 @@ impl Runner {
             clock: None,
             good_until: Timestamp::EPOCH,
             next_look: Instant::now(),
+            looked_at: None,
             watched: None,
             sync_at: None,
             seen: None,
             revision: 0,
             entries: BTreeMap::new(),
             wakes: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            holds: Holds::default(),
             moving: BTreeMap::new(),
             is_out: false,
             summary: Summary::default(),
+            fault: None,
         }
     }
 
-    /// Looks at the group if it is time to, and claims what is due. Errors of the store are told, and
-    /// tried again.
-    pub(crate) async fn turn(&mut self) {
+    /// Looks at the group if it is time to, begins to claim what is due, and waits until there is something
+    /// to do. Errors of the store are told, and tried again. Cancel safe as far as claims are concerned.
+    pub(crate) async fn turn(&mut self, claims: &mut Claims) {
         if Instant::now() >= self.next_look {
             self.next_look = Instant::now() + LOOK_EVERY;
-            match self.look().await {
-                Ok(()) => self.is_out = false,
-                Err(error) => {
-                    self.next_look = Instant::now() + RETRY_AFTER;
-                    if !std::mem::replace(&mut self.is_out, true) {
-                        tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
-                    }
+            self.looked_at = Some(Instant::now());
+            let looked = claims.beside(self.look()).await;
+            self.tell_outage(looked);
+        }
+        self.begin(claims);
+        let rest_until = self.rest_until(claims);
+        tokio::select! {
+            biased;
+            Some(fired) = claims.ended(), if !claims.is_empty() => self.take_note(fired),
+            () = tokio::time::sleep_until(rest_until) => {}
+        }
+    }
+
+    fn tell_outage(&mut self, looked: Result<()>) {
+        match looked {
+            Ok(()) => {
+                if std::mem::take(&mut self.is_out) {
+                    tracing::info!(name: "jobq.scheduler.available", group = %self.group);
+                    self.holds.clear();
+                    self.plan_all();
+                }
+            }
+            Err(error) => {
+                self.next_look = Instant::now() + LOOK_AGAIN_AFTER;
+                if !std::mem::replace(&mut self.is_out, true) {
+                    tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
                 }
             }
         }
-        self.fire_due().await;
     }
 
-    /// Until when there is nothing to do.
-    pub(crate) fn rest_until(&self) -> Instant {
+    /// Claims all that is due, until nothing is or what is known is too old.
+    pub(crate) async fn fire_due(&mut self) {
+        let mut claims = Claims::default();
+        self.begin(&mut claims);
+        while let Some(fired) = claims.ended().await {
+            self.take_note(fired);
+            self.begin(&mut claims);
+        }
+    }
+
+    /// Until when there is nothing to do, if no claim ends before.
+    fn rest_until(&self, claims: &Claims) -> Instant {
         match (self.clock, self.wakes.first()) {
             // Without a look that can be relied upon there is nothing to wake for.
-            (Some((then, at)), Some((wake, _))) if self.now() <= self.good_until => {
+            (Some((then, at)), Some((wake, _)))
+                if claims.has_room() && self.now() <= self.good_until =>
+            {
                 // Capped, so that a far one is no overflow.
                 (at + wake.since(then).min(LOOK_EVERY * 10)).min(self.next_look)
             }
@@ -158,9 +203,11 @@ impl Runner {
         }
     }
 
+    /// Looks soon, and does not go by what was seen.
     fn look_again(&mut self) {
         self.seen = None;
-        self.next_look = Instant::now();
+        let soon = self.looked_at.map_or_else(Instant::now, |at| at + LOOK_AGAIN_AFTER);
+        self.next_look = self.next_look.min(soon);
     }
 
     /// The store's time, as far as is known.
@@ -168,12 +215,23 @@ impl Runner {
         self.clock.map_or(Timestamp::EPOCH, |(then, at)| then + at.elapsed())
     }
 
+    fn plan_all(&mut self) {
+        let names: Vec<_> = self.entries.keys().cloned().collect();
+        for name in names {
+            self.plan_wake(&name);
+        }
+    }
+
     fn plan_wake(&mut self, name: &ScheduleName) {
         let now = self.now();
-        let wakes_at = self.entries.get(name).and_then(|entry| {
+        let entry = self.entries.get(name).filter(|entry| !entry.paused);
+        let wakes_at = entry.filter(|_| !self.busy.contains(name)).and_then(|entry| {
             let owed = entry.owed(now);
-            let due = (!owed.ticks.is_empty()).then_some(now);
-            due.or(owed.next_at).filter(|_| !entry.paused)
+            if owed.ticks.is_empty() {
+                return owed.next_at;
+            }
+            let held_until = self.holds.until(name, entry.record());
+            Some(held_until.map_or(now, |until| now + (until - Instant::now())))
         });
         self.wake(name, wakes_at);
     }
@@ -190,55 +248,85 @@ impl Runner {
         }
     }
 
-    /// Claims all that is due.
-    pub(crate) async fn fire_due(&mut self) {
-        let now = self.now();
+    /// Begins to claim what is due, as far as there is room: those first that wait the longest.
+    fn begin(&mut self, claims: &mut Claims) {
+        let (now, Some(clock)) = (self.now(), self.clock) else {
+            return;
+        };
         if now > self.good_until {
             // Nothing could be claimed. The next look is on its way.
             return;
         }
-        let due = self.wakes.iter().take_while(|(at, _)| *at <= now);
-        let due: Vec<ScheduleName> = due.map(|(_, name)| name.clone()).collect();
-        let mut firings = Vec::new();
-        for name in due {
-            let Some(entry) = self.entries.get(&name) else { continue };
+        while claims.has_room() {
+            let Some((_, name)) = self.wakes.first().filter(|(at, _)| *at <= now).cloned() else {
+                return;
+            };
+            let Some(entry) = self.entries.get(&name) else {
+                self.wakes.pop_first();
+                continue;
+            };
             let owed = entry.owed(now);
-            if owed.ticks.is_empty() {
-                self.wake(&name, owed.next_at);
-            } else {
-                let firing = entry.firing(&self.store, self.revision, self.good_until);
-                firings.push(fire_all(name, firing, owed.ticks));
+            if owed.ticks.is_empty() || self.holds.until(&name, entry.record()).is_some() {
+                self.plan_wake(&name);
+                continue;
             }
-        }
-        let fired: Vec<Fired> =
-            stream::iter(firings).buffer_unordered(CLAIMS_AT_ONCE).collect().await;
-        for one in fired {
-            self.take_note(one);
+            let firing = entry.firing(&self.store, self.revision, self.good_until);
+            self.holds.begins(&name, entry.record());
+            self.wake(&name, None);
+            self.busy.insert(name.clone());
+            claims.start(name, firing, owed.ticks, Trust { clock, until: self.good_until });
         }
     }
 
-    fn take_note(&mut self, fired: Fired) {
+    pub(crate) fn take_note(&mut self, fired: Fired) {
+        let Fired { name, then, .. } = fired;
         self.summary.enqueued += fired.enqueued;
         self.summary.left_out += fired.left_out;
-        let Some(entry) = self.entries.get_mut(&fired.name) else {
+        self.busy.remove(&name);
+        let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
         entry.after = entry.after.max(fired.after.unwrap_or(entry.after));
-        match fired.then {
-            Then::GoOn => self.plan_wake(&fired.name),
-            Then::Pause => {
-                entry.paused = true;
-                self.wake(&fired.name, None);
-            }
+        entry.paused |= matches!(then, Then::Pause);
+        let (queue, record) = (entry.record().queue.clone(), entry.record());
+        if fired.after.is_some() && self.holds.worked(&name, record) {
+            tracing::info!(name: "jobq.scheduler.goes_on", schedule = %name, %queue);
+            self.plan_all();
+        }
+        match then {
+            Then::GoOn | Then::Pause => {}
+            Then::Wait(now) => self.clock = Some((now, Instant::now())),
+            Then::Retry => self.hold(&name, None, "its jobs change faster than can be told"),
             Then::LookAgain => {
-                self.wake(&fired.name, Some(self.now() + RETRY_AFTER));
                 self.look_again();
+                self.hold(&name, None, "others go by another definition");
             }
-            Then::Wait(now) => {
-                self.clock = Some((now, Instant::now()));
-                self.plan_wake(&fired.name);
+            Then::Fail(error) => {
+                self.summary.failed += 1;
+                self.hold(&name, Some(&error), "its job could not be enqueued");
+                self.fault.get_or_insert(error);
             }
-            Then::Retry(after) => self.wake(&fired.name, Some(self.now() + after)),
+        }
+        self.plan_wake(&name);
+    }
+
+    /// Holds claims like this one back for a while, and says so once.
+    fn hold(&mut self, name: &ScheduleName, error: Option<&Error>, what: &str) {
+        let Some(record) = self.entries.get(name).map(Entry::record) else {
+            return;
+        };
+        let times = self.holds.failed(name, record, error);
+        // A deployment makes claims of older definitions come to nothing for a moment.
+        let is_news = times == if error.is_some() { 1 } else { 4 };
+        if is_news {
+            tracing::warn!(
+                name: "jobq.scheduler.failed",
+                schedule = %name,
+                group = %self.group,
+                queue = %record.queue,
+                error = error.map(tracing::field::display),
+                "{what}: claims wait, and are tried again now and then"
+            );
         }
     }
 }
