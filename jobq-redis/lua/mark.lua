@@ -9,6 +9,8 @@
 -- Returns   nothing
 local ticks, schedule, change = KEYS[1], ARGV[2], ARGV[3]
 
+-- A write that takes no memory first: on a full server, too, a schedule can be paused.
+redis.call("HDEL", ticks, "")
 local mark = read_mark(redis.call("HGET", ticks, schedule))
 if change == "forget" then
   if mark.revision <= tonumber(ARGV[4]) then

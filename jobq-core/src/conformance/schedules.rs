@@ -462,6 +462,34 @@ pub async fn an_absent_scheduler_is_forgotten(t: &Scene) {
     assert_eq!(t.store().attend(&mine, three, "stays", TTL).await.unwrap().words, ["stays"]);
 }
 
+/// Whoever attended before the clock was put back counts as living for its time from then on, and no longer.
+pub async fn a_scheduler_is_forgotten_though_the_clock_was_put_back(t: &Scene) {
+    let mine = group("mine");
+    let [one, two, three] = [1, 2, 3].map(WorkerId::from_u64);
+    t.store().attend(&mine, one, "silent", TTL).await.unwrap();
+    t.store().attend(&mine, two, "passes", TTL * 3).await.unwrap();
+    t.put_back(SECOND * 3_600);
+    let words = t.store().attend(&mine, three, "stays", TTL).await.unwrap().words;
+    assert_eq!(words, ["passes", "silent", "stays"]);
+
+    t.advance(TTL);
+    let words = t.store().attend(&mine, three, "stays", TTL).await.unwrap().words;
+    assert_eq!(words, ["passes", "stays"]);
+    t.advance(TTL * 2);
+    assert_eq!(t.store().attend(&mine, three, "stays", TTL).await.unwrap().words, ["stays"]);
+}
+
+/// A group can be asked for its schedulers without being one.
+pub async fn somebody_who_only_asks_is_no_scheduler(t: &Scene) {
+    let mine = group("mine");
+    let [one, two] = [1, 2].map(WorkerId::from_u64);
+    t.store().attend(&mine, one, "lives", TTL).await.unwrap();
+    let asked = t.store().attend(&mine, two, "", Duration::ZERO).await.unwrap();
+    assert_eq!((asked.now, asked.words), (t.now(), vec!["lives".to_owned()]));
+
+    assert_eq!(t.store().attend(&mine, one, "lives", TTL).await.unwrap().words, ["lives"]);
+}
+
 fn group(name: &str) -> GroupName {
     GroupName::new(name).unwrap()
 }

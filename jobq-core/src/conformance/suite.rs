@@ -957,6 +957,8 @@ macro_rules! __conformance_suite {
                 revisions_never_come_again
                 schedulers_see_each_other
                 an_absent_scheduler_is_forgotten
+                a_scheduler_is_forgotten_though_the_clock_was_put_back
+                somebody_who_only_asks_is_no_scheduler
             }
             model {
                 random_operations_1
