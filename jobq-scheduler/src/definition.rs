@@ -177,6 +177,7 @@ impl Definition {
 pub(crate) struct StoredJob {
     queue: String,
     kind: String,
+    #[serde(with = "bytes")]
     payload: Vec<u8>,
     version: u32,
     priority: u8,
@@ -284,6 +285,48 @@ impl StoredUnique {
     }
 }
 
+/// Bytes as such, and not as a list of numbers.
+mod bytes {
+    use std::fmt;
+
+    use serde::de::{SeqAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u8>, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = list.next_element()? {
+                    bytes.push(byte);
+                }
+                Ok(bytes)
+            }
+        }
+
+        from.deserialize_byte_buf(Bytes)
+    }
+}
+
 /// Numbers, texts and lists of them always have an encoding.
 pub(crate) fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).unwrap_or_default()
@@ -298,6 +341,16 @@ pub(crate) fn digest<T: Serialize>(value: &T) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_takes_no_more_room_than_it_has_bytes() {
+        let mut record = crate::faults::record("one");
+        let length = |record: &JobRecord| encoded(&StoredJob::of(record).unwrap()).len();
+        let before = length(&record) - record.payload.as_bytes().len();
+        record.payload = Payload::from_bytes(vec![200; 5_000]).unwrap();
+
+        assert!(length(&record) <= before + 5_003, "{}", length(&record));
+    }
 
     #[test]
     fn a_job_comes_back_as_it_was() {

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use jobq_core::{Error, ErrorKind, Job, JobId, JobRecord, Priority, QueueName, Result, Timestamp};
+use jobq_core::{
+    Error, ErrorKind, Job, JobId, JobRecord, Priority, QueueName, Result, Timestamp, UniqueMode,
+};
 
 use crate::calendar::{Weekday, time_of_day};
 use crate::definition::{Plan, Rhythm, StoredJob};
 use crate::policy::{CatchUp, Overlap};
 use crate::timing::Timing;
 use crate::zone::Zone;
+
+/// The largest payload of a scheduled job: all schedules of a group are read together.
+const MOST_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// When a job is enqueued, again and again.
 ///
@@ -286,10 +291,35 @@ impl Schedule {
         longest.metadata.insert("schedule", "x".repeat(201));
         longest.metadata.insert("tick", Timestamp::EPOCH.to_string());
         longest.check()?;
+        self.check_job(record)?;
+        Plan::new(self, record)
+    }
+
+    /// Refuses a job that could be enqueued, but not by this schedule.
+    fn check_job(&self, record: &JobRecord) -> Result<()> {
         if record.batch.is_some() {
             return Err(Error::invalid_input("its job cannot be counted by a batch"));
         }
-        Plan::new(self, record)
+        let bytes = record.payload.as_bytes().len();
+        if bytes > MOST_PAYLOAD_BYTES {
+            return Err(Error::invalid_input(format!(
+                "its job has a payload of {bytes} bytes, more than the {MOST_PAYLOAD_BYTES} that a schedule may \
+                 have: store the data elsewhere and pass a reference"
+            )));
+        }
+        let is_held = record.unique.as_ref().is_some_and(|it| it.mode == UniqueMode::UntilFinished);
+        let waits = match self.overlap {
+            Overlap::Queue => "Overlap::Queue",
+            Overlap::Cancel => "Overlap::Cancel",
+            _ => return Ok(()),
+        };
+        if is_held {
+            return Err(Error::invalid_input(format!(
+                "{waits} enqueues a job while another one is live, which the job's unique key refuses until that \
+                 has finished: say Overlap::Skip, or leave the key away"
+            )));
+        }
+        Ok(())
     }
 
     pub(crate) fn plan_with(&self, job: StoredJob) -> Plan {
@@ -359,6 +389,8 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use jobq_core::{Payload, Unique, UniqueKey};
+
     use super::*;
     use crate::units::TimeUnits;
 
@@ -410,6 +442,34 @@ mod tests {
              \"61\": 61 is not 0 to 59; time zone \"Europe/Warsa\" is not known: did you mean \
              \"Europe/Warsaw\"?"
         );
+    }
+
+    fn plan_refused(schedule: &Schedule) -> String {
+        schedule.plan().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_job_that_may_not_be_enqueued_beside_itself_cannot_wait_for_itself() {
+        let mut record = crate::faults::record("one");
+        let key = UniqueKey::from_bytes([7; 16]);
+        record.unique = Some(Unique::new(key, UniqueMode::UntilFinished));
+        for (overlap, why) in
+            [(Overlap::Queue, "Overlap::Queue"), (Overlap::Cancel, "Overlap::Cancel")]
+        {
+            let message = plan_refused(&Schedule::hourly().overlap(overlap).record(record.clone()));
+            assert!(message.starts_with(why) && message.contains("unique key"), "{message}");
+        }
+        Schedule::hourly().without_overlapping().record(record.clone()).plan().unwrap();
+        record.unique = Some(Unique::new(key, UniqueMode::UntilStarted));
+        Schedule::hourly().overlap(Overlap::Queue).record(record).plan().unwrap();
+    }
+
+    #[test]
+    fn a_large_payload_is_refused() {
+        let mut record = crate::faults::record("one");
+        record.payload = Payload::from_bytes(vec![0; MOST_PAYLOAD_BYTES + 1]).unwrap();
+        let message = plan_refused(&Schedule::hourly().record(record));
+        assert!(message.contains("65537 bytes, more than the 65536"), "{message}");
     }
 
     #[test]
