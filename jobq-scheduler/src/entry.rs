@@ -64,6 +64,24 @@ impl Entry {
         owed(&self.timing, &self.name, self.after, now, self.definition.plan.catch_up)
     }
 
+    /// When it is to run after now, by its mark: ticks that jitter has put off, then those to come. Each waits
+    /// for those before it.
+    pub(crate) fn next_runs(
+        &self,
+        mark: Option<&Mark>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Timestamp> + '_ {
+        let from = self.definition.holds_from();
+        let after = mark.and_then(|mark| mark.last).map_or(from, |last| last.max(from));
+        let ticks = self.timing.ticks_after(after.max(now - self.timing.jitter()));
+        let runs = ticks.map(|tick| self.timing.runs_at(&self.name, tick));
+        let in_order = runs.scan(Timestamp::EPOCH, |latest, at| {
+            *latest = at.max(*latest);
+            Some(*latest)
+        });
+        in_order.skip_while(move |at| *at <= now)
+    }
+
     pub(crate) fn firing(
         &self,
         store: &Arc<dyn ScheduleStore>,

@@ -1,7 +1,6 @@
 //! A store whose calls fail or take time as a test says, and whose time is tokio's.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,29 +23,21 @@ use crate::scheduler::{Scheduler, Summary};
 /// A Monday at midnight.
 pub(crate) const MONDAY: Timestamp = Timestamp::from_millis(1_800_230_400_000);
 
-/// Follows tokio's clock, and can be put forward and back.
+/// Follows tokio's clock.
 #[derive(Clone, Debug)]
-pub(crate) struct StepClock {
+pub(crate) struct TokioClock {
     began_at: Instant,
-    step_ms: Arc<AtomicI64>,
 }
 
-impl StepClock {
+impl TokioClock {
     pub(crate) fn new() -> Self {
-        Self { began_at: Instant::now(), step_ms: Arc::default() }
-    }
-
-    pub(crate) fn step(&self, ms: i64) {
-        self.step_ms.fetch_add(ms, Ordering::SeqCst);
+        Self { began_at: Instant::now() }
     }
 }
 
-impl Clock for StepClock {
+impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
-        let step = self.step_ms.load(Ordering::SeqCst);
-        let size = Duration::from_millis(step.unsigned_abs());
-        let now = MONDAY + self.began_at.elapsed();
-        if step < 0 { now - size } else { now + size }
+        MONDAY + self.began_at.elapsed()
     }
 }
 

@@ -7,7 +7,7 @@ use jobq_core::schedules::{Change, Entries};
 use jobq_core::{ScheduleName, Timestamp};
 
 use crate::definition::{Definition, Digest, Plan, Source};
-use crate::sync::{DECLARATION, Declaration, Declared, SCHEDULE, definitions};
+use crate::sync::{DECLARATION, Declaration, Declared, SCHEDULE, definitions, unreadable};
 
 /// For how long it is remembered that a schedule was removed.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
@@ -31,6 +31,10 @@ pub(crate) struct Plans {
     pub(crate) forgotten: Vec<(ScheduleName, Definition)>,
     /// Names that code declares and an operator has taken.
     pub(crate) taken: Vec<ScheduleName>,
+    /// Names that others declare differently who are no older or newer version, each with their program.
+    pub(crate) contested: Vec<(ScheduleName, String)>,
+    /// Entries that were written in a form that is not understood here.
+    pub(crate) unreadable: Vec<String>,
     /// When there is more to do, should nothing change until then.
     pub(crate) due_at: Option<Timestamp>,
 }
@@ -45,6 +49,8 @@ pub(crate) fn reconcile(
     let group = Group::of(entries, words, mine, watch);
     let mut plans = Plans::default();
     group.put_declarations(entries, words, &mut plans);
+    plans.contested = group.contested();
+    plans.unreadable = unreadable(entries).map(ToOwned::to_owned).collect();
     let mut known: BTreeSet<ScheduleName> = BTreeSet::new();
     for (key, name, definition) in definitions(entries) {
         let next = match (definition.removed_at, definition.source) {
@@ -125,6 +131,22 @@ impl<'a> Group<'a> {
                 plans.changes.push(Change::Remove(name.clone()));
             }
         }
+    }
+
+    /// Names that somebody else uses for something else, by the look of it: two services in one group.
+    fn contested(&self) -> Vec<(ScheduleName, String)> {
+        let others =
+            self.living.iter().skip(1).filter(|other| {
+                other.stamp == self.mine.stamp || other.program != self.mine.program
+            });
+        let names = others.flat_map(|other| {
+            let plans = self.mine.plans.iter();
+            let differs = plans.filter(|(name, plan)| {
+                other.names.get(name.as_str()).is_some_and(|digest| *digest != plan.digest())
+            });
+            differs.map(|(name, _)| (name.clone(), other.program.clone()))
+        });
+        names.collect()
     }
 
     /// What becomes of a schedule that was removed, by whomever.
@@ -233,7 +255,7 @@ mod tests {
         };
         let named =
             schedules.iter().map(|(name, cron)| (ScheduleName::new(name).unwrap(), plan(cron)));
-        Declared { stamp, plans: named.collect() }
+        Declared { stamp, plans: named.collect(), ..Declared::default() }
     }
 
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -365,6 +387,27 @@ mod tests {
     }
 
     #[test]
+    fn two_services_in_one_group_are_noticed_and_two_versions_are_not() {
+        let program = |stamp, cron, program: &str| Declared {
+            program: program.to_owned(),
+            ..declared(stamp, &[("prune", cron)])
+        };
+        let mine = program(1, "@daily", "shop");
+        let contested = |other: Declared| {
+            let mut entries = Entries::default();
+            sync(&mut entries, &other, &[&other], NOW);
+            let plans = reconcile(&entries, &[other.word()], &mine, watch(NOW));
+            let told = plans.contested.into_iter().map(|(name, other)| format!("{name}: {other}"));
+            told.collect::<Vec<_>>()
+        };
+
+        assert_eq!(contested(program(2, "@hourly", "billing")), ["prune: billing"]);
+        assert_eq!(contested(program(1, "@hourly", "shop")), ["prune: shop"]);
+        assert_eq!(contested(program(2, "@hourly", "shop")), Vec::<String>::new());
+        assert_eq!(contested(program(2, "@daily", "billing")), Vec::<String>::new());
+    }
+
+    #[test]
     fn what_was_removed_is_remembered_for_a_day() {
         let (old, new) = (declared(1, &[("a", "@daily")]), declared(2, &[]));
         let mut entries = Entries::default();
@@ -387,6 +430,8 @@ mod tests {
         sync(&mut entries, &mine, &[&mine], NOW);
 
         assert_eq!(entries.entries["s:a"], b"from the future");
+        let plans = reconcile(&entries, &[mine.word()], &mine, watch(NOW));
+        assert_eq!(plans.unreadable, ["s:a"]);
         assert_eq!(sync(&mut entries, &mine, &[&mine], NOW), 0);
     }
 }

@@ -167,7 +167,12 @@ impl Scheduler {
         match group {
             Ok(group) if faults.is_empty() => {
                 let stamp = self.stamp.unwrap_or_else(built_at);
-                Ok(Runner::new(self.store, group, manner, Declared { stamp, plans }))
+                Ok(Runner::new(
+                    self.store,
+                    group,
+                    manner,
+                    Declared { stamp, program: program(), plans },
+                ))
             }
             _ => Err(Error::new(ErrorKind::Misconfigured, faults.join("; "))),
         }
@@ -195,6 +200,13 @@ pub struct Summary {
     /// Claims that failed: because the store could not be reached, or refused the job. They were made again
     /// later, if the scheduler still ran then.
     pub failed: u64,
+}
+
+/// The name of the program's file.
+fn program() -> String {
+    let file = std::env::current_exe().ok();
+    let name = file.as_deref().and_then(std::path::Path::file_name);
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// When the program's file was written, in milliseconds since the epoch; 0 if that cannot be told.

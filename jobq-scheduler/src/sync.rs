@@ -18,6 +18,8 @@ pub(crate) const DECLARATION: &str = "d:";
 pub(crate) struct Declared {
     /// Grows with each deployment.
     pub(crate) stamp: u64,
+    /// The name of the program.
+    pub(crate) program: String,
     pub(crate) plans: BTreeMap<ScheduleName, Plan>,
 }
 
@@ -25,6 +27,8 @@ pub(crate) struct Declared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Declaration {
     pub(crate) stamp: u64,
+    #[serde(default)]
+    pub(crate) program: String,
     pub(crate) names: BTreeMap<String, Digest>,
 }
 
@@ -41,7 +45,8 @@ impl Declaration {
 impl Declared {
     pub(crate) fn declaration(&self) -> Declaration {
         let names = self.plans.iter().map(|(name, plan)| (name.to_string(), plan.digest()));
-        Declaration { stamp: self.stamp, names: names.collect() }
+        let (stamp, program) = (self.stamp, self.program.clone());
+        Declaration { stamp, program, names: names.collect() }
     }
 
     /// A number for those who declare this.
@@ -58,6 +63,22 @@ impl Declared {
             word
         })
     }
+}
+
+/// Whether one of those who live declares a schedule, or may, as it is not known what it declares.
+pub(crate) fn is_declared(entries: &Entries, words: &[String], name: &ScheduleName) -> bool {
+    words.iter().any(|word| {
+        let bytes = entries.entries.get(&format!("{DECLARATION}{word}"));
+        let declaration = bytes.and_then(|bytes| Declaration::decode(bytes));
+        declaration.is_none_or(|declaration| declaration.names.contains_key(name.as_str()))
+    })
+}
+
+/// Those of the entries that should be definitions and cannot be read.
+pub(crate) fn unreadable(entries: &Entries) -> impl Iterator<Item = &str> {
+    let schedules = entries.entries.iter().filter(|(key, _)| key.starts_with(SCHEDULE));
+    let unreadable = schedules.filter(|(_, bytes)| Definition::decode(bytes).is_err());
+    unreadable.map(|(key, _)| key.as_str())
 }
 
 /// All definitions among entries that can be read, those that were removed too.

@@ -2,19 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobq_core::schedules::{Change, Claimed, Mark, MarkChange, ScheduleRef, TickOutcome};
 use jobq_core::{
     Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, Kind, QueueName,
-    Result, ScheduleName, Schedules, Timestamp,
+    Result, ScheduleName, Schedules, Timestamp, WorkerId,
 };
 
-use crate::definition::{Definition, Source};
+use crate::definition::{Definition, Plan, Source};
 use crate::entry::Entry;
 use crate::firing::ScheduleStore;
 use crate::policy::{CatchUp, Overlap};
 use crate::schedule::Schedule;
-use crate::sync::{SCHEDULE, definitions};
+use crate::sync::{SCHEDULE, definitions, is_declared, unreadable};
 
 /// How often a change is tried again because others were faster.
 const MOST_TRIES: usize = 20;
@@ -55,13 +56,23 @@ impl Timetable {
         Ok(Self { store: Arc::new(backend), group: GroupName::new(group)? })
     }
 
-    /// All schedules of the group, by name.
+    /// All schedules of the group, by name: also those that this machine cannot run, whose description says
+    /// why. One that was written by a newer version of jobq and is not understood is left out, which the log
+    /// says.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self) -> Result<Vec<ScheduleView>> {
         let entries = self.store.entries(&self.group).await?;
+        for key in unreadable(&entries) {
+            tracing::warn!(
+                name: "jobq.timetable.unreadable",
+                entry = key,
+                group = %self.group,
+                "a version of jobq that this one does not understand has written it: it is not shown"
+            );
+        }
         let mut views = Vec::new();
         for (_, name, definition) in definitions(&entries) {
             if definition.removed_at.is_none() {
@@ -92,9 +103,12 @@ impl Timetable {
     pub async fn next(&self, name: &str, at_most: usize) -> Result<Vec<Timestamp>> {
         let (name, definition, _) = self.find(name).await?;
         let entry = Entry::new(self.reference(&name), definition)?;
-        let shown = entry.schedule().to_string();
-        let ticks = entry.timing().ticks_after(self.store.clock().now()).take(at_most);
-        Ok(ticks.map(|tick| entry.timing().runs_at(&shown, tick)).collect())
+        let mut mark = Mark::new();
+        for queue in entry.definition.queues()? {
+            let marks = self.store.marks(&queue, std::slice::from_ref(entry.schedule())).await?;
+            mark = together(mark, marks.into_iter().next().flatten().unwrap_or_default());
+        }
+        Ok(entry.next_runs(Some(&mark), self.store.clock().now()).take(at_most).collect())
     }
 
     /// Adds a schedule that no code declares. Schedulers of the group run it within 15 seconds.
@@ -106,7 +120,7 @@ impl Timetable {
     /// [`Unavailable`](ErrorKind::Unavailable), [`Full`](ErrorKind::Full).
     pub async fn add(&self, name: &str, schedule: Schedule) -> Result<()> {
         let plan = schedule.plan().map_err(|fault| said_of(name, &fault))?;
-        self.put(name, |known, now| match known {
+        self.put(name, |known, now, _| match known {
             Some(known) if known.removed_at.is_none() => {
                 let by = match known.source {
                     Source::Code => "declared by code",
@@ -120,7 +134,17 @@ impl Timetable {
             }
             None => Ok(Definition::new(plan.clone(), Source::Operator, now)),
         })
-        .await
+        .await?;
+        // What is left of one of its name that was paused when it was removed.
+        let (name, definition, _) = self.find(name).await?;
+        for queue in definition.queues()? {
+            let marks = self.store.marks(&queue, &[self.reference(&name)]).await?;
+            if marks.iter().flatten().any(|mark| mark.paused) {
+                let change = MarkChange::Resume;
+                self.store.change_mark(&queue, &self.reference(&name), change).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Changes a schedule that was added at run time. If it ticks at other times from now on, earlier ticks
@@ -132,21 +156,24 @@ impl Timetable {
     /// [`Conflict`](ErrorKind::Conflict) when code declares it.
     pub async fn change(&self, name: &str, schedule: Schedule) -> Result<()> {
         let plan = schedule.plan().map_err(|fault| said_of(name, &fault))?;
-        self.put(name, |known, now| {
+        self.put(name, |known, now, _| {
             let known = operators(name, known)?;
             Ok(known.changed(plan.clone(), now))
         })
         .await
     }
 
-    /// Removes a schedule that was added at run time. Jobs that it has enqueued stay.
+    /// Removes a schedule that was added at run time, or one from code that no living scheduler declares any
+    /// more. Jobs that it has enqueued stay.
     ///
     /// # Errors
     ///
     /// As [`change`](Self::change).
     pub async fn remove(&self, name: &str) -> Result<()> {
-        self.put(name, |known, now| {
-            Ok(Definition { removed_at: Some(now), ..operators(name, known)?.clone() })
+        self.put(name, |known, now, is_declared| {
+            let left_behind = known.filter(|known| known.removed_at.is_none() && !is_declared);
+            let known = left_behind.map_or_else(|| operators(name, known), Ok)?.clone();
+            Ok(Definition { removed_at: Some(now), unclaimed_since: None, ..known })
         })
         .await
     }
@@ -171,17 +198,10 @@ impl Timetable {
     pub async fn resume(&self, name: &str) -> Result<()> {
         self.change_mark(name, MarkChange::Resume).await?;
         // Where it stood in another queue, or from when on it holds, may be ahead of the clock, too.
-        let (name, definition, _) = self.find(name).await?;
-        let now = self.store.clock().now();
-        if definition.holds_from() <= now {
-            return Ok(());
-        }
-        self.put(name.as_str(), |known, now| match known {
-            Some(known) => Ok(Definition {
-                came_to: known.came_to.map(|came_to| came_to.min(now)),
-                ..known.clone().not_ahead_of(now)
-            }),
-            None => Err(self.unknown(&name)),
+        self.put(name, |known, now, _| {
+            let known = known.ok_or_else(|| self.unknown(name))?.clone();
+            let came_to = known.came_to.map(|came_to| came_to.min(now));
+            Ok(Definition { came_to, ..known.not_ahead_of(now) })
         })
         .await
     }
@@ -213,37 +233,59 @@ impl Timetable {
 
     async fn change_mark(&self, name: &str, change: MarkChange) -> Result<()> {
         let (name, definition, _) = self.find(name).await?;
-        let queue = definition.plan.queue()?;
-        self.store.change_mark(&queue, &self.reference(&name), change).await
+        // While it moves to another queue there is a mark in the old one, too, from where it will go on.
+        for queue in definition.queues()? {
+            self.store.change_mark(&queue, &self.reference(&name), change).await?;
+        }
+        Ok(())
     }
 
     async fn find(&self, name: &str) -> Result<(ScheduleName, Definition, u64)> {
         let name = ScheduleName::new(name)?;
         let entries = self.store.entries(&self.group).await?;
         let bytes = entries.entries.get(&format!("{SCHEDULE}{name}"));
-        let definition = bytes.map(|bytes| Definition::decode(bytes)).transpose()?;
+        let definition = bytes
+            .map(|bytes| Definition::decode(bytes))
+            .transpose()
+            .map_err(|fault| said_of(name.as_str(), &fault))?;
         match definition.filter(|definition| definition.removed_at.is_none()) {
             Some(definition) => Ok((name, definition, entries.revision)),
-            None => Err(self.unknown(&name)),
+            None => Err(self.unknown(name.as_str())),
         }
     }
 
-    fn unknown(&self, name: &ScheduleName) -> Error {
+    fn unknown(&self, name: &str) -> Error {
         let message = format!("group {} has no schedule {name:?}", self.group);
         Error::new(ErrorKind::NotFound, message)
     }
 
+    /// Changes a definition, by what is known of it, the store's time, and whether a living scheduler declares
+    /// it.
     async fn put(
         &self,
         name: &str,
-        changed: impl Fn(Option<&Definition>, Timestamp) -> Result<Definition>,
+        changed: impl Fn(Option<&Definition>, Timestamp, bool) -> Result<Definition>,
     ) -> Result<()> {
-        let key = format!("{SCHEDULE}{}", ScheduleName::new(name)?);
+        let name = ScheduleName::new(name)?;
+        let key = format!("{SCHEDULE}{name}");
         for _ in 0..MOST_TRIES {
             let entries = self.store.entries(&self.group).await?;
-            let known =
-                entries.entries.get(&key).map(|bytes| Definition::decode(bytes)).transpose()?;
-            let definition = changed(known.as_ref(), self.store.clock().now())?;
+            // Only asks: it has no word, and is nobody.
+            let asking = (WorkerId::generate(), Duration::ZERO);
+            let attendance = self.store.attend(&self.group, asking.0, "", asking.1).await?;
+            if attendance.revision != entries.revision {
+                continue;
+            }
+            let bytes = entries.entries.get(&key);
+            let known = bytes
+                .map(|bytes| Definition::decode(bytes))
+                .transpose()
+                .map_err(|fault| said_of(name.as_str(), &fault))?;
+            let is_declared = is_declared(&entries, &attendance.words, &name);
+            let definition = changed(known.as_ref(), attendance.now, is_declared)?;
+            if known.as_ref() == Some(&definition) {
+                return Ok(());
+            }
             let change = [Change::Put(key.clone(), definition.encode())];
             if self.store.amend(&self.group, entries.revision, &change).await?.is_some() {
                 return Ok(());
@@ -257,13 +299,19 @@ impl Timetable {
 
     async fn view(&self, name: ScheduleName, definition: Definition) -> Result<ScheduleView> {
         let (source, plan) = (definition.source, definition.plan.clone());
-        let entry = Entry::new(self.reference(&name), definition)?;
+        let entry = match Entry::new(self.reference(&name), definition) {
+            Ok(entry) => entry,
+            Err(fault) => return unusable(name, source, &plan, &fault),
+        };
         let record = entry.record();
         let schedules = std::slice::from_ref(entry.schedule());
-        let marks = self.store.marks(&record.queue, schedules).await?;
-        let mark: Mark = marks.into_iter().next().flatten().unwrap_or_default();
-        let next = entry.timing().next_after(self.store.clock().now());
-        let shown = entry.schedule().to_string();
+        let mut mark = Mark::new();
+        for queue in entry.definition.queues()? {
+            let marks = self.store.marks(&queue, schedules).await?;
+            mark = together(mark, marks.into_iter().next().flatten().unwrap_or_default());
+        }
+        let is_run = entry.definition.is_run() && !mark.paused;
+        let next = is_run.then(|| entry.next_runs(Some(&mark), self.store.clock().now()).next());
         Ok(ScheduleView {
             description: entry.timing().to_string(),
             timezone: entry.timing().timezone().map(ToOwned::to_owned),
@@ -273,7 +321,7 @@ impl Timetable {
             paused: mark.paused,
             catch_up: plan.catch_up,
             overlap: plan.overlap,
-            next_at: next.filter(|_| !mark.paused).map(|tick| entry.timing().runs_at(&shown, tick)),
+            next_at: next.flatten(),
             last_tick: mark.last,
             acted_at: mark.acted_at,
             outcome: mark.outcome,
@@ -287,6 +335,41 @@ impl fmt::Debug for Timetable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timetable").field("group", &self.group).finish_non_exhaustive()
     }
+}
+
+/// A schedule that this machine cannot run, such as one whose time zone it does not know.
+fn unusable(
+    name: ScheduleName,
+    source: Source,
+    plan: &Plan,
+    fault: &Error,
+) -> Result<ScheduleView> {
+    let record = plan.record().map_err(|fault| said_of(name.as_str(), &fault))?;
+    Ok(ScheduleView {
+        description: format!("cannot be run here: {fault}"),
+        timezone: plan.timezone.clone(),
+        queue: record.queue,
+        kind: record.kind,
+        source,
+        paused: false,
+        catch_up: plan.catch_up,
+        overlap: plan.overlap,
+        next_at: None,
+        last_tick: None,
+        acted_at: None,
+        outcome: None,
+        last_job: None,
+        name,
+    })
+}
+
+/// The marks of a schedule in its queue and in one where it was before.
+fn together(mark: Mark, other: Mark) -> Mark {
+    let paused = mark.paused || other.paused;
+    let mut newest = if other.acted_at > mark.acted_at { other.clone() } else { mark.clone() };
+    newest.last = mark.last.max(other.last);
+    newest.paused = paused;
+    newest
 }
 
 fn said_of(name: &str, fault: &Error) -> Error {

@@ -9,14 +9,14 @@ use jobq_core::{
 };
 use tokio::time::Instant;
 
-use crate::faults::{Call, Fault, FaultyStore, Running, StepClock, record, seconds, ticks};
+use crate::faults::{Call, Fault, FaultyStore, Running, TokioClock, record, seconds, ticks};
 use crate::policy::CatchUp;
 use crate::schedule::Schedule;
 use crate::scheduler::Scheduler;
 use crate::units::TimeUnits;
 
 fn store() -> MemoryBackend {
-    MemoryBackend::with_clock(StepClock::new())
+    MemoryBackend::with_clock(TokioClock::new())
 }
 
 fn scheduler(store: &FaultyStore, schedules: Vec<(String, Schedule)>) -> Scheduler {

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use super::{GOOD_FOR, Manner, Runner};
 use crate::definition::Definition;
 use crate::entry::Entry;
-use crate::reconcile::{Watch, reconcile};
+use crate::reconcile::{Plans, Watch, reconcile};
 use crate::sync::definitions;
 
-/// The most changes that are made in one step.
-const CHANGES_AT_ONCE: usize = 1_000;
+/// The most changes that are made in one step, and after how many bytes no other is added.
+pub(super) const CHANGES_AT_ONCE: usize = 1_000;
+const BYTES_AT_ONCE: usize = 1024 * 1024;
 /// How often a change is tried again because others were faster.
 const MOST_TRIES: usize = 20;
 
@@ -78,14 +79,7 @@ impl Runner {
             }
             let plans =
                 reconcile(&entries, &attendance.words, &self.declared, self.watch(attendance.now));
-            for name in &plans.taken {
-                tracing::warn!(
-                    name: "jobq.scheduler.taken",
-                    schedule = %name,
-                    group = %self.group,
-                    "an operator has added a schedule of this name: that one is run"
-                );
-            }
+            self.tell(&plans);
             if plans.changes.is_empty() {
                 let good_until = attendance.now + GOOD_FOR;
                 self.load(&entries, good_until).await?;
@@ -106,9 +100,41 @@ impl Runner {
         ))
     }
 
+    /// Says what people should know of, once of each schedule.
+    fn tell(&mut self, plans: &Plans) {
+        let taken = plans.taken.iter().map(|name| {
+            (
+                name.to_string(),
+                "an operator has added a schedule of this name: that one is run".to_owned(),
+            )
+        });
+        let contested = plans.contested.iter().map(|(name, program)| {
+            let what = format!(
+                "a scheduler of {program:?} in this group declares another schedule of this name, and only one is \
+                 run: give each service a group of its own"
+            );
+            (name.to_string(), what)
+        });
+        let unreadable = plans.unreadable.iter().map(|entry| {
+            let what = "a version of jobq that this one does not understand has written it: it is \
+                        not run";
+            (entry.clone(), what.to_owned())
+        });
+        for (name, what) in taken.chain(contested).chain(unreadable) {
+            if self.told.insert((name.clone(), what.clone())) {
+                tracing::warn!(
+                    name: "jobq.scheduler.conflict",
+                    schedule = %name,
+                    group = %self.group,
+                    "{what}"
+                );
+            }
+        }
+    }
+
     /// Makes changes; `false` if others were faster.
     pub(super) async fn amend(&self, mut revision: u64, changes: &[Change]) -> Result<bool> {
-        for step in changes.chunks(CHANGES_AT_ONCE) {
+        for step in steps_of(changes) {
             match self.store.amend(&self.group, revision, step).await? {
                 Some(next) => revision = next,
                 None => return Ok(false),
@@ -153,12 +179,16 @@ impl Runner {
             let schedule = ScheduleRef::new(self.group.clone(), name.clone());
             match Entry::new(schedule, definition) {
                 Ok(entry) => drop(fresh.insert(name, entry)),
-                Err(error) => tracing::error!(
-                    name: "jobq.scheduler.unusable",
-                    schedule = %name,
-                    group = %self.group,
-                    %error
-                ),
+                Err(error) => {
+                    if self.told.insert((name.to_string(), error.to_string())) {
+                        tracing::error!(
+                            name: "jobq.scheduler.unusable",
+                            schedule = %name,
+                            group = %self.group,
+                            %error
+                        );
+                    }
+                }
             }
         }
         self.mark(&mut fresh).await?;
@@ -206,5 +236,40 @@ impl Runner {
             }
         }
         Ok(())
+    }
+}
+
+/// Changes in steps that are not too large for one call.
+fn steps_of(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
+    let mut rest = changes;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fitting = rest.iter().take(CHANGES_AT_ONCE).take_while(|change| {
+            let fits = bytes < BYTES_AT_ONCE;
+            bytes += match change {
+                Change::Put(name, value) => name.len() + value.len(),
+                Change::Remove(name) => name.len(),
+            };
+            fits
+        });
+        let (step, left) = rest.split_at(fitting.count());
+        rest = left;
+        (!step.is_empty()).then_some(step)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_made_in_steps_of_some_bytes_and_some_number() {
+        let sizes = |changes: &[Change]| steps_of(changes).map(<[_]>::len).collect::<Vec<_>>();
+        let put = |bytes: usize| Change::Put("a".into(), vec![0; bytes]);
+
+        assert_eq!(sizes(&[]), [0_usize; 0]);
+        assert_eq!(sizes(&vec![put(10); 2_500]), [1_000, 1_000, 500]);
+        assert_eq!(sizes(&vec![put(BYTES_AT_ONCE / 2); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&vec![put(BYTES_AT_ONCE * 2); 2]), [1, 1]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobq_core::MemoryBackend;
 use jobq_core::schedules::Schedules;
 
-use crate::faults::{Call, Fault, FaultyStore, Running, StepClock, record, seconds};
+use crate::faults::{Call, Fault, FaultyStore, Running, TokioClock, record, seconds};
 use crate::firing::ScheduleStore;
 use crate::policy::CatchUp;
 use crate::schedule::Schedule;
@@ -15,7 +15,7 @@ use crate::timetable::Timetable;
 use crate::units::TimeUnits;
 
 fn store() -> MemoryBackend {
-    MemoryBackend::with_clock(StepClock::new())
+    MemoryBackend::with_clock(TokioClock::new())
 }
 
 fn every_five_seconds(queue: &str) -> Schedule {
@@ -136,4 +136,26 @@ async fn what_comes_back_while_it_is_swept_repeats_nothing() {
     tokio::time::sleep(30.seconds()).await;
     assert_eq!(seconds(&store, "one").await, [0_u64; 0]);
     again.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_schedules_change_their_queue_with_few_questions() {
+    let store = store();
+    let far = FaultyStore::new(&store);
+    let many = |queue: &'static str| {
+        let schedules =
+            (0..500).map(move |number| (format!("s{number}"), every_five_seconds(queue)));
+        Scheduler::on(Arc::new(far.clone())).group("g").schedules(schedules)
+    };
+    let old = Running::start(many("one").deploy_stamp(1));
+    tokio::time::sleep(12.seconds()).await;
+    old.stop().await;
+    let new = Running::start(many("two").deploy_stamp(2));
+    let before = far.count(Call::Entries);
+    tokio::time::sleep(2.minutes()).await;
+
+    assert!(far.count(Call::Entries) - before <= 10, "{}", far.count(Call::Entries) - before);
+    new.stop().await;
+    assert_eq!(seconds(&store, "one").await.len(), 500 * 2);
+    assert_eq!(seconds(&store, "two").await.len(), 500 * 24);
 }

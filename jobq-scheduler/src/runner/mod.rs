@@ -82,6 +82,8 @@ pub(crate) struct Runner {
     holds: Holds,
     /// Schedules that have changed their queue, and when they go on.
     moving: BTreeMap<ScheduleName, (Definition, Timestamp)>,
+    /// What has been said of schedules.
+    told: BTreeSet<(String, String)>,
     /// Whether the last look failed: said once.
     is_out: bool,
     pub(crate) summary: Summary,
@@ -127,6 +129,7 @@ impl Runner {
             busy: BTreeSet::new(),
             holds: Holds::default(),
             moving: BTreeMap::new(),
+            told: BTreeSet::new(),
             is_out: false,
             summary: Summary::default(),
             fault: None,
