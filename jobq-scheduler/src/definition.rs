@@ -13,6 +13,9 @@ use crate::policy::{CatchUp, Overlap};
 use crate::schedule::Schedule;
 use crate::timing::Timing;
 
+/// The form in which definitions are written.
+const FORMAT: u8 = 1;
+
 /// What two plans are told apart by.
 pub(crate) type Digest = [u8; 16];
 
@@ -91,6 +94,8 @@ pub enum Source {
 /// An entry of a group: a schedule as it is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Definition {
+    /// Greater when it says what earlier versions of jobq would miss.
+    pub(crate) format: u8,
     pub(crate) plan: Plan,
     pub(crate) source: Source,
     /// The stamp of those who declare it; 0 of an operator's.
@@ -114,6 +119,7 @@ pub(crate) struct Definition {
 impl Definition {
     pub(crate) const fn new(plan: Plan, source: Source, since: Timestamp) -> Self {
         Self {
+            format: FORMAT,
             plan,
             source,
             stamp: 0,
@@ -165,10 +171,13 @@ impl Definition {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        rmp_serde::from_slice(bytes).map_err(|cause| {
+        let wrong = || {
             let message = "it was written by a version of jobq that this one does not understand";
-            Error::new(ErrorKind::Corrupt, message).because(cause)
-        })
+            Error::new(ErrorKind::Corrupt, message)
+        };
+        let definition: Self =
+            rmp_serde::from_slice(bytes).map_err(|cause| wrong().because(cause))?;
+        if definition.format > FORMAT { Err(wrong()) } else { Ok(definition) }
     }
 }
 
@@ -341,6 +350,16 @@ pub(crate) fn digest<T: Serialize>(value: &T) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_of_the_future_is_not_taken_for_one_of_today() {
+        let plan = Schedule::hourly().record(crate::faults::record("one")).plan().unwrap();
+        let today = Definition::new(plan, Source::Code, Timestamp::EPOCH);
+        assert_eq!(Definition::decode(&today.encode()).unwrap(), today);
+        let future = Definition { format: FORMAT + 1, ..today };
+
+        assert_eq!(Definition::decode(&future.encode()).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
 
     #[test]
     fn a_payload_takes_no_more_room_than_it_has_bytes() {

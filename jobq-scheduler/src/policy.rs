@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jobq_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The most missed ticks that are made up for.
 const MOST: u32 = 1_000;
 /// How late the newest tick may be to count as not missed: longer than a restart takes.
 const NOT_MISSED: Duration = Duration::from_secs(60);
+/// The least that may be asked of ticks: schedulers sleep, and calls take time.
+const LEAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Which of the ticks that nobody enqueued in time are made up for.
 ///
@@ -35,16 +38,40 @@ impl CatchUp {
         Self { at_most: 1, within: None }
     }
 
-    /// The newest so many, oldest first: at most 1,000.
+    /// The newest so many, oldest first: 1 to 1,000. More are taken as 1,000; 0 is refused where the schedule
+    /// is registered.
     pub const fn all(at_most: u32) -> Self {
-        let at_most = if at_most > MOST { MOST } else { at_most };
-        Self { at_most: if at_most == 0 { 1 } else { at_most }, within: None }
+        Self { at_most: if at_most > MOST { MOST } else { at_most }, within: None }
     }
 
-    /// None that is later than this.
+    /// None that is later than this: five seconds or more, as less is refused where the schedule is
+    /// registered. Of [`skip`](Self::skip) too, if it is less than its minute.
     pub const fn within(mut self, time: Duration) -> Self {
-        self.within = Some(time);
+        let is_less = match self.within {
+            Some(within) => time.as_nanos() < within.as_nanos(),
+            None => true,
+        };
+        if is_less {
+            self.within = Some(time);
+        }
         self
+    }
+
+    /// Refuses what would never enqueue anything.
+    pub(crate) fn check(self) -> Result<()> {
+        if self.at_most == 0 {
+            return Err(Error::invalid_input(
+                "CatchUp::all(0) claims no tick at all, not even one in time: say CatchUp::skip() to make up \
+                 for none that was missed",
+            ));
+        }
+        match self.within {
+            Some(within) if within < LEAST_WITHIN => Err(Error::invalid_input(format!(
+                "ticks are always some milliseconds late: within {within:?} hardly any would be enqueued, say \
+                 5 s or more"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) const fn at_most(self) -> usize {

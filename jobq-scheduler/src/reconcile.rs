@@ -59,18 +59,18 @@ pub(crate) fn reconcile(
                 if mine.plans.contains_key(&name) {
                     plans.taken.push(name.clone());
                 }
-                Next::Is(definition.clone())
+                Some(definition.clone())
             }
-            (None, Source::Code) => Next::Is(group.declared(&name, &definition, &mut plans)),
+            (None, Source::Code) => Some(group.declared(&name, &definition, &mut plans)),
         };
         match next {
-            Next::Is(next) => {
+            Some(next) => {
                 let next = next.not_ahead_of(watch.now);
                 if next != definition {
                     plans.changes.push(Change::Put(key, next.encode()));
                 }
             }
-            Next::IsForgotten => {
+            None => {
                 plans.changes.push(Change::Remove(key));
                 plans.forgotten.push((name.clone(), definition));
             }
@@ -87,11 +87,6 @@ pub(crate) fn reconcile(
         }
     }
     plans
-}
-
-enum Next {
-    Is(Definition),
-    IsForgotten,
 }
 
 /// A group as one of its schedulers sees it.
@@ -149,25 +144,25 @@ impl<'a> Group<'a> {
         names.collect()
     }
 
-    /// What becomes of a schedule that was removed, by whomever.
+    /// What becomes of a schedule that was removed, by whomever; `None` if it is forgotten.
     fn removed(
         &self,
         name: &ScheduleName,
         known: &Definition,
         removed_at: Timestamp,
         plans: &mut Plans,
-    ) -> Next {
+    ) -> Option<Definition> {
         let forget_at = removed_at + REMEMBERED + Duration::from_millis(1);
         match self.mine.plans.get(name) {
             Some(plan) if self.wanted(name).includes(plan) => {
-                Next::Is(self.put(plan, known, self.watch.now))
+                Some(self.put(plan, known, self.watch.now))
             }
-            None if self.watch.now >= forget_at => Next::IsForgotten,
+            None if self.watch.now >= forget_at => None,
             None => {
                 plans.is_due(forget_at);
-                Next::Is(known.clone())
+                Some(known.clone())
             }
-            Some(_) => Next::Is(known.clone()),
+            Some(_) => Some(known.clone()),
         }
     }
 

@@ -163,15 +163,21 @@ impl Schedule {
                 "an interval goes on through all days: say daily_at or cron to have some only";
             return self.refused(fault.to_owned());
         };
-        match expression.strip_suffix(" * * *") {
-            Some(times) if !days.is_empty() => *expression = format!("{times} * * {days}"),
-            _ => {
-                let fault =
-                    format!("days {days:?} cannot be added to {expression:?}: it has its own");
-                return self.refused(fault);
+        let fields: Vec<&str> = expression.split_whitespace().collect();
+        let is_any = |field: &str| field == "*" || field == "?";
+        let why = match fields.as_slice() {
+            _ if days.is_empty() => "there is no day among them",
+            [times @ .., day, month, weekday] if times.len() >= 2 => {
+                if is_any(day) && *month == "*" && is_any(weekday) {
+                    *expression = format!("{} * * {days}", times.join(" "));
+                    return self;
+                }
+                "it has its own"
             }
-        }
-        self
+            _ => "say it with five fields, such as \"0 2 * * *\"",
+        };
+        let fault = format!("days {days:?} cannot be added to {expression:?}: {why}");
+        self.refused(fault)
     }
 
     /// The time zone whose clocks count: a name of the IANA database, such as `"Europe/Warsaw"`. UTC by
@@ -291,6 +297,7 @@ impl Schedule {
         longest.metadata.insert("schedule", "x".repeat(201));
         longest.metadata.insert("tick", Timestamp::EPOCH.to_string());
         longest.check()?;
+        self.catch_up.check()?;
         self.check_job(record)?;
         Plan::new(self, record)
     }
@@ -414,6 +421,7 @@ mod tests {
                 "at 02:30:05 every day, Asia/Tokyo",
             ),
             (Schedule::daily_at("02:00").weekends(), "at 02:00 on weekends, UTC"),
+            (Schedule::cron("0 2 * * ?").weekdays(), "at 02:00 on weekdays, UTC"),
             (
                 Schedule::daily_at("02:00").on_days([Weekday::Monday, Weekday::Thursday]),
                 "at 02:00 on Mondays and Thursdays, UTC",
@@ -465,6 +473,20 @@ mod tests {
     }
 
     #[test]
+    fn a_catch_up_that_makes_up_for_nothing_is_refused() {
+        let hourly = || Schedule::hourly().record(crate::faults::record("one"));
+        for (catch_up, why) in [
+            (CatchUp::all(0), "CatchUp::all(0)"),
+            (CatchUp::last().within(Duration::ZERO), "5 s or more"),
+            (CatchUp::all(9).within(Duration::from_millis(4_999)), "5 s or more"),
+        ] {
+            let message = plan_refused(&hourly().catch_up(catch_up));
+            assert!(message.contains(why), "{message}");
+        }
+        assert_eq!(CatchUp::skip().within(1.days()), CatchUp::skip());
+    }
+
+    #[test]
     fn a_large_payload_is_refused() {
         let mut record = crate::faults::record("one");
         record.payload = Payload::from_bytes(vec![0; MOST_PAYLOAD_BYTES + 1]).unwrap();
@@ -485,7 +507,10 @@ mod tests {
             (Schedule::every(Duration::ZERO), "from one second to ten years"),
             (Schedule::daily().jitter(25.hours()), "a day"),
             (Schedule::weekly_on(Weekday::Monday, "02:00").weekdays(), "it has its own"),
-            (Schedule::daily().on_days([]), "cannot be added"),
+            (Schedule::daily().on_days([]), "there is no day among them"),
+            (Schedule::cron("@daily").weekdays(), "say it with five fields"),
+            (Schedule::cron("0 2 1 * ?").weekdays(), "it has its own"),
+            (Schedule::daily().starts_at(Timestamp::from_millis(u64::MAX)), "never fires"),
             (
                 Schedule::daily_at("02:00")
                     .starts_at(Timestamp::from_millis(7_200_001))
