@@ -31,9 +31,11 @@ fn version(
     Running::start(scheduler.schedules(schedules))
 }
 
+/// The schedules that are run.
 async fn names(store: &MemoryBackend) -> Vec<String> {
     let list = Timetable::new(store.clone(), "g").unwrap().list().await.unwrap();
-    list.into_iter().map(|view| view.name.to_string()).collect()
+    let run = list.into_iter().filter(|view| view.next_at.is_some());
+    run.map(|view| view.name.to_string()).collect()
 }
 
 fn entries_fail(call: Call) -> Fault {
