@@ -26,6 +26,8 @@ struct Hold {
     wait: Duration,
     /// How often in a row it has failed.
     times: u32,
+    /// Whether there was no room: then only a job that was enqueued shows that there is.
+    is_full: bool,
     /// Whether a claim is under way that tells whether it works again.
     is_probed: bool,
 }
@@ -78,15 +80,27 @@ impl Holds {
             }
             None => {}
         }
-        let hold = Hold { until: now + first, wait: first, times: 1, is_probed: false };
+        let is_full = error.is_some_and(|error| error.kind() == ErrorKind::Limited);
+        let hold = Hold { until: now + first, wait: first, times: 1, is_full, is_probed: false };
         self.0.insert(reach, hold);
         1
     }
 
-    /// A claim has come to something. Says whether others were held back.
-    pub(super) fn worked(&mut self, name: &ScheduleName, record: &JobRecord) -> bool {
-        !self.0.is_empty()
-            && reaches(name, record).filter_map(|reach| self.0.remove(&reach)).count() > 0
+    /// A claim has come to something: an enqueue, or a tick that is left out. Says whether others were held
+    /// back.
+    pub(super) fn worked(
+        &mut self,
+        name: &ScheduleName,
+        record: &JobRecord,
+        is_enqueued: bool,
+    ) -> bool {
+        let before = self.0.len();
+        for reach in reaches(name, record) {
+            if self.0.get(&reach).is_some_and(|hold| is_enqueued || !hold.is_full) {
+                self.0.remove(&reach);
+            }
+        }
+        self.0.len() < before
     }
 
     /// Nothing is held back any more.
@@ -102,4 +116,59 @@ fn place(record: &JobRecord, lane: Option<LaneKey>) -> Reach {
 fn reaches(name: &ScheduleName, record: &JobRecord) -> impl Iterator<Item = Reach> + use<> {
     let lane = record.lane.clone().map(|lane| place(record, Some(lane)));
     [place(record, None), Reach::Schedule(name.clone())].into_iter().chain(lane)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn name(name: &str) -> ScheduleName {
+        ScheduleName::new(name).unwrap()
+    }
+
+    fn wait(holds: &Holds, of: &str, record: &JobRecord) -> Duration {
+        let until = holds.until(&name(of), record);
+        until.map_or(Duration::ZERO, |until| until - Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_is_probed_after_longer_and_longer_waits() {
+        let full = Error::new(ErrorKind::Limited, "full");
+        let (one, two) = (faults::record("one"), faults::record("two"));
+        let mut holds = Holds::default();
+        assert_eq!(holds.failed(&name("a"), &one, Some(&full)), 1);
+        assert_ne!(holds.failed(&name("b"), &one, Some(&full)), 1, "it was under way");
+        assert_eq!((wait(&holds, "b", &one), wait(&holds, "b", &two)), (SECOND * 5, SECOND * 0));
+
+        for (times, seconds) in [(2, 10), (3, 20), (4, 30), (5, 30)] {
+            tokio::time::sleep(wait(&holds, "b", &one)).await;
+            assert_eq!(holds.until(&name("b"), &one), None);
+            holds.begins(&name("b"), &one);
+            assert!(holds.until(&name("a"), &one).is_some(), "one at a time");
+            assert_eq!(holds.failed(&name("b"), &one, Some(&full)), times);
+            assert_eq!(wait(&holds, "a", &one), SECOND * seconds);
+        }
+        assert!(!holds.worked(&name("a"), &one, false), "a tick that is left out shows no room");
+        assert!(holds.worked(&name("a"), &one, true));
+        assert_eq!(holds.until(&name("b"), &one), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_with_one_schedule_holds_up_no_other() {
+        let refused = Error::invalid_input("too large");
+        let mut store = faults::record("one");
+        store.lane = Some(LaneKey::new("store-1").unwrap());
+        let (full, one) = (Error::new(ErrorKind::Limited, "full"), faults::record("one"));
+        let mut holds = Holds::default();
+        holds.failed(&name("a"), &one, Some(&refused));
+        holds.failed(&name("b"), &one, None);
+        holds.failed(&name("c"), &store, Some(&full));
+
+        let held = |of: &str, record: &JobRecord| wait(&holds, of, record).as_secs();
+        assert_eq!((held("a", &one), held("b", &one), held("c", &store)), (1, 1, 5));
+        assert_eq!((held("d", &one), held("d", &store)), (0, 5), "lanes have bounds of their own");
+    }
 }

@@ -292,7 +292,7 @@ impl Runner {
         entry.after = entry.after.max(fired.after.unwrap_or(entry.after));
         entry.paused |= matches!(then, Then::Pause);
         let (queue, record) = (entry.record().queue.clone(), entry.record());
-        if fired.after.is_some() && self.holds.worked(&name, record) {
+        if fired.after.is_some() && self.holds.worked(&name, record, fired.enqueued > 0) {
             tracing::info!(name: "jobq.scheduler.goes_on", schedule = %name, %queue);
             self.plan_all();
         }
