@@ -121,6 +121,7 @@ mod reconcile;
 mod runner;
 mod schedule;
 mod scheduler;
+mod stored_job;
 mod sync;
 mod timetable;
 mod timing;

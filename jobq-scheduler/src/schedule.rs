@@ -7,8 +7,9 @@ use jobq_core::{
 };
 
 use crate::calendar::{Weekday, time_of_day};
-use crate::definition::{Plan, Rhythm, StoredJob};
+use crate::definition::{Plan, Rhythm};
 use crate::policy::{CatchUp, Overlap};
+use crate::stored_job::StoredJob;
 use crate::timing::Timing;
 use crate::zone::Zone;
 

@@ -141,7 +141,10 @@ mod tests {
         let mut holds = Holds::default();
         assert_eq!(holds.failed(&name("a"), &one, Some(&full)), 1);
         assert_ne!(holds.failed(&name("b"), &one, Some(&full)), 1, "it was under way");
-        assert_eq!((wait(&holds, "b", &one), wait(&holds, "b", &two)), (SECOND * 5, SECOND * 0));
+        assert_eq!(
+            (wait(&holds, "b", &one), wait(&holds, "b", &two)),
+            (SECOND * 5, Duration::ZERO)
+        );
 
         for (times, seconds) in [(2, 10), (3, 20), (4, 30), (5, 30)] {
             tokio::time::sleep(wait(&holds, "b", &one)).await;
