@@ -4,10 +4,10 @@ use jobq_worker::StopSignals;
 
 use super::open;
 use crate::app::App;
-use crate::cli::WorkArgs;
+use crate::cli::{MannerArgs, WorkArgs};
 use crate::db::Store;
 use crate::failure::Failure;
-use crate::patrol::Patrol;
+use crate::pass::{self, Once};
 use crate::queue::OpenQueue;
 use crate::report;
 use crate::service::{Service, Setup, WorkSetup};
@@ -37,8 +37,7 @@ pub(super) async fn work(args: WorkArgs) -> Result<(), Failure> {
     until_stopped(service, signals, args.json).await
 }
 
-/// One pass over what is there. A message whose next attempt is not due stays `pending`: its row says when it
-/// is, and a later run takes it.
+/// One pass over what is there.
 async fn once(
     args: &WorkArgs,
     store: Store,
@@ -56,18 +55,12 @@ async fn once(
     } else {
         None
     };
-    let tally = Tally::new(None);
-    let app = App::new(store.clone(), args.manner.policy(), tally.clone())?;
-    Patrol::new(store.clone(), queue.clone()).look_at_all().await?;
-    store.relay(std::sync::Arc::clone(&queue.backend)).run_once().await?;
-    let worker = queue.message_worker(app, args.manner.concurrency, args.manner.lease);
-    let worker = match args.limit {
-        Some(limit) => worker.max_jobs(limit),
-        None => worker,
-    };
-    worker.stop_when_empty().run_until(stop).await?;
+    let app = App::new(store, args.manner.policy(), Tally::new(None))?;
+    let MannerArgs { concurrency, lease, .. } = args.manner;
+    let pass =
+        pass::once(&app, &queue, Once { concurrency, lease, limit: args.limit }, stop).await?;
     drop(sole);
-    print(tally.total(), args.json);
+    print(pass, args.json);
     Ok(())
 }
 

@@ -1,0 +1,372 @@
+//! Each way in which a delivery can end, step by step.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
+
+use std::time::Duration;
+
+use crm_relay::db::Enqueued;
+use crm_relay::message::{NewOutbox, OutboxStatus};
+use crm_relay::stub::{Answer, StubReceiver};
+use crm_relay::{Pass, Policy};
+use jobq_core::JobState;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use support::steps::{NOON, SHOP, Steps, contact, policy};
+use support::{Place, SECRET, anywhere, closed_url};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is expected of a message after one attempt.
+#[derive(Debug, PartialEq)]
+enum Expected {
+    /// It has failed.
+    Never,
+    /// It waits for so long.
+    After(Duration),
+}
+
+/// Has a message delivered to a destination, and checks what the row says: the class of the error, and what
+/// comes next.
+async fn check(steps: &Steps, destination: &str, class: &str, expected: &Expected) -> String {
+    let id = steps.send(destination).await;
+    let now = steps.store().now();
+
+    let pass = steps.pass().await;
+
+    let row = steps.outbox(id).await;
+    let error = row.last_error.clone().unwrap_or_default();
+    assert!(error.starts_with(&format!("{class}: ")), "{class}: {error}");
+    assert_eq!((row.attempts, row.sent_at), (1, None), "{error}");
+    let (status, counted) = match expected {
+        Expected::Never => (OutboxStatus::Failed, pass.failed),
+        Expected::After(wait) => {
+            assert_eq!(row.next_attempt_at.since(now), *wait, "{error}");
+            (OutboxStatus::Pending, pass.retried)
+        }
+    };
+    assert_eq!((row.status, counted, pass.taken()), (status, 1, 1), "{error}");
+    if row.status == OutboxStatus::Pending {
+        assert_eq!(steps.pass().await, Pass::default(), "it is not due: {error}");
+        // Out of the way of the others.
+        steps.receiver.plan(destination, [Answer::Status(410)]);
+        steps.clock.advance(Duration::from_secs(2 * 3_600));
+        steps.pass().await;
+    }
+    error
+}
+
+#[tokio::test]
+async fn a_message_is_sent_signed_and_said_to_be_sent() {
+    let steps = Steps::new().await;
+    let id = steps.send(SHOP).await;
+    let before = steps.outbox(id).await;
+    assert_eq!((before.status, before.attempts), (OutboxStatus::Pending, 0));
+
+    let pass = steps.pass().await;
+
+    assert_eq!(pass.to_string(), "processed 0, sent 1, failed 0");
+    let row = steps.outbox(id).await;
+    assert_eq!((row.status, row.attempts, row.last_error), (OutboxStatus::Sent, 1, None));
+    assert_eq!((row.sent_at, row.updated_at), (Some(NOON), NOON));
+    let [delivery] = &steps.receiver.deliveries()[..] else { panic!("not one") };
+    assert_eq!((&delivery.key, delivery.checked), (&row.message_id, Ok(())));
+    let body = json!({
+        "message_id": row.message_id,
+        "event": "contact.updated",
+        "created_at": NOON.to_string(),
+        "data": contact("c-1"),
+    });
+    assert_eq!(delivery.body, body);
+}
+
+#[tokio::test]
+async fn what_a_receiver_answers_decides_what_comes_next() {
+    let steps = Steps::new().await;
+    every_answer(&steps).await;
+}
+
+pub(crate) async fn every_answer(steps: &Steps) {
+    let backoff = Expected::After(10 * SECOND);
+    for status in [400, 401, 403, 404, 409, 410, 422] {
+        steps.receiver.plan(SHOP, [Answer::Status(status)]);
+        check(steps, SHOP, &format!("http_{status}"), &Expected::Never).await;
+    }
+    for status in [408, 425, 429, 500, 502, 503, 504] {
+        steps.receiver.plan(SHOP, [Answer::Status(status)]);
+        check(steps, SHOP, &format!("http_{status}"), &backoff).await;
+    }
+    for (status, text, wait) in [
+        (429, "30".to_owned(), 30 * SECOND),
+        (503, "120".to_owned(), 120 * SECOND),
+        (503, "0".to_owned(), SECOND),
+        (429, "999999999".to_owned(), 3_600 * SECOND),
+        (429, "soon".to_owned(), 10 * SECOND),
+        (500, "30".to_owned(), 10 * SECOND),
+        (408, "30".to_owned(), 10 * SECOND),
+    ] {
+        steps.receiver.plan(SHOP, [Answer::RetryAfter(status, text)]);
+        check(steps, SHOP, &format!("http_{status}"), &Expected::After(wait)).await;
+    }
+    steps.receiver.plan(SHOP, [Answer::RetryAfter(422, "30".to_owned())]);
+    check(steps, SHOP, "http_422", &Expected::Never).await;
+}
+
+#[tokio::test]
+async fn a_date_in_retry_after_is_waited_for() {
+    let steps = Steps::new().await;
+    let date = "Sun, 22 Nov 2026 12:01:30 GMT".to_owned();
+    steps.receiver.plan(SHOP, [Answer::RetryAfter(503, date)]);
+
+    check(&steps, SHOP, "http_503", &Expected::After(90 * SECOND)).await;
+}
+
+#[tokio::test]
+async fn a_redirect_is_told_and_not_followed() {
+    let steps = Steps::new().await;
+    let elsewhere = steps.server.url("elsewhere");
+    steps.receiver.plan(SHOP, [Answer::Redirect(elsewhere)]);
+
+    let error = check(&steps, SHOP, "http_307", &Expected::Never).await;
+
+    assert!(error.contains("redirects are not followed"), "{error}");
+    assert!(steps.receiver.deliveries().iter().all(|delivery| delivery.hook == SHOP));
+}
+
+#[tokio::test]
+async fn of_an_answer_without_end_only_the_beginning_is_read() {
+    let steps = Steps::new().await;
+    steps.receiver.plan(SHOP, [Answer::Flood]);
+
+    let error = check(&steps, SHOP, "http_400", &Expected::Never).await;
+
+    assert!(error.ends_with(&"x".repeat(200)) && error.len() < 300, "{error}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_cannot_be_reached_is_tried_again() {
+    let steps = Steps::new().await;
+    let backoff = Expected::After(10 * SECOND);
+    check(&steps, "nobody", "no_active_integration", &backoff).await;
+
+    let store = steps.store().clone();
+    store.add_integration("closed", &closed_url(), SECRET).await.unwrap();
+    check(&steps, "closed", "connection_refused", &backoff).await;
+
+    store.add_integration("unknown", "http://crm.invalid/hook", SECRET).await.unwrap();
+    check(&steps, "unknown", "unreachable", &backoff).await;
+
+    // It reads the request, and hangs up.
+    let listener = TcpListener::bind(anywhere()).await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    store.add_integration("cut", &url, SECRET).await.unwrap();
+    let cutting = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 10_000]).await;
+        }
+    });
+    check(&steps, "cut", "connection_lost", &backoff).await;
+    cutting.abort();
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_is_tried_again_with_the_same_key() {
+    let place = Place::new();
+    let url = place.sqlite();
+    let policy = Policy { timeout: Duration::from_millis(300), ..policy() };
+    let steps = Steps::with(place, url, policy).await;
+    steps.receiver.plan(SHOP, [Answer::Hang]);
+    let id = steps.send(SHOP).await;
+    steps.pass().await;
+    let error = steps.outbox(id).await.last_error.unwrap();
+    assert_eq!(error, "timeout: no answer within 300ms");
+
+    steps.clock.advance(10 * SECOND);
+    let pass = steps.pass().await;
+
+    assert_eq!(pass.sent, 1);
+    let row = steps.outbox(id).await;
+    assert_eq!((row.status, row.attempts, row.last_error), (OutboxStatus::Sent, 2, None));
+    // It had been taken the first time.
+    let deliveries = steps.receiver.deliveries();
+    let repeats: Vec<bool> = deliveries.iter().map(|delivery| delivery.is_repeat).collect();
+    assert_eq!(repeats, [false, true]);
+    assert_eq!(steps.receiver.effects().into_iter().collect::<Vec<_>>(), [(row.message_id, 1)]);
+}
+
+#[tokio::test]
+async fn attempts_are_bounded_and_further_apart_each_time() {
+    let mut steps = Steps::new().await;
+    let id = steps.send(SHOP).await;
+    let mut waits = Vec::new();
+    loop {
+        steps.receiver.plan(SHOP, [Answer::Status(500)]);
+        let now = steps.store().now();
+        steps.pass().await;
+        let row = steps.outbox(id).await;
+        if row.status == OutboxStatus::Failed {
+            break;
+        }
+        let wait = row.next_attempt_at.since(now);
+        waits.push(wait.as_secs());
+        // A process that ends forgets neither how often it was tried nor when it is due.
+        if waits.len().is_multiple_of(3) {
+            steps.lose_the_queue();
+            assert_eq!(steps.pass().await, Pass::default());
+        }
+        steps.clock.advance(wait);
+    }
+
+    assert_eq!(waits, [10, 20, 40, 80, 160, 320, 600]);
+    let row = steps.outbox(id).await;
+    assert_eq!(row.attempts, 8);
+    let error = row.last_error.unwrap();
+    assert!(error.starts_with("http_500: the receiver answered 500"), "{error}");
+    let queue = jobq_core::QueueName::new("crm-outbox").unwrap();
+    let dead = steps.queue.inspect.jobs(&queue, JobState::Dead, 0, 10).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    // It stays so.
+    steps.clock.advance(86_400 * SECOND);
+    assert_eq!(steps.pass().await, Pass::default());
+    assert_eq!(steps.receiver.deliveries().len(), 8);
+}
+
+#[tokio::test]
+async fn a_failed_message_can_be_put_back_and_keeps_its_key() {
+    let steps = Steps::new().await;
+    steps.receiver.plan(SHOP, [Answer::Status(422)]);
+    let id = steps.send(SHOP).await;
+    assert_eq!(steps.pass().await.failed, 1);
+
+    assert!(steps.store().put_back(id).await.unwrap());
+    assert!(!steps.store().put_back(id).await.unwrap());
+    assert_eq!(steps.pass().await.sent, 1);
+
+    assert!(!steps.store().put_back(id).await.unwrap(), "it was sent");
+    let deliveries = steps.receiver.deliveries();
+    let [first, second] = &deliveries[..] else { panic!("{deliveries:?}") };
+    assert_eq!(first.key, second.key);
+    assert_eq!(steps.outbox(id).await.attempts, 1);
+}
+
+#[tokio::test]
+async fn a_message_waits_until_somebody_says_where_it_goes() {
+    let steps = Steps::new().await;
+    let id = steps.send("late").await;
+    assert_eq!(steps.pass().await.retried, 1);
+
+    let integration =
+        steps.store().add_integration("late", &steps.server.url("late"), SECRET).await.unwrap();
+    steps.clock.advance(10 * SECOND);
+    assert_eq!(steps.pass().await.sent, 1);
+
+    steps.store().activate(integration, false).await.unwrap();
+    let second = steps.send("late").await;
+    assert_eq!(steps.pass().await.retried, 1);
+    let error = steps.outbox(second).await.last_error.unwrap();
+    assert!(error.starts_with("no_active_integration: "), "{error}");
+    assert_eq!(steps.outbox(id).await.status, OutboxStatus::Sent);
+}
+
+#[tokio::test]
+async fn a_destination_has_one_active_integration() {
+    let steps = Steps::new().await;
+    let store = steps.store();
+    let second = store.add_integration(SHOP, &steps.server.url("second"), SECRET).await.unwrap();
+    let ids = |found: Vec<crm_relay::db::Integration>| {
+        found.into_iter().filter(|one| one.is_active).map(|one| one.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(store.integrations().await.unwrap()), [second]);
+
+    assert!(store.activate(second - 1, true).await.unwrap());
+    assert!(!store.activate(999, true).await.unwrap());
+
+    assert_eq!(ids(store.integrations().await.unwrap()), [second - 1]);
+}
+
+#[tokio::test]
+async fn while_a_secret_is_changed_a_receiver_may_know_either() {
+    let steps = Steps::new().await;
+    let (day, store) = (86_400 * SECOND, steps.store());
+    let integration = store.active_integration(SHOP).await.unwrap().unwrap().id;
+    assert!(store.rotate_secret(integration, "another secret, newer", day).await.unwrap());
+    assert!(!store.rotate_secret(999, "another secret, newer", day).await.unwrap());
+
+    steps.send(SHOP).await;
+    assert_eq!(steps.pass().await.sent, 1, "the receiver has the old one");
+
+    let newer = StubReceiver::with_clock(
+        ["another secret, newer"],
+        crm_relay::stub::Chances::default(),
+        steps.clock.clone(),
+    );
+    let server = crm_relay::stub::Server::start(newer.clone(), anywhere()).await.unwrap();
+    let moved = steps.server.url(SHOP);
+    assert_ne!(moved, server.url(SHOP));
+    steps.clock.advance(day);
+    steps.send(SHOP).await;
+    let pass = steps.pass().await;
+    assert_eq!((pass.sent, pass.failed), (0, 1), "the old one is not used any more");
+    let last = steps.receiver.deliveries().pop().unwrap();
+    assert!(last.checked.is_err());
+}
+
+#[tokio::test]
+async fn a_message_can_be_enqueued_twice_under_a_key() {
+    let steps = Steps::new().await;
+    let new = |name: &str| {
+        let data = json!({"external_id": "c-1", "name": name});
+        NewOutbox::new(SHOP, "contact.updated", &data, Some("order-7")).unwrap()
+    };
+    let Enqueued::New { id, .. } = steps.store().enqueue(new("Ada")).await.unwrap() else {
+        panic!("not new")
+    };
+
+    let again = steps.store().enqueue(new("Ada")).await.unwrap();
+    let other = steps.store().enqueue(new("Bob")).await.unwrap();
+
+    assert!(matches!(again, Enqueued::Repeated(known) if known.id == id));
+    assert_eq!(other, Enqueued::Different);
+    assert_eq!(steps.pass().await.sent, 1);
+}
+
+#[tokio::test]
+async fn a_pass_takes_no_more_messages_than_it_may() {
+    let steps = Steps::new().await;
+    for _ in 0..7 {
+        steps.send(SHOP).await;
+    }
+
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        sent.push(steps.pass_of(Some(3)).await.sent);
+    }
+
+    assert_eq!(sent, [3, 3, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_message_whose_job_has_died_has_failed() {
+    let steps = Steps::new().await;
+    let id = steps.send(SHOP).await;
+    // Somebody takes it away from the queue.
+    let mut patrol = crm_relay::patrol::Patrol::new(steps.store().clone(), steps.queue.clone());
+    assert_eq!(patrol.look_at_all().await.unwrap().lost, 0, "it is in jobq's outbox");
+    steps.receiver.plan(SHOP, [Answer::Status(503)]);
+    steps.pass().await;
+    let queue = jobq_core::QueueName::new("crm-outbox").unwrap();
+    let waiting = steps.queue.inspect.jobs(&queue, JobState::Scheduled, 0, 10).await.unwrap();
+    let job = waiting.first().unwrap().record.id;
+    steps.queue.inspect.delete(&queue, &[job]).await.unwrap();
+
+    steps.clock.advance(10 * SECOND);
+    let found = patrol.look_at_all().await.unwrap();
+
+    assert_eq!((found.lost, found.dead), (1, 0));
+    assert_eq!(steps.pass().await.sent, 1);
+    assert_eq!(steps.outbox(id).await.status, OutboxStatus::Sent);
+}
