@@ -75,7 +75,7 @@ impl MariaDb {
         row.get(0)
     }
 
-    async fn root(&self) -> MySqlConnection {
+    pub(crate) async fn root(&self) -> MySqlConnection {
         MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}", self.port)).await.unwrap()
     }
 

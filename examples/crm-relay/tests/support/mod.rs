@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod answers;
+pub(crate) mod kills;
 pub(crate) mod mariadb;
 pub(crate) mod program;
 pub(crate) mod steps;

@@ -62,14 +62,22 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_as(&mut command(args))
+    }
+
+    pub(crate) fn start_as(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
 
     /// Starts one that says where it listens, and gives the address too.
     pub(crate) fn listening(args: &[&str]) -> (Self, String) {
-        let mut started = Self::start(args);
+        Self::listening_as(&mut command(args))
+    }
+
+    pub(crate) fn listening_as(command: &mut Command) -> (Self, String) {
+        let mut started = Self::start_as(command);
         let line = started.line();
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
         (started, url)
