@@ -121,7 +121,7 @@ impl Kills {
     /// A server that takes and delivers messages is killed again and again, at any moment, while somebody sends
     /// each message until it is acknowledged.
     pub(crate) async fn at_any_moment(&self, kills: u32, seed: u64) {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let before = self.receiver.effects().len();
         let port = {
