@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 use crate::app::App;
 use crate::failure::Failure;
 use crate::patrol::Patrol;
 use crate::queue::OpenQueue;
 use crate::tally::Pass;
+
+/// How long jobs are waited for that another relay is moving: one that was killed lets go of them by then.
+const OTHERS: Duration = Duration::from_secs(6);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How a pass is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +53,15 @@ pub async fn once(
     let before = app.tally.total();
     // Nobody comes by later.
     Patrol::new(app.store.clone(), queue.clone()).look_at_all().await?;
-    app.store.relay(Arc::clone(&queue.backend)).run_once().await?;
+    let relay = app.store.relay(Arc::clone(&queue.backend));
+    let deadline = Instant::now() + OTHERS;
+    loop {
+        relay.run_once().await?;
+        if app.store.unmoved().await? == 0 || Instant::now() >= deadline {
+            break;
+        }
+        sleep(LOOK_AGAIN).await;
+    }
     let worker = queue.message_worker(app.clone(), how.concurrency, how.lease);
     let worker = match how.limit {
         Some(limit) => worker.max_jobs(limit),

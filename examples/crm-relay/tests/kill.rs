@@ -76,6 +76,24 @@ async fn a_message_without_its_job_is_never_stored() {
     }
 }
 
+/// jobq's relay claims a queue for some seconds on SQLite, and cannot give it back when it is killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_relay_had_claimed_is_done_by_the_next_pass() {
+    let kills = Kills::on_sqlite().await;
+    let (api, url) = kills.api();
+    assert_eq!(post(&Client::new(), &url, &outbox(1)).await, Some(202));
+    drop(api);
+    let mut connection = connect(&kills.db).await;
+    run(
+        &mut connection,
+        "INSERT INTO jobq_outbox_queues (queue, claimed_by, claimed_until_ms)
+         VALUES ('crm-outbox', 'a relay that was killed', (unixepoch() + 3) * 1000)",
+    )
+    .await;
+
+    assert_eq!(kills.pass(), "processed 0, sent 1, failed 0\n");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_done_although_the_process_is_killed() {
     Kills::on_sqlite().await.after_the_answer().await;

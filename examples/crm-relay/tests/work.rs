@@ -159,6 +159,36 @@ async fn a_delivery_under_way_ends_before_the_process_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_cron_can_be_stopped_gracefully_too() {
+    let scene = Scene::set().await;
+    scene.send(30).await;
+    scene.receiver.plan("shop", vec![Answer::Hold; 4]);
+    let run = Background::start(&["work", "--once", "--database", &scene.db]);
+    // As many as go to one destination at a time.
+    scene.receiver.came(4).await;
+
+    run.terminate();
+    let letting_go = scene.receiver.clone();
+    let letting_go = tokio::spawn(async move {
+        loop {
+            letting_go.release();
+            tokio::task::yield_now().await;
+        }
+    });
+    let (code, lines) = run.wait();
+    letting_go.abort();
+
+    let sent = scene.sent().await;
+    assert_eq!((code, lines), (Some(0), vec![format!("processed 0, sent {sent}, failed 0")]));
+    let metrics = scene.store.metrics().await.unwrap();
+    assert_eq!(
+        (metrics.outbox.by_status["sending"], scene.receiver.effects().len() as u64),
+        (0, sent)
+    );
+    assert!(sent >= 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_queue_in_memory_one_process_works_at_a_time() {
     let scene = Scene::set().await;
     scene.send(1).await;

@@ -1,6 +1,7 @@
 //! `work`: the messages alone.
 
 use jobq_worker::StopSignals;
+use tokio::sync::oneshot;
 
 use super::open;
 use crate::app::App;
@@ -18,8 +19,16 @@ pub(super) async fn work(args: WorkArgs) -> Result<(), Failure> {
     let store = open(&args.places.database.url()).await?;
     let queue = OpenQueue::open(&args.places.queue).await?;
     if args.once {
-        let stop = async move { signals.next().await };
-        return once(&args, store, queue, stop).await;
+        let (told, stop) = oneshot::channel::<()>();
+        let two_signals = async {
+            signals.next().await;
+            drop(told);
+            signals.next().await;
+        };
+        return tokio::select! {
+            done = once(&args, store, queue, async { drop(stop.await) }) => done,
+            () = two_signals => Err(Failure::new("stopped before everything had ended")),
+        };
     }
     let service = Service::start(Setup {
         store,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jobq_core::Timestamp;
 use serde::Serialize;
 
-use super::driver::{Record, StoreError, values};
+use super::driver::{StoreError, values};
 use super::store::Store;
 use crate::message::{InboxStatus, OutboxStatus, instant};
 
@@ -74,8 +74,14 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn metrics(&self) -> Result<Metrics, StoreError> {
-        let inbox = "SELECT status, COUNT(*), MIN(received_at) FROM crm_inbox GROUP BY status";
-        let outbox = "SELECT status, COUNT(*), MIN(created_at) FROM crm_outbox GROUP BY status";
+        let inbox = [
+            "SELECT status, COUNT(*) FROM crm_inbox GROUP BY status",
+            "SELECT MIN(received_at) FROM crm_inbox WHERE status = 'pending'",
+        ];
+        let outbox = [
+            "SELECT status, COUNT(*) FROM crm_outbox GROUP BY status",
+            "SELECT MIN(created_at) FROM crm_outbox WHERE status = 'pending'",
+        ];
         let backlog = self.driver.backlog().await?;
         Ok(Metrics {
             inbox: self.numbers(inbox, &InboxStatus::ALL.map(InboxStatus::as_str)).await?,
@@ -91,18 +97,19 @@ impl Store {
 
     async fn numbers(
         &self,
-        sql: &'static str,
+        [counts, oldest]: [&'static str; 2],
         words: &[&'static str],
     ) -> Result<Numbers, StoreError> {
-        let found = self.driver.query(sql, values![]).await?;
-        let of = |word: &str| found.iter().find(|row| row.text(0) == Some(word));
-        let count = |word: &&'static str| (*word, of(word).map_or(0, |row| row.count(1)));
-        let now = self.now();
-        let age =
-            |row: &Record| row.uint(2).map(|at| now.since(Timestamp::from_millis(at)).as_secs());
+        let found = self.driver.query(counts, values![]).await?;
+        let count = |word: &&'static str| {
+            let row = found.iter().find(|row| row.text(0) == Some(word));
+            (*word, row.map_or(0, |row| row.count(1)))
+        };
+        let oldest = self.driver.query(oldest, values![]).await?;
+        let oldest = oldest.first().and_then(|row| row.uint(0)).map(Timestamp::from_millis);
         Ok(Numbers {
             by_status: words.iter().map(count).collect(),
-            oldest_pending_seconds: of("pending").and_then(age),
+            oldest_pending_seconds: oldest.map(|at| self.now().since(at).as_secs()),
         })
     }
 

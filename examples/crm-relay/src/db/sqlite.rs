@@ -25,6 +25,8 @@ use super::sole::Sole;
 /// How long to wait for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// For how long jobs are left to a relay that was killed while it moved them.
+const CLAIM: Duration = Duration::from_secs(4);
 
 /// SQLite has one writer at a time, so this process has one connection that writes: its transactions
 /// queue up in order, in place of trying again and again for the lock. The relay has a connection of its
@@ -103,7 +105,7 @@ impl Driver for SqliteDriver {
     }
 
     fn relay(&self, backend: Arc<dyn Backend>) -> Relay {
-        Relay::Sqlite(outbox::Relay::new(self.relay.clone(), backend))
+        Relay::Sqlite(outbox::Relay::new(self.relay.clone(), backend).claim(CLAIM))
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -65,6 +65,11 @@ impl Store {
         self.driver.relay(backend)
     }
 
+    /// How many jobs were not yet handed to their queue.
+    pub(crate) async fn unmoved(&self) -> Result<u64, StoreError> {
+        Ok(self.driver.backlog().await?.jobs)
+    }
+
     /// Makes this the one process that works on these tables; `None` if another one does.
     pub(crate) async fn sole(&self) -> Result<Option<Sole>, StoreError> {
         self.driver.sole().await
