@@ -7,16 +7,19 @@ mod support;
 use std::time::Duration;
 
 use crm_relay::db::Enqueued;
+use crm_relay::deliver::deliver_message;
+use crm_relay::jobs::DeliverMessage;
 use crm_relay::message::{NewOutbox, OutboxStatus};
 use crm_relay::stub::{Answer, Chances, Server, StubReceiver};
 use crm_relay::{Pass, Policy};
 use jobq_core::JobState;
+use jobq_worker::State;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use support::answers::{Expected, check, every_answer};
-use support::steps::{NOON, SHOP, Steps, contact, policy};
+use support::steps::{NOON, SHOP, Steps, contact, policy, two_leases};
 use support::{Place, SECRET, anywhere, closed_url};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -307,4 +310,35 @@ async fn a_message_whose_job_has_died_has_failed() {
     assert_eq!((found.lost, found.dead), (1, 0));
     assert_eq!(steps.pass().await.sent, 1);
     assert_eq!(steps.outbox(id).await.status, OutboxStatus::Sent);
+}
+
+/// An attempt that has lost its lease and does not know it must not undo what the next one has found out.
+#[tokio::test]
+async fn an_attempt_that_was_overtaken_changes_nothing() {
+    let place = Place::new();
+    let url = place.sqlite();
+    let policy = Policy { timeout: Duration::from_millis(300), ..policy() };
+    let steps = Steps::with(place, url, policy).await;
+    for (answers, expected) in [
+        ([Answer::Hang, Answer::Accept], OutboxStatus::Sent),
+        ([Answer::Hang, Answer::Status(422)], OutboxStatus::Failed),
+    ] {
+        let before = steps.receiver.deliveries().len();
+        steps.receiver.plan(SHOP, answers);
+        let id = steps.send(SHOP).await;
+        let job = DeliverMessage { message: id, destination: SHOP.to_owned() };
+        let [first, second] = two_leases(&steps, job.clone()).await;
+        let run = |cx| deliver_message(job.clone(), State(steps.app.clone()), cx);
+
+        let overtaken = tokio::spawn(run(first));
+        steps.receiver.came(before + 1).await;
+        let newer = run(second).await;
+
+        assert_eq!(newer.is_ok(), expected == OutboxStatus::Sent);
+        assert_eq!(steps.outbox(id).await.status, expected);
+        assert!(overtaken.await.unwrap().is_err(), "it had no answer");
+        let row = steps.outbox(id).await;
+        assert_eq!((row.status, row.attempts), (expected, 2));
+        assert_eq!(row.last_error.is_some(), expected == OutboxStatus::Failed);
+    }
 }

@@ -6,10 +6,13 @@ mod support;
 
 use crm_relay::Pass;
 use crm_relay::db::Received;
+use crm_relay::jobs::ProcessMessage;
 use crm_relay::message::{InboxStatus, NewInbox};
+use crm_relay::process::process_message;
+use jobq_worker::State;
 use serde_json::json;
 
-use support::steps::{NOON, SHOP, Steps, contact};
+use support::steps::{NOON, SHOP, Steps, contact, two_leases};
 
 #[tokio::test]
 async fn a_message_is_processed_once() {
@@ -85,4 +88,22 @@ async fn the_newest_message_of_a_contact_counts() {
 
     let told = steps.store().contact(SHOP, "c-1").await.unwrap();
     assert_eq!(told, Some((9, "Ada 9".to_owned())));
+}
+
+/// An attempt that has lost its lease and does not know it, and the one after it.
+#[tokio::test]
+async fn two_attempts_at_once_have_one_effect() {
+    let steps = Steps::new().await;
+    let id = steps.receive("m-1", "contact.updated", &contact("c-1")).await;
+    let [first, second] = two_leases(&steps, ProcessMessage { message: id }).await;
+    let run = |cx| process_message(ProcessMessage { message: id }, State(steps.app.clone()), cx);
+
+    let (first, second) = tokio::join!(run(first), run(second));
+
+    assert!(first.is_ok() || second.is_ok());
+    let row = steps.inbox(id).await;
+    assert_eq!((row.status, row.last_error), (InboxStatus::Processed, None));
+    assert_eq!(steps.store().contact(SHOP, "c-1").await.unwrap(), Some((1, "Ada".to_owned())));
+    assert_eq!(steps.app.tally.total().processed, 1);
+    assert_eq!(steps.pass().await, Pass::default());
 }

@@ -1,12 +1,16 @@
 //! Messages worked on when a test says so, by a clock that moves when a test says so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crm_relay::db::{Enqueued, Received, Store};
 use crm_relay::message::{InboxMessage, NewInbox, NewOutbox, OutboxMessage};
 use crm_relay::stub::{Chances, Server, StubReceiver};
 use crm_relay::{App, Once, OpenQueue, Pass, Policy, Tally, once};
-use jobq_core::{Backoff, ManualClock, MemoryBackend, Timestamp};
+use jobq_core::{
+    Backoff, Cancellation, Job, JobContext, LeaseRequest, ManualClock, MemoryBackend, Queue,
+    QueueName, Timestamp, WorkerId,
+};
 use serde_json::{Value, json};
 
 use super::{Place, SECRET, anywhere};
@@ -107,4 +111,20 @@ impl Steps {
 
 pub(crate) fn contact(id: &str) -> Value {
     json!({"external_id": id, "name": "Ada", "email": "ada@example.org"})
+}
+
+/// Two attempts of a job: the lease of the first has expired, and the second has begun.
+pub(crate) async fn two_leases<J: Job + Clone>(steps: &Steps, job: J) -> [JobContext; 2] {
+    let queue = QueueName::new(J::QUEUE).unwrap();
+    let backend = &steps.queue.backend;
+    backend.enqueue(job).await.unwrap();
+    let lease = async |worker| {
+        let request = LeaseRequest::new(WorkerId::from_u64(worker), 1, Duration::from_secs(10));
+        let lease = backend.exchange(&queue, &[], Some(request)).await.unwrap().leases.pop();
+        JobContext::new(lease.unwrap(), None, Cancellation::new(), Arc::clone(backend))
+    };
+    let first = lease(1).await;
+    steps.clock.advance(Duration::from_secs(11));
+    backend.maintain(&queue, 10).await.unwrap();
+    [first, lease(2).await]
 }
