@@ -16,11 +16,15 @@ pub const UPKEEP_QUEUE: &str = "crm-upkeep";
 pub const MAX_ATTEMPTS: u32 = 8;
 
 /// Does what an inbox message says.
+///
+/// Its worker may die ten times before the message is held to be the reason: whoever kills processes does not
+/// mean a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Job)]
 #[job(
     kind = "crm.process",
     queue = "crm-inbox",
     max_attempts = 5,
+    max_crashes = 10,
     timeout = "60s",
     backoff = "exponential(1s..10m)"
 )]
@@ -40,6 +44,7 @@ pub struct ProcessMessage {
     queue = "crm-outbox",
     lane = destination,
     max_attempts = 8,
+    max_crashes = 10,
     timeout = "60s",
     backoff = "exponential(5s..1h)"
 )]

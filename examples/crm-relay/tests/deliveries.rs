@@ -12,7 +12,7 @@ use crm_relay::jobs::DeliverMessage;
 use crm_relay::message::{NewOutbox, OutboxStatus};
 use crm_relay::stub::{Answer, Chances, Server, StubReceiver};
 use crm_relay::{Pass, Policy};
-use jobq_core::JobState;
+use jobq_core::{JobState, LeaseRequest, WorkerId};
 use jobq_worker::State;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -291,7 +291,7 @@ async fn a_pass_takes_no_more_messages_than_it_may() {
 }
 
 #[tokio::test]
-async fn a_message_whose_job_has_died_has_failed() {
+async fn a_message_whose_job_is_lost_has_another_one() {
     let steps = Steps::new().await;
     let id = steps.send(SHOP).await;
     // Somebody takes it away from the queue.
@@ -341,4 +341,35 @@ async fn an_attempt_that_was_overtaken_changes_nothing() {
         assert_eq!((row.status, row.attempts), (expected, 2));
         assert_eq!(row.last_error.is_some(), expected == OutboxStatus::Failed);
     }
+}
+
+#[tokio::test]
+async fn a_message_whose_job_has_died_without_a_word_has_failed() {
+    let steps = Steps::new().await;
+    steps.receiver.plan(SHOP, [Answer::Status(503)]);
+    let id = steps.send(SHOP).await;
+    assert_eq!(steps.pass().await.retried, 1);
+    let queue = jobq_core::QueueName::new("crm-outbox").unwrap();
+    steps.clock.advance(10 * SECOND);
+    let mut patrol = crm_relay::patrol::Patrol::new(steps.store().clone(), steps.queue.clone());
+    for crash in 0..10 {
+        assert_eq!(patrol.look_at_all().await.unwrap().dead, 0, "after {crash} crashes");
+        steps.queue.backend.maintain(&queue, 10).await.unwrap();
+        let request = LeaseRequest::new(WorkerId::from_u64(crash), 1, 10 * SECOND);
+        let leased = steps.queue.backend.exchange(&queue, &[], Some(request)).await.unwrap().leases;
+        assert_eq!(leased.len(), 1, "after {crash} crashes");
+        steps.clock.advance(11 * SECOND);
+        steps.queue.backend.maintain(&queue, 10).await.unwrap();
+    }
+
+    let found = patrol.look_at_all().await.unwrap();
+
+    assert_eq!((found.lost, found.dead), (0, 1));
+    let row = steps.outbox(id).await;
+    assert_eq!(row.status, OutboxStatus::Failed);
+    let error = row.last_error.unwrap();
+    assert!(error.starts_with("job_died: "), "{error}");
+    // Somebody has put right what was wrong.
+    assert!(steps.store().put_back(id).await.unwrap());
+    assert_eq!(steps.pass().await.sent, 1);
 }

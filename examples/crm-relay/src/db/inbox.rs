@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jobq_core::{JobContext, JobId, Timestamp};
 
-use super::driver::{MessageJob, Record, StoreError, again, values, whole};
+use super::driver::{MessageJob, StoreError, again, whole};
 use super::store::Store;
+use super::value::{Record, values};
 use crate::contacts::Change;
 use crate::jobs::ProcessMessage;
 use crate::message::{InboxMessage, InboxStatus, NewInbox};

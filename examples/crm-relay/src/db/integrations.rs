@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jobq_core::Timestamp;
 
-use super::driver::{Record, StoreError, again, values, whole};
+use super::driver::{StoreError, again, whole};
 use super::store::Store;
+use super::value::{Record, values};
 
 /// Where the messages of a destination go.
 #[derive(Clone, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jobq_core::{JobId, Timestamp};
 
-use super::driver::{MessageJob, StoreError, again, values, whole};
+use super::driver::{MessageJob, StoreError, again, whole};
 use super::store::Store;
+use super::value::values;
 use crate::jobs::{DeliverMessage, INBOX_QUEUE, OUTBOX_QUEUE, ProcessMessage};
 
 /// Which of the two tables.
@@ -63,7 +64,7 @@ impl Store {
                 self.driver.query(sql, values![since, after, now, limit]).await?
             }
         };
-        let read = |row: &super::driver::Record| {
+        let read = |row: &super::value::Record| {
             let unfinished = || {
                 Some(Unfinished {
                     id: row.int(0)?,

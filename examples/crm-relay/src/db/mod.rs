@@ -16,6 +16,7 @@ mod relay;
 mod sole;
 mod sqlite;
 mod store;
+mod value;
 
 pub use driver::StoreError;
 pub(crate) use inbox::Processing;

@@ -13,11 +13,11 @@ use sqlx::mysql::{
 use sqlx::{Executor, MySql, Row, ValueRef};
 
 use super::driver::{
-    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, Record, StoreError, Transaction, Value,
-    database, whole,
+    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, StoreError, Transaction, database, whole,
 };
 use super::relay::Relay;
 use super::sole::Sole;
+use super::value::{Record, Value};
 
 const CONNECTIONS: u32 = 16;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

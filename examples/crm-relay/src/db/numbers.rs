@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jobq_core::Timestamp;
 use serde::Serialize;
 
-use super::driver::{StoreError, values};
+use super::driver::StoreError;
 use super::store::Store;
+use super::value::values;
 use crate::message::{InboxStatus, OutboxStatus, instant};
 
 /// How many of the last errors are shown.

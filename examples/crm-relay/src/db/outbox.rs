@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use jobq_core::{JobId, Timestamp};
 
-use super::driver::{MessageJob, Record, StoreError, Value, again, values, whole};
+use super::driver::{MessageJob, StoreError, again, whole};
 use super::store::Store;
+use super::value::{Record, Value, values};
 use crate::jobs::DeliverMessage;
 use crate::message::{NewOutbox, OutboxMessage, OutboxStatus};
 

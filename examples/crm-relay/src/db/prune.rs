@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::driver::{StoreError, again, values, whole};
+use super::driver::{StoreError, again, whole};
 use super::store::Store;
+use super::value::values;
 
 /// How many rows one transaction deletes: others wait no longer than that takes.
 const BATCH: u32 = 500;

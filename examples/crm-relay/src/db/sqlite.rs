@@ -16,11 +16,11 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite, ValueRef};
 
 use super::driver::{
-    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, Record, StoreError, Transaction, Value,
-    database, whole,
+    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, StoreError, Transaction, database, whole,
 };
 use super::relay::Relay;
 use super::sole::Sole;
+use super::value::{Record, Value};
 
 /// How long to wait for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
