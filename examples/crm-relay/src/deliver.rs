@@ -50,7 +50,7 @@ pub async fn deliver_message(
     let trouble = match attempt_delivery(&app, &message).await.map_err(away)? {
         Ok(()) => {
             if app.store.note_sent(id).await.map_err(away)? {
-                info!(message = id, destination, attempt, "sent");
+                info!(id, destination, attempt, "sent");
                 run.ended(Ending::Sent);
             }
             return Ok(());
@@ -62,7 +62,7 @@ pub async fn deliver_message(
         if !app.store.note_failed(&message, &why).await.map_err(away)? {
             return Err(JobError::snooze(OVERTAKEN));
         }
-        warn!(message = id, destination, attempt, why = brief, "failed for good");
+        warn!(id, destination, attempt, why = brief, "failed for good");
         run.ended(Ending::Failed);
         return Err(JobError::dead(brief));
     };
@@ -70,7 +70,7 @@ pub async fn deliver_message(
     if !app.store.note_again(&message, &why, at).await.map_err(away)? {
         return Err(JobError::snooze(OVERTAKEN));
     }
-    info!(message = id, destination, attempt, why = brief, next = %at, "to be tried again");
+    info!(id, destination, attempt, why = brief, next = %at, "to be tried again");
     run.ended(Ending::Retried);
     Err(JobError::retry_after(wait, brief))
 }

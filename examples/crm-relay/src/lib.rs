@@ -22,6 +22,7 @@
 //! let service = Service::start(Setup { store: store.clone(), queue, api: None, work }).await?;
 //! let data = serde_json::json!({"name": "Ada"});
 //! store.enqueue(NewOutbox::new("shop", "contact.updated", &data, None)?).await?;
+//! service.nudge();
 //! println!("{}", service.tally().next_pass().await);   // processed 0, sent 1, failed 0
 //! service.stop().await?;
 //! # Ok(())

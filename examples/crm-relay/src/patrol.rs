@@ -136,7 +136,7 @@ impl Patrol {
             Table::Outbox => self.store.fail_outbox(message.id, &why).await?,
         };
         if failed {
-            warn!(queue = table.queue(), message = message.id, "failed: its job had died");
+            warn!(queue = table.queue(), id = message.id, "failed: its job had died");
         }
         Ok(failed)
     }

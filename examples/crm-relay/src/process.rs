@@ -30,14 +30,14 @@ pub async fn process_message(
         Ok(change) => change,
         Err(rejected) => {
             if app.store.fail_inbox(id, &rejected.to_string()).await.map_err(away)? {
-                warn!(message = id, source, "failed for good");
+                warn!(id, source, "failed for good");
                 run.ended(Ending::Failed);
             }
             return Err(JobError::dead(rejected));
         }
     };
     if app.store.process(message, change, cx).await.map_err(away)? == Processing::Done {
-        info!(message = id, source, "processed");
+        info!(id, source, "processed");
         run.ended(Ending::Processed);
     }
     Ok(())

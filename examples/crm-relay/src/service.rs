@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{Api, Token};
 use crate::app::{App, Policy};
-use crate::db::{Sole, Store};
+use crate::db::{Relay, Sole, Store};
 use crate::failure::Failure;
 use crate::http_server::serve;
 use crate::patrol::Patrol;
@@ -46,7 +46,8 @@ pub struct ApiSetup {
 pub struct WorkSetup {
     /// How deliveries are tried.
     pub policy: Policy,
-    /// How many messages are worked on at once.
+    /// How many messages are worked on at once; 0 if somebody else in this process runs
+    /// [`OpenQueue::message_worker`].
     pub concurrency: usize,
     /// After what time the messages of a process that died are worked on elsewhere.
     pub lease: Duration,
@@ -75,6 +76,7 @@ pub struct Service {
     stopping: watch::Sender<bool>,
     parts: JoinSet<(&'static str, Result<(), Failure>)>,
     tally: Tally,
+    relay: Option<Relay>,
     _sole: Option<Sole>,
 }
 
@@ -95,7 +97,7 @@ impl Service {
         let mut parts = JoinSet::new();
         // Whoever stores a job wakes the relay beside it. With a queue in memory it must be the one that has
         // the worker, which looks every second.
-        let relay = (work.is_some() || !queue.is_memory())
+        let moving = (work.is_some() || !queue.is_memory())
             .then(|| store.relay(std::sync::Arc::clone(&queue.backend)));
         let mut address = None;
         if let Some(ApiSetup { listen, token }) = api {
@@ -103,27 +105,29 @@ impl Service {
                 Failure::usage("address", format!("cannot listen on {listen}: {error}"))
             })?;
             address = Some(listener.local_addr().map_err(|error| Failure::failed(&error))?);
-            let api = Api::new(store.clone(), relay.clone(), token);
+            let api = Api::new(store.clone(), moving.clone(), token);
             let stopped = until(stopping.subscribe());
             parts.spawn(async move {
                 serve(listener, api.router(), stopped).await;
                 ("the API", Ok(()))
             });
         }
-        if let Some(relay) = relay.clone() {
+        if let Some(relay) = moving.clone() {
             let stopped = until(stopping.subscribe());
             parts.spawn(async move {
                 ("the relay", relay.run_until(stopped).await.map(drop).map_err(Into::into))
             });
         }
         let tally = Tally::new(work.as_ref().and_then(|work| work.limit));
-        if let (Some(work), Some(relay)) = (work, relay) {
+        if let (Some(work), Some(relay)) = (work, moving.clone()) {
             let app = App::new(store.clone(), work.policy, tally.clone())?;
-            let messages = queue.message_worker(app.clone(), work.concurrency, work.lease);
-            let messages = messages.run_until(until(stopping.subscribe()));
+            if work.concurrency > 0 {
+                let worker = queue.message_worker(app.clone(), work.concurrency, work.lease);
+                let messages = worker.run_until(until(stopping.subscribe()));
+                parts.spawn(async { ("the worker", messages.await.map(drop).map_err(refused)) });
+            }
             let upkeep = queue.upkeep_worker(app).run_until(until(stopping.subscribe()));
             let scheduler = queue.scheduler(&work.upkeep).run_until(until(stopping.subscribe()));
-            parts.spawn(async { ("the worker", messages.await.map(drop).map_err(refused)) });
             parts.spawn(async { ("the upkeep", upkeep.await.map(drop).map_err(refused)) });
             parts.spawn(async { ("the scheduler", scheduler.await.map(drop).map_err(refused)) });
             let (patrol, stopped) = (Patrol::new(store, queue), until(stopping.subscribe()));
@@ -135,13 +139,21 @@ impl Service {
                 ("the patrol", Ok(()))
             });
         }
-        Ok(Self { address, stopping, parts, tally, _sole: sole })
+        Ok(Self { address, stopping, parts, tally, relay: moving, _sole: sole })
     }
 
     /// The API's address for clients; `None` if there is none.
     #[must_use]
     pub fn url(&self) -> Option<String> {
         self.address.map(|address| format!("http://{address}"))
+    }
+
+    /// Says that a message was stored by the [`Store`]: it is worked on at once, and not only when the relay
+    /// looks next. The API does so by itself.
+    pub fn nudge(&self) {
+        if let Some(relay) = &self.relay {
+            relay.nudge();
+        }
     }
 
     /// What has become of messages in this process.
