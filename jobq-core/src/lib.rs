@@ -26,6 +26,7 @@
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
 //! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
 //!   `sql-mysql` and `sql-postgres`.
+//! - Saying how a worker or scheduler is, for health checks: [`Vitals`].
 //! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
 //!
 //! # Architecture invariant
@@ -73,6 +74,7 @@ pub mod sql;
 mod state;
 mod text;
 mod unique;
+pub mod vitals;
 pub mod workflow;
 
 // The derive's absolute paths must hold in this crate's own tests and examples too.
@@ -163,4 +165,5 @@ pub use schedules::Schedules;
 pub use sighting::Sighting;
 pub use state::JobState;
 pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
+pub use vitals::Vitals;
 pub use workflow::{Steps, Workflow};

@@ -1,0 +1,225 @@
+//! The text of `/metrics`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jobq_core::vitals::{Condition, Measure};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::Health;
+use super::store::{QueueSeen, Seen};
+use crate::meters::{Labels, Reading};
+
+/// Of what sort the text is: OpenMetrics, which Prometheus reads since its version 2.5.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All that a scrape shows, metric by metric.
+#[derive(Debug, Default)]
+struct Page {
+    metrics: BTreeMap<&'static str, Metric>,
+}
+
+#[derive(Debug)]
+struct Metric {
+    help: &'static str,
+    lines: Vec<(Labels, Reading)>,
+}
+
+/// The gauges of parts and of the store.
+mod gauges {
+    use super::Measure;
+
+    pub(super) const PART_UP: Measure =
+        Measure::new("jobq_part_ready", "Whether a worker or scheduler of this process is ready");
+    pub(super) const PART_SILENT: Measure = Measure::new(
+        "jobq_part_silent_seconds",
+        "For how long the loop of a worker or scheduler has not turned",
+    );
+    pub(super) const STORE_UP: Measure = Measure::new(
+        "jobq_store_up",
+        "Whether the store has answered; without it no queue is shown",
+    );
+    pub(super) const WAITING: Measure =
+        Measure::new("jobq_queue_waiting", "Jobs that wait for a worker");
+    pub(super) const OLDEST: Measure = Measure::new(
+        "jobq_queue_oldest_waiting_seconds",
+        "For how long the job has waited that was enqueued first of those that wait",
+    );
+    pub(super) const SCHEDULED: Measure =
+        Measure::new("jobq_queue_scheduled", "Jobs that wait for their time, retries among them");
+    pub(super) const FOR_PARENTS: Measure =
+        Measure::new("jobq_queue_waiting_for_parents", "Jobs that wait for other jobs");
+    pub(super) const RUNNING: Measure =
+        Measure::new("jobq_queue_running", "Jobs that run in all processes together");
+    pub(super) const RUNNING_LIMIT: Measure = Measure::new(
+        "jobq_queue_running_limit",
+        "Jobs of the queue that may run at once in all processes; absent without such a limit",
+    );
+    pub(super) const LANE_LIMIT: Measure = Measure::new(
+        "jobq_queue_lane_running_limit",
+        "Jobs of each lane that may run at once in all processes; absent without such a limit",
+    );
+    pub(super) const DEAD: Measure = Measure::new("jobq_queue_dead", "Jobs put aside for people");
+    pub(super) const KEPT: Measure =
+        Measure::new("jobq_queue_kept", "Completed and cancelled jobs that are kept");
+    pub(super) const PAUSED: Measure =
+        Measure::new("jobq_queue_paused", "Whether the queue is paused");
+    pub(super) const LIMITED_LANES: Measure = Measure::new(
+        "jobq_queue_limited_lanes",
+        "Lanes with a limit of their own on running jobs, 50 at most",
+    );
+    pub(super) const LIMITED_FULL: Measure = Measure::new(
+        "jobq_queue_limited_lanes_full",
+        "Those of these lanes in which as many jobs run as may",
+    );
+    pub(super) const LIMITED_RUNNING: Measure =
+        Measure::new("jobq_queue_limited_lanes_running", "Jobs that run in these lanes");
+    pub(super) const LIMITED_LIMIT: Measure =
+        Measure::new("jobq_queue_limited_lanes_running_limit", "Jobs that may run in them at once");
+}
+
+impl Health {
+    /// What there is to scrape.
+    pub(super) async fn metrics(&self) -> String {
+        let store = self.shared.store.look().await;
+        let mut page = Page::default();
+        for (name, help, labels, reading) in self.shared.ledger.readings() {
+            page.add(name, help, labels, reading);
+        }
+        page.parts(self);
+        page.store(&store);
+        page.text()
+    }
+}
+
+impl Page {
+    fn add(&mut self, name: &'static str, help: &'static str, labels: Labels, reading: Reading) {
+        let metric = self.metrics.entry(name).or_insert_with(|| Metric { help, lines: Vec::new() });
+        metric.lines.push((labels, reading));
+    }
+
+    fn gauge(&mut self, measure: &Measure, labels: Labels, value: f64) {
+        self.add(measure.name, measure.help, labels, Reading::Gauge(value));
+    }
+
+    fn parts(&mut self, health: &Health) {
+        // Parts of one name are one: the least ready and the most silent of them is shown.
+        let mut parts: BTreeMap<&'static str, (bool, f64)> = BTreeMap::new();
+        let mut counts: BTreeMap<(&'static str, Vec<(&str, &str)>), (Measure, u64)> =
+            BTreeMap::new();
+        for part in health.parts() {
+            let condition = part.condition();
+            let is_over = condition == Condition::Stopped;
+            let silent = part.since_beat().filter(|_| !is_over).unwrap_or_default();
+            let shown = parts.entry(part.part()).or_insert((true, 0.0));
+            shown.0 &= condition == Condition::Ready;
+            shown.1 = shown.1.max(silent.as_secs_f64());
+            for (measure, count) in part.counts() {
+                let key = (measure.name, measure.labels.to_vec());
+                counts.entry(key).or_insert((measure, 0)).1 += count;
+            }
+        }
+        for (part, (is_ready, silent)) in parts {
+            let labels = vec![("part", part.to_owned())];
+            self.gauge(&gauges::PART_UP, labels.clone(), f64::from(u8::from(is_ready)));
+            self.gauge(&gauges::PART_SILENT, labels, silent);
+        }
+        for (measure, count) in counts.into_values() {
+            let labels = measure.labels.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            self.add(measure.name, measure.help, labels.collect(), Reading::Counter(count));
+        }
+    }
+
+    fn store(&mut self, seen: &Seen) {
+        let queues = match seen {
+            Seen::Up(queues) => queues.as_slice(),
+            Seen::Down(_) => &[],
+        };
+        let is_up = matches!(seen, Seen::Up(_));
+        self.gauge(&gauges::STORE_UP, Vec::new(), f64::from(u8::from(is_up)));
+        for queue in queues {
+            self.queue(queue);
+        }
+    }
+
+    fn queue(&mut self, queue: &QueueSeen) {
+        let stats = &queue.stats;
+        let labels = || vec![("queue", stats.queue.to_string())];
+        let mut show = |measure, value: f64| self.gauge(measure, labels(), value);
+        show(&gauges::WAITING, number(stats.ready));
+        let oldest = stats.oldest_ready_at.map_or(0.0, |at| queue.seen_at.since(at).as_secs_f64());
+        show(&gauges::OLDEST, oldest);
+        show(&gauges::SCHEDULED, number(stats.scheduled));
+        show(&gauges::FOR_PARENTS, number(stats.waiting));
+        show(&gauges::RUNNING, number(stats.leased));
+        show(&gauges::DEAD, number(stats.dead));
+        show(&gauges::KEPT, number(stats.completed + stats.cancelled));
+        show(&gauges::PAUSED, f64::from(u8::from(stats.paused)));
+        if let Some(limit) = queue.limit {
+            show(&gauges::RUNNING_LIMIT, f64::from(limit));
+        }
+        if let Some(limit) = queue.lane_limit {
+            show(&gauges::LANE_LIMIT, f64::from(limit));
+        }
+        if !queue.lanes.is_empty() {
+            let limit_of = |lane: &jobq_core::inspect::LaneView| {
+                u64::from(lane.limits.concurrency.unwrap_or_default())
+            };
+            let full = queue.lanes.iter().filter(|lane| lane.leased >= limit_of(lane)).count();
+            show(&gauges::LIMITED_LANES, number(queue.lanes.len() as u64));
+            show(&gauges::LIMITED_FULL, number(full as u64));
+            show(
+                &gauges::LIMITED_RUNNING,
+                number(queue.lanes.iter().map(|lane| lane.leased).sum()),
+            );
+            show(&gauges::LIMITED_LIMIT, number(queue.lanes.iter().map(limit_of).sum()));
+        }
+    }
+
+    fn text(self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        // A string takes whatever is written to it.
+        let _ = text::encode(&mut text, &registry);
+        text
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no queue has 2^52 jobs")]
+const fn number(count: u64) -> f64 {
+    count as f64
+}
+
+impl Collector for Page {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, metric) in &self.metrics {
+            let Some((_, first)) = metric.lines.first() else { continue };
+            let sort = match first {
+                Reading::Counter(_) => MetricType::Counter,
+                Reading::Gauge(_) => MetricType::Gauge,
+                Reading::Histogram { .. } => MetricType::Histogram,
+            };
+            // It adds the ending of a counter by itself.
+            let name = name.strip_suffix("_total").unwrap_or(name);
+            let mut family = encoder.encode_descriptor(name, metric.help, None, sort)?;
+            for (labels, reading) in &metric.lines {
+                let mut line = family.encode_family(labels)?;
+                match reading {
+                    Reading::Counter(count) => {
+                        line.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+                    }
+                    Reading::Gauge(value) => line.encode_gauge(value)?,
+                    Reading::Histogram { sum, buckets } => {
+                        let count = buckets.iter().map(|(_, count)| count).sum();
+                        line.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
