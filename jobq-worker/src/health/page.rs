@@ -5,7 +5,7 @@ use std::fmt;
 
 use jobq_core::vitals::{Condition, Measure};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
@@ -207,19 +207,25 @@ impl Collector for Page {
             let name = name.strip_suffix("_total").unwrap_or(name);
             let mut family = encoder.encode_descriptor(name, metric.help, None, sort)?;
             for (labels, reading) in &metric.lines {
-                let mut line = family.encode_family(labels)?;
-                match reading {
-                    Reading::Counter(count) => {
-                        line.encode_counter::<NoLabelSet, _, u64>(count, None)?;
-                    }
-                    Reading::Gauge(value) => line.encode_gauge(value)?,
-                    Reading::Histogram { sum, buckets } => {
-                        let count = buckets.iter().map(|(_, count)| count).sum();
-                        line.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
-                    }
+                // An empty set of labels would be written, too.
+                if labels.is_empty() {
+                    write(&mut family, reading)?;
+                } else {
+                    write(&mut family.encode_family(labels)?, reading)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn write(line: &mut MetricEncoder<'_>, reading: &Reading) -> fmt::Result {
+    match reading {
+        Reading::Counter(count) => line.encode_counter::<NoLabelSet, _, u64>(count, None),
+        Reading::Gauge(value) => line.encode_gauge(value),
+        Reading::Histogram { sum, buckets } => {
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            line.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)
+        }
     }
 }

@@ -64,6 +64,8 @@ impl Systemd {
                 }
             });
             // The process ends, or at least nobody tells of it any more.
+            let parts = teller.health.parts();
+            teller.tell(&parts);
             teller.stopping();
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
