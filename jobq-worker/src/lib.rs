@@ -46,8 +46,7 @@
 //!
 //! # Health
 //!
-//! With the feature `health`, a [`Health`](https://docs.rs/jobq-worker/latest/jobq_worker/struct.Health.html)
-//! answers `/livez`, `/readyz` and `/metrics` for the workers and schedulers of a process, and tells systemd.
+//! With the feature `health`, a `Health` answers `/livez`, `/readyz` and `/metrics` for the workers and schedulers of a process, and tells systemd.
 //!
 //! # Architecture invariant
 //!

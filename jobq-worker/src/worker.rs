@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Backend, Job, LaneKey, LimitName, LimitScope, Limits, QueueName, Result};
+use jobq_core::{Backend, Job, LaneKey, LimitName, LimitScope, Limits, QueueName, Result, Vitals};
 
 use crate::config::Settings;
 use crate::handler::{BlockingHandler, Handler};
@@ -259,6 +259,13 @@ impl Worker {
     #[must_use]
     pub fn readiness(&self) -> ReadinessHandle {
         self.readiness.handle()
+    }
+
+    /// How this worker is, for those who ask on any thread: [`readiness`](Self::readiness), and whether its
+    /// loop turns.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.readiness.vitals().clone()
     }
 
     /// Lets the health of this worker be asked for: see [`Health`].

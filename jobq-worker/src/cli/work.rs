@@ -99,7 +99,7 @@ pub(super) async fn run(
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
     }
-    let summary = worker.health(&watched.health).run().await?;
+    let summary = watched.worker(worker).run().await?;
     output::line(&summary.to_string())?;
     Ok(())
 }

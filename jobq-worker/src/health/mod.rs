@@ -38,6 +38,7 @@
 //! lanes.
 
 mod address;
+mod gauges;
 mod judgement;
 mod page;
 mod server;
@@ -108,12 +109,12 @@ impl Health {
     }
 
     /// Adds a part of the process, such as a scheduler. Parts that have stopped are forgotten when another
-    /// one of their sort is added. For a worker, [`Worker::health`](crate::Worker::health) is enough.
+    /// one of their sort is added, or begins to run. For a worker, [`Worker::health`](crate::Worker::health) is enough.
     pub fn watch(&self, part: &Vitals) {
         let mut parts = self.parts_now();
         let is_over =
             |old: &Vitals| old.part() == part.part() && old.condition() == Condition::Stopped;
-        parts.retain(|old| !is_over(old));
+        parts.retain(|old| !is_over(old) && !old.is_same(part));
         parts.push(part.clone());
         drop(parts);
         self.shared.news.send_replace(());
@@ -143,9 +144,7 @@ impl Health {
 
     /// Adds what a worker serves, and gives what it is to count in.
     pub(crate) fn of_worker(&self, config: &Config, worker: &ReadinessTeller) -> Ledger {
-        if !self.parts_now().iter().any(|part| part.is_same(worker.vitals())) {
-            self.watch(worker.vitals());
-        }
+        self.watch(worker.vitals());
         self.shared.store.add(config.queues.iter().map(|queue| queue.name.clone()));
         self.shared.ledger.clone()
     }

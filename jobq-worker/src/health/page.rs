@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jobq_core::inspect::LaneView;
 use jobq_core::vitals::{Condition, Measure};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::Health;
 use super::store::{QueueSeen, Seen};
+use super::{Health, gauges};
 use crate::meters::{Labels, Reading};
 
 /// Of what sort the text is: OpenMetrics, which Prometheus reads since its version 2.5.
@@ -22,63 +23,13 @@ struct Page {
     metrics: BTreeMap<&'static str, Metric>,
 }
 
+/// What a part counts: by name, and labels.
+type Counted = (&'static str, &'static [(&'static str, &'static str)]);
+
 #[derive(Debug)]
 struct Metric {
     help: &'static str,
     lines: Vec<(Labels, Reading)>,
-}
-
-/// The gauges of parts and of the store.
-mod gauges {
-    use super::Measure;
-
-    pub(super) const PART_UP: Measure =
-        Measure::new("jobq_part_ready", "Whether a worker or scheduler of this process is ready");
-    pub(super) const PART_SILENT: Measure = Measure::new(
-        "jobq_part_silent_seconds",
-        "For how long the loop of a worker or scheduler has not turned",
-    );
-    pub(super) const STORE_UP: Measure = Measure::new(
-        "jobq_store_up",
-        "Whether the store has answered; without it no queue is shown",
-    );
-    pub(super) const WAITING: Measure =
-        Measure::new("jobq_queue_waiting", "Jobs that wait for a worker");
-    pub(super) const OLDEST: Measure = Measure::new(
-        "jobq_queue_oldest_waiting_seconds",
-        "For how long the job has waited that was enqueued first of those that wait",
-    );
-    pub(super) const SCHEDULED: Measure =
-        Measure::new("jobq_queue_scheduled", "Jobs that wait for their time, retries among them");
-    pub(super) const FOR_PARENTS: Measure =
-        Measure::new("jobq_queue_waiting_for_parents", "Jobs that wait for other jobs");
-    pub(super) const RUNNING: Measure =
-        Measure::new("jobq_queue_running", "Jobs that run in all processes together");
-    pub(super) const RUNNING_LIMIT: Measure = Measure::new(
-        "jobq_queue_running_limit",
-        "Jobs of the queue that may run at once in all processes; absent without such a limit",
-    );
-    pub(super) const LANE_LIMIT: Measure = Measure::new(
-        "jobq_queue_lane_running_limit",
-        "Jobs of each lane that may run at once in all processes; absent without such a limit",
-    );
-    pub(super) const DEAD: Measure = Measure::new("jobq_queue_dead", "Jobs put aside for people");
-    pub(super) const KEPT: Measure =
-        Measure::new("jobq_queue_kept", "Completed and cancelled jobs that are kept");
-    pub(super) const PAUSED: Measure =
-        Measure::new("jobq_queue_paused", "Whether the queue is paused");
-    pub(super) const LIMITED_LANES: Measure = Measure::new(
-        "jobq_queue_limited_lanes",
-        "Lanes with a limit of their own on running jobs, 50 at most",
-    );
-    pub(super) const LIMITED_FULL: Measure = Measure::new(
-        "jobq_queue_limited_lanes_full",
-        "Those of these lanes in which as many jobs run as may",
-    );
-    pub(super) const LIMITED_RUNNING: Measure =
-        Measure::new("jobq_queue_limited_lanes_running", "Jobs that run in these lanes");
-    pub(super) const LIMITED_LIMIT: Measure =
-        Measure::new("jobq_queue_limited_lanes_running_limit", "Jobs that may run in them at once");
 }
 
 impl Health {
@@ -108,8 +59,7 @@ impl Page {
     fn parts(&mut self, health: &Health) {
         // Parts of one name are one: the least ready and the most silent of them is shown.
         let mut parts: BTreeMap<&'static str, (bool, f64)> = BTreeMap::new();
-        let mut counts: BTreeMap<(&'static str, Vec<(&str, &str)>), (Measure, u64)> =
-            BTreeMap::new();
+        let mut counts: BTreeMap<Counted, (Measure, u64)> = BTreeMap::new();
         for part in health.parts() {
             let condition = part.condition();
             let is_over = condition == Condition::Stopped;
@@ -118,8 +68,7 @@ impl Page {
             shown.0 &= condition == Condition::Ready;
             shown.1 = shown.1.max(silent.as_secs_f64());
             for (measure, count) in part.counts() {
-                let key = (measure.name, measure.labels.to_vec());
-                counts.entry(key).or_insert((measure, 0)).1 += count;
+                counts.entry((measure.name, measure.labels)).or_insert((measure, 0)).1 += count;
             }
         }
         for (part, (is_ready, silent)) in parts {
@@ -165,9 +114,7 @@ impl Page {
             show(&gauges::LANE_LIMIT, f64::from(limit));
         }
         if !queue.lanes.is_empty() {
-            let limit_of = |lane: &jobq_core::inspect::LaneView| {
-                u64::from(lane.limits.concurrency.unwrap_or_default())
-            };
+            let limit_of = |lane: &LaneView| u64::from(lane.limits.concurrency.unwrap_or_default());
             let full = queue.lanes.iter().filter(|lane| lane.leased >= limit_of(lane)).count();
             show(&gauges::LIMITED_LANES, number(queue.lanes.len() as u64));
             show(&gauges::LIMITED_FULL, number(full as u64));

@@ -1,8 +1,9 @@
 //! The listener: a thread of its own, so that it answers whatever the program's runtime does.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use super::judgement::Judgement;
 use super::{Health, address, page};
+use crate::events;
 
 /// How many callers are served at once. The next ones wait until one of them is through, or out.
 const CALLERS: usize = 64;
@@ -46,25 +48,14 @@ impl Listener {
         let listener = address::bind(address)?;
         let refused = |cause| Error::new(ErrorKind::Refused, "cannot serve health").because(cause);
         let address = listener.local_addr().map_err(refused)?;
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let tokio = tokio.map_err(refused)?;
-        let listener = {
-            let _entered = tokio.enter();
-            TcpListener::from_std(listener).map_err(refused)?
-        };
         let (stop, stopped) = oneshot::channel();
+        let (opened, is_open) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("jobq-health".to_owned());
-        let thread = thread.spawn(move || {
-            tokio.block_on(async {
-                tokio::select! {
-                    // Also when the sender is gone.
-                    _ = stopped => {}
-                    never = serve(listener, health) => match never {},
-                }
-            });
-        });
+        let thread = thread.spawn(move || run(listener, health, &opened, stopped));
         let thread = Some(thread.map_err(refused)?);
-        tracing::info!(target: "jobq", %address, "health is served");
+        let gone = |_| Err(io::Error::other("its thread has ended"));
+        is_open.recv().unwrap_or_else(gone).map_err(refused)?;
+        events::health_served(address);
         Ok(Self { address, stop: Some(stop), thread })
     }
 
@@ -85,6 +76,30 @@ impl Drop for Listener {
             let _ = thread.join();
         }
     }
+}
+
+/// Makes a runtime and serves. It is made here because it may not be dropped within another one, should
+/// anything fail.
+fn run(
+    listener: std::net::TcpListener,
+    health: Health,
+    opened: &mpsc::SyncSender<io::Result<()>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let tokio = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(tokio) => tokio,
+        Err(error) => return drop(opened.send(Err(error))),
+    };
+    tokio.block_on(async {
+        let listener = TcpListener::from_std(listener);
+        let _ = opened.send(listener.as_ref().map(drop).map_err(|error| error.kind().into()));
+        let Ok(listener) = listener else { return };
+        tokio::select! {
+            // Also when the sender is gone.
+            _ = stopped => {}
+            never = serve(listener, health) => match never {},
+        }
+    });
 }
 
 async fn serve(listener: TcpListener, health: Health) -> Infallible {

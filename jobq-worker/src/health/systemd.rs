@@ -1,6 +1,7 @@
 //! What systemd is told, as `sd_notify(3)` describes it: datagrams to the socket that it names.
 
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Health;
 use super::judgement::line;
+use crate::events;
 
 /// The longest line of a status.
 const STATUS_CHARS: usize = 200;
@@ -38,13 +40,12 @@ impl Systemd {
         );
         let told = Socket::open(&name).and_then(|socket| Self::start(health, socket, watchdog));
         told.unwrap_or_else(|error| {
-            tracing::warn!(target: "jobq", ?name, %error, "systemd cannot be told");
+            events::systemd_untold(&name, &error);
             nobody
         })
     }
 
     fn start(health: &Health, socket: Socket, watchdog: Option<Duration>) -> io::Result<Self> {
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = oneshot::channel();
         let mut teller = Teller {
             health: health.clone(),
@@ -56,6 +57,10 @@ impl Systemd {
         };
         let thread = std::thread::Builder::new().name("jobq-systemd".to_owned());
         let thread = thread.spawn(move || {
+            let tokio = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                Ok(tokio) => tokio,
+                Err(error) => return events::systemd_untold(OsStr::new(""), &error),
+            };
             tokio.block_on(async {
                 tokio::select! {
                     biased;
@@ -170,7 +175,7 @@ impl Teller {
 
     fn send(&self, word: &str) {
         if let Err(error) = self.socket.send(word) {
-            tracing::debug!(target: "jobq", word, %error, "systemd was not told");
+            events::systemd_missed(word, &error);
         }
     }
 }
@@ -236,11 +241,94 @@ struct Socket(Infallible);
 
 #[cfg(not(unix))]
 impl Socket {
-    fn open(_: &std::ffi::OsStr) -> io::Result<Self> {
+    fn open(_: &OsStr) -> io::Result<Self> {
         Err(io::Error::from(io::ErrorKind::Unsupported))
     }
 
     fn send(&self, _: &str) -> io::Result<()> {
         match self.0 {}
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use jobq_core::MemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_that_of_this_process() {
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(watchdog(Some("1000000"), None, 7), second);
+        assert_eq!(watchdog(Some("1000000"), Some("7"), 7), second);
+        for (usec, pid) in [
+            (None, None),
+            (Some("0"), None),
+            (Some("soon"), None),
+            (Some("1000000"), Some("8")),
+            (Some("1000000"), Some("me")),
+        ] {
+            assert_eq!(watchdog(usec, pid, 7), None, "{usec:?} {pid:?}");
+        }
+    }
+
+    struct Ear(UnixDatagram);
+
+    impl Ear {
+        fn hear(&self, within: Duration) -> Option<String> {
+            self.0.set_read_timeout(Some(within)).unwrap();
+            let mut word = [0; 4096];
+            let length = self.0.recv(&mut word).ok()?;
+            Some(String::from_utf8(word[..length].to_vec()).unwrap())
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_silent_for_too_long_silences_the_watchdog_until_it_beats() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let ear = Ear(UnixDatagram::bind(&path).unwrap());
+        let health = Health::new(&MemoryBackend::new()).stalled_after(Duration::from_millis(500));
+        let part = Vitals::new("worker");
+        part.beat();
+        part.set(Condition::Ready);
+        health.watch(&part);
+
+        let socket = Socket::open(path.as_os_str()).unwrap();
+        let limit = Some(Duration::from_millis(100));
+        let systemd = Systemd::start(&health, socket, limit).unwrap();
+        let patience = Duration::from_secs(20);
+        for word in ["STATUS=worker: ready", "READY=1", "WATCHDOG=1"] {
+            assert_eq!(ear.hear(patience).as_deref(), Some(word));
+        }
+        // More of them, until the last beat is too long ago.
+        while ear.hear(Duration::from_millis(700)).is_some() {}
+        assert!(!health.liveness().is_good);
+
+        part.beat();
+        assert_eq!(ear.hear(patience).as_deref(), Some("WATCHDOG=1"));
+        drop(systemd);
+        let words: Vec<_> = std::iter::from_fn(|| ear.hear(Duration::from_millis(10))).collect();
+        assert_eq!(words.last().map(String::as_str), Some("STOPPING=1"));
+    }
+
+    #[test]
+    fn a_status_is_one_line_and_no_longer_than_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let ear = Ear(UnixDatagram::bind(&path).unwrap());
+        let health = Health::new(&MemoryBackend::new());
+        let part = Vitals::new("worker");
+        part.set(Condition::Disconnected(format!("no\nREADY=1\n{}", "ü".repeat(9_000))));
+        health.watch(&part);
+
+        let socket = Socket::open(path.as_os_str()).unwrap();
+        let _systemd = Systemd::start(&health, socket, None).unwrap();
+
+        let word = ear.hear(Duration::from_secs(20)).unwrap();
+        assert!(word.starts_with("STATUS=worker: disconnected: no READY=1 üü"), "{word}");
+        assert_eq!(word.chars().count(), "STATUS=".len() + STATUS_CHARS);
     }
 }

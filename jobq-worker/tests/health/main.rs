@@ -10,6 +10,9 @@ mod metrics;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
 mod readiness;
+#[cfg(feature = "metrics")]
+mod recorder;
+mod redis;
 
 use jobq_core::{Job, JobError, JobResult, MemoryBackend};
 use jobq_worker::health::Listener;

@@ -236,3 +236,23 @@ fn the_rules_for_alerts_name_only_what_is_served_and_the_manual_lists_them() {
     }
     assert!(alerts >= 5, "{alerts} alerts");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_that_nobody_knows_have_one_name_together() {
+    let store = MemoryBackend::new();
+    let (health, listener) = served(&store);
+    for i in 0..3 {
+        let kind = jobq_core::Kind::new(format!("stranger-{i}")).unwrap();
+        let (id, crm) = (jobq_core::JobId::generate(store.clock()), QueueName::new("crm").unwrap());
+        let payload = jobq_core::Payload::encode(&7).unwrap();
+        let record = jobq_core::JobRecord::new(id, crm, kind, payload);
+        store.enqueue_batch(&[jobq_core::NewJob::new(record, jobq_core::When::Now)]).await.unwrap();
+    }
+
+    run(&store, &health).await;
+
+    let page = scrape(&listener);
+    let put_off = "jobq_jobs_processed_total{queue=\"crm\",kind=\"unknown\",outcome=\"snoozed\"}";
+    assert_eq!(page.value(put_off), 3.0);
+    assert!(!page.values.keys().any(|series| series.contains("stranger")));
+}

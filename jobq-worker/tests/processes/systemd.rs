@@ -2,8 +2,11 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use jobq_core::{Job, MemoryBackend, Queue};
+use jobq_worker::{Health, Worker};
 
 use crate::stage::{PATIENCE, Stage, WorkerProcess, lines, text, until};
 
@@ -183,4 +186,50 @@ async fn programs_that_jobs_run_cannot_speak_for_the_worker() {
     let seen = std::fs::read_to_string(seen).unwrap();
     assert!(seen.contains("PATH="), "{seen}");
     assert!(!seen.contains("NOTIFY_SOCKET") && !seen.contains("WATCHDOG"), "{seen}");
+}
+
+/// A program of a user whose handler blocks its only thread; nothing but a part of the next test.
+#[test]
+fn a_program_that_blocks() {
+    if std::env::var_os("JOBQ_TEST_BLOCKS").is_none() {
+        return;
+    }
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio.block_on(async {
+        let store = MemoryBackend::new();
+        let health = Health::new(&store).stalled_after(Duration::from_millis(1_500));
+        let _systemd = health.tell_systemd();
+        store.enqueue(Block).after(Duration::from_secs(1)).await.unwrap();
+        Worker::new(store).handle(block).health(&health).run().await.unwrap();
+    });
+}
+
+#[derive(serde::Serialize, serde::Deserialize, Job)]
+struct Block;
+
+#[expect(clippy::unused_async, reason = "this is what is wrong with it")]
+async fn block(_: Block) {
+    loop {
+        std::thread::park();
+    }
+}
+
+#[tokio::test]
+async fn the_watchdog_does_not_hear_of_a_program_whose_runtime_is_blocked() {
+    let stage = Stage::set().await;
+    let systemd = Systemd::at(&stage);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "systemd::a_program_that_blocks", "--nocapture"]);
+    command.env("JOBQ_TEST_BLOCKS", "1").env("NOTIFY_SOCKET", &systemd.name);
+    command.env("WATCHDOG_USEC", "400000").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = WorkerProcess(command.spawn().unwrap());
+    systemd.hear_until("READY=1");
+    systemd.hear_until("WATCHDOG=1");
+
+    let began = Instant::now();
+    while systemd.hear(Duration::from_secs(2)).is_some() {
+        assert!(began.elapsed() < PATIENCE, "it is never silent");
+    }
+
+    assert!(program.is_alive(), "it is silent because it has ended");
 }
