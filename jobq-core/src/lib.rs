@@ -27,6 +27,7 @@
 //! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
 //!   `sql-mysql` and `sql-postgres`.
 //! - Saying how a worker or scheduler is, for health checks: [`Vitals`].
+//! - Testing programs that use jobs: the module `testing`, behind the feature `testing`.
 //! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
 //!
 //! # Architecture invariant
@@ -72,8 +73,11 @@ mod sighting;
 #[cfg(feature = "_sql")]
 pub mod sql;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod text;
 mod unique;
+pub mod verdict;
 pub mod vitals;
 pub mod workflow;
 
@@ -84,7 +88,7 @@ pub use backend::Backend;
 pub use backoff::Backoff;
 pub use batch::{Batch, BatchId, BatchRef, BatchState, BatchView, NewBatch, OpenBatch};
 pub use cancellation::{Cancellation, StopReason};
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::JobContext;
