@@ -30,7 +30,6 @@ struct Gate {
     blocked: mpsc::Sender<mpsc::Sender<()>>,
 }
 
-#[expect(clippy::unused_async, reason = "this is what is wrong with it")]
 async fn block(_: Block, State(gate): State<Gate>) {
     let (go_on, gone_on) = mpsc::channel();
     gate.blocked.send(go_on).unwrap();

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jobq_redis::TestServer;
+
 use crate::http::{Answer, get};
 use crate::openmetrics::Page;
 use crate::stage::{Stage, WorkerProcess, lines, text, until};
@@ -95,6 +97,29 @@ async fn a_killed_server_takes_readiness_and_queues_away_until_it_is_back() {
     until_ready_is(address, 200);
     until("the gauges", || get(address, "/metrics").body.contains("jobq_store_up 1"));
     assert!(scrape(address).has("jobq_queue_waiting"));
+}
+
+#[tokio::test]
+async fn what_is_told_of_an_outage_has_no_password_in_it() {
+    let mut server = TestServer::start_with(&["--requirepass", "top-secret"]).unwrap();
+    let address = free_address();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+    command.args(["work", "--queue", "default", "--allow-command", "sh"]);
+    command.args(["--listen", &address.to_string()]);
+    command.env("REDIS_URL", format!("redis://:top-secret@127.0.0.1:{}", server.port()));
+    let _worker =
+        WorkerProcess(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    until("the listener", || std::net::TcpStream::connect(address).is_ok());
+    until_ready_is(address, 200);
+
+    server.kill();
+    until("the outage", || get(address, "/readyz").body.contains("worker: disconnected: "));
+    until("the loss", || get(address, "/metrics").body.contains("jobq_store_up 0"));
+
+    for path in ["/readyz", "/livez", "/metrics"] {
+        let told = get(address, path).body;
+        assert!(!told.contains("top-secret"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -207,7 +207,6 @@ fn a_program_that_blocks() {
 #[derive(serde::Serialize, serde::Deserialize, Job)]
 struct Block;
 
-#[expect(clippy::unused_async, reason = "this is what is wrong with it")]
 async fn block(_: Block) {
     loop {
         std::thread::park();
