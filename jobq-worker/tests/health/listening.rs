@@ -103,6 +103,25 @@ fn slow_callers_hold_up_nobody_and_are_put_out() {
     assert!(began.elapsed().as_secs() < 20, "they were put up with: {:?}", began.elapsed());
 }
 
+#[test]
+fn more_slow_callers_than_there_are_places_hold_others_up_for_seconds_only() {
+    let (_health, listener) = served(&MemoryBackend::new());
+    let address = listener.address();
+    let slow = (0..100).map(|_| {
+        let mut stream = connect(address);
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHo").unwrap();
+        stream
+    });
+    let slow: Vec<_> = slow.collect();
+    let began = Instant::now();
+
+    assert_eq!(get(address, "/livez").status, 200);
+
+    let took = began.elapsed().as_secs();
+    assert!((1..15).contains(&took), "all were served at once, or too late: {took} s");
+    drop(slow);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_waits_for_its_turn_and_is_answered() {
     let store = MemoryBackend::new();
