@@ -14,7 +14,7 @@ use crate::readiness::{Readiness, ReadinessHandle};
 use crate::registry::Registry;
 use crate::running::Running;
 use crate::runtime::Runtime;
-use crate::shutdown::StopSignals;
+use crate::signals::StopSignals;
 use crate::summary::Summary;
 
 /// Leases jobs from a backend and runs them.

@@ -26,7 +26,6 @@ pub mod receiver;
 mod report;
 pub mod send_webhook;
 mod service;
-mod signals;
 pub mod signature;
 pub mod split_job;
 pub mod status;

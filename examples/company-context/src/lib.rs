@@ -20,7 +20,6 @@ pub mod monitor;
 pub mod patrol;
 mod queue;
 mod report;
-mod signals;
 pub mod stub;
 
 pub use app::App;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_core::{Clock, Enqueued, ErrorKind, Inspect, SystemClock};
+use jobq_worker::StopSignals;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,7 +26,6 @@ use crate::job::{Reason, SyncRecord};
 use crate::limits::{rate_of, set_rate};
 use crate::producer::Producer;
 use crate::report::RunSummary;
-use crate::signals::StopSignals;
 use crate::stub::{Chances, Crm, Server};
 use crate::{monitor, queue, report};
 

@@ -25,7 +25,6 @@ pub mod producer;
 mod queue;
 mod report;
 mod run;
-mod signals;
 pub mod stub;
 pub mod sync;
 pub mod window;

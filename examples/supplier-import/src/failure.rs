@@ -40,6 +40,12 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
+impl From<jobq_core::Error> for Failure {
+    fn from(error: jobq_core::Error) -> Self {
+        Self::failed(&error)
+    }
+}
+
 /// An error and its causes, in one line.
 pub(crate) fn in_one_line(error: &dyn Error) -> String {
     let mut message = error.to_string();

@@ -36,7 +36,6 @@ pub mod row;
 pub mod rows;
 mod run;
 pub mod shop;
-mod signals;
 pub mod spool;
 pub mod start_import;
 mod stuck;

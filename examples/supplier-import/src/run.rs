@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::{Backend, JobId};
-use jobq_worker::Worker;
+use jobq_worker::{StopSignals, Worker};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -17,7 +17,6 @@ use crate::link_products::{link_shop, link_supplier};
 use crate::progress::Progress;
 use crate::prune_failed::prune_failed;
 use crate::queue::Opened;
-use crate::signals::StopSignals;
 use crate::start_import::start_import;
 use crate::stuck;
 use crate::sync_availability::sync_availability;

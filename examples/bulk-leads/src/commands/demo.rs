@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use jobq_worker::StopSignals;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,6 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::receiver::{Receiver, Reception};
 use crate::report;
-use crate::signals::StopSignals;
 
 const USER: i64 = 1;
 /// No lead has such a number.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jobq_core::ErrorKind;
+use jobq_worker::StopSignals;
 
 use super::open;
 use crate::api::Rules;
@@ -15,7 +16,6 @@ use crate::queue::{OpenQueue, is_memory};
 use crate::receiver::{Receiver, Reception};
 use crate::report;
 use crate::service::{Service, Setup};
-use crate::signals::StopSignals;
 use crate::workers::{lead_worker, webhook_worker};
 
 pub(super) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {

@@ -7,12 +7,13 @@ mod work;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jobq_worker::StopSignals;
+
 use crate::cli::{Cli, Command, StubArgs};
 use crate::db::Store;
 use crate::demo::demo;
 use crate::failure::Failure;
 use crate::report;
-use crate::signals::StopSignals;
 use crate::stub::{Chances, Server, StubModel};
 
 pub(crate) use self::work::worker;

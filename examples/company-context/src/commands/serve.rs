@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobq_worker::Summary;
+use jobq_worker::{StopSignals, Summary};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -17,7 +17,6 @@ use crate::model::Model;
 use crate::patrol::Patrol;
 use crate::queue::Opened;
 use crate::report;
-use crate::signals::StopSignals;
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;

@@ -8,6 +8,7 @@ mod verdict;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jobq_worker::StopSignals;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +18,6 @@ use self::verdict::Verdict;
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::report;
-use crate::signals::StopSignals;
 
 /// How long everything may take at most.
 const PATIENCE: Duration = Duration::from_secs(600);

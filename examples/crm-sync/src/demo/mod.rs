@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_core::{Clock, SystemClock};
+use jobq_worker::StopSignals;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
@@ -20,7 +21,6 @@ use self::verdict::{Ran, Verdict};
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::report;
-use crate::signals::StopSignals;
 use crate::window::Windows;
 
 /// How often people are told how it goes.

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use jobq_worker::StopSignals;
+
 use crate::bench_sync;
 use crate::cli::BenchSyncArgs;
 use crate::failure::Failure;
 use crate::report;
-use crate::signals::StopSignals;
 
 pub(super) async fn sync(args: &BenchSyncArgs) -> Result<ExitCode, Failure> {
     // Before there is a server to stop.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::Queue;
+use jobq_worker::StopSignals;
 use serde_json::json;
 
 use super::{finish, new_id, open};
@@ -16,7 +17,6 @@ use crate::jobs::{ImportFile, QUEUES};
 use crate::location::Location;
 use crate::mapping::Mapping;
 use crate::rows::Layout;
-use crate::signals::StopSignals;
 use crate::{queue, report, run as running, spool};
 
 pub(super) async fn import(args: ImportArgs) -> Result<ExitCode, Failure> {

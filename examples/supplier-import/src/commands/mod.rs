@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_core::{ErrorKind, JobId};
+use jobq_worker::StopSignals;
 
 use crate::app::App;
 use crate::cli::{Cli, Command, DemoArgs, GenerateArgs, SeedArgs, SummaryArgs, WorkArgs};
@@ -20,7 +21,6 @@ use crate::generate::Recipe;
 use crate::jobs::ImportFile;
 use crate::location::Location;
 use crate::rows::{Format, Layout};
-use crate::signals::StopSignals;
 use crate::{queue, report, run as running};
 use import::Waiting;
 
