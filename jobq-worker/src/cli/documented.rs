@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
-use saphyr::{LoadableYamlNode, Yaml};
 
 use super::Cli;
 
@@ -12,9 +11,6 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Commands and flags that the documentation has and the program not yet.
 const COMING: [&str; 4] = ["scheduler", "schedule", "--scheduler", "--listen"];
-
-/// What a `jobq.toml` of the documentation has and the program not yet.
-const COMING_TABLES: [&str; 1] = ["[schedules"];
 
 /// A program of one's own has the same command line.
 const PROGRAMS: [&str; 2] = ["jobq", "shop"];
@@ -222,45 +218,6 @@ fn what_is_coming_is_not_there_yet() {
             Some(flag) => work.get_arguments().any(|argument| argument.get_long() == Some(flag)),
         };
         assert!(!is_there, "{word} is there now: take it off the list COMING");
-    }
-}
-
-/// Every `jobq.toml` of the deployment files, with the file that it is in.
-fn configurations() -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for file in files(&Path::new(ROOT).join("docs/deploy")) {
-        let text = fs::read_to_string(&file).unwrap();
-        if file.extension().is_some_and(|ending| ending == "toml") {
-            found.push((file, text));
-        } else if file.extension().is_some_and(|ending| ending == "yaml") {
-            for document in Yaml::load_from_str(&text).unwrap() {
-                let data = document.as_mapping_get("data");
-                if let Some(toml) = data.and_then(|data| data.as_mapping_get("jobq.toml")) {
-                    found.push((file.clone(), toml.as_str().unwrap().to_owned()));
-                }
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn every_documented_configuration_is_read() {
-    let found = configurations();
-    assert_eq!(found.len(), 2, "{found:?}");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("jobq.toml");
-    for (file, text) in found {
-        toml::from_str::<toml::Table>(&text).unwrap();
-        fs::write(&path, &text).unwrap();
-        let read = read(&["--config".to_owned(), path.display().to_string(), "queues".to_owned()]);
-        let read = read.unwrap().config.read();
-        let is_coming = COMING_TABLES.iter().any(|table| text.contains(table));
-        assert!(is_coming || read.is_ok(), "{}: {read:?}", file.display());
-        assert!(
-            !(is_coming && read.is_ok()),
-            "it is there now: take it off the list COMING_TABLES"
-        );
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod acl;
 mod compose;
+mod config;
 mod cron;
 mod dockerfile;
 mod files;
