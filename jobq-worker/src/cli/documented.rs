@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::Cli;
@@ -171,6 +172,19 @@ fn read(arguments: &[String]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(std::iter::once("jobq").chain(arguments.iter().map(String::as_str)))
 }
 
+/// Whether they only name a command, as prose does that speaks of `jobq schedule add`.
+fn is_name(arguments: &[String]) -> bool {
+    let is_word = |word: &String| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    arguments.iter().all(is_word)
+}
+
+fn lacks_something(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
 #[test]
 fn every_documented_command_is_read() {
     let found = all();
@@ -179,6 +193,7 @@ fn every_documented_command_is_read() {
     for Found { file, arguments } in &found {
         if let Err(error) = read(arguments)
             && !arguments.iter().any(is_coming)
+            && !(is_name(arguments) && lacks_something(&error))
         {
             let first = error.to_string();
             let first = first.lines().next().unwrap_or_default();
