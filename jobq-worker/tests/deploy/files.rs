@@ -29,6 +29,7 @@ pub(crate) fn names(folder: &str) -> Vec<String> {
 }
 
 /// Whether there is such a program here.
+#[expect(clippy::print_stdout, reason = "who looks should see what was not tried")]
 pub(crate) fn is_there(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--help").stdout(Stdio::null()).stderr(Stdio::null());
