@@ -13,5 +13,6 @@ mod kubernetes;
 mod links;
 mod supervisor;
 mod systemd;
+mod tls;
 mod tokens;
 mod yaml;
