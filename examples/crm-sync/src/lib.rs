@@ -33,3 +33,4 @@ pub use app::App;
 pub use commands::run;
 pub use failure::Failure;
 pub use queue::Opened;
+pub use run::Manner;

@@ -47,3 +47,4 @@ pub use app::App;
 pub use commands::run;
 pub use failure::Failure;
 pub use fault::FileFault;
+pub use run::worker;
