@@ -56,6 +56,8 @@ mod cancel;
 mod command;
 mod config;
 mod connect;
+#[cfg(test)]
+mod documented;
 mod enqueue;
 mod exit;
 mod explain;
