@@ -25,6 +25,8 @@ pub(super) struct ConfigFile {
 /// What the file says.
 #[derive(Debug, Default)]
 pub(super) struct Config {
+    /// Where to serve health.
+    pub(super) listen: Option<String>,
     /// Limits that hold whenever a worker starts.
     pub(super) limits: Vec<(LimitScope, Limits)>,
 }
@@ -47,9 +49,10 @@ impl Config {
     fn parse(path: &str, text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
         let mut faults = Vec::new();
+        let listen = file.listen.clone();
         let limits = flow::check(file.limits(), &mut faults);
         if faults.is_empty() {
-            Ok(Self { limits })
+            Ok(Self { listen, limits })
         } else {
             Err(format!("{path}: {}", faults.join("; ")))
         }
@@ -59,6 +62,7 @@ impl Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    listen: Option<String>,
     #[serde(default)]
     queues: BTreeMap<String, QueueTable>,
     #[serde(default)]
@@ -257,6 +261,15 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn an_address_to_listen_at_stands_before_all_tables() {
+        let config = Config::parse("jobq.toml", "listen = \"0.0.0.0:9090\"\n[queues.crm]").unwrap();
+        assert_eq!(config.listen.as_deref(), Some("0.0.0.0:9090"));
+
+        let told = Config::parse("jobq.toml", "\nlisten = 9090").unwrap_err();
+        assert_eq!(told, "jobq.toml, line 2: invalid type: integer `9090`, expected a string");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::command;
 use super::config::Config;
 use super::connect::Address;
 use super::exit::Failure;
+use super::health::ListenArgs;
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
 use super::{limits, output};
 use crate::registry::Registry;
@@ -60,6 +61,8 @@ pub(super) struct Args {
     /// be repeated.
     #[arg(long, value_name = "PROGRAM")]
     allow_command: Vec<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -86,6 +89,8 @@ pub(super) async fn run(
         registry = command::register(registry, allowed);
     }
     let store = address.connect().await?;
+    // Before anything is leased: a wrong address is best told at once.
+    let watched = args.listen.open(config, &store)?;
     let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
@@ -94,7 +99,7 @@ pub(super) async fn run(
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
     }
-    let summary = worker.run().await?;
+    let summary = watched.worker(worker).run().await?;
     output::line(&summary.to_string())?;
     Ok(())
 }

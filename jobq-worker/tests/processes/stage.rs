@@ -31,7 +31,11 @@ impl Stage {
 
     pub(crate) fn jobq(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
-        command.env("REDIS_URL", self.server.url()).env_remove("JOBQ_CONFIG").stdin(Stdio::null());
+        command
+            .env("REDIS_URL", self.server.url())
+            .env_remove("JOBQ_CONFIG")
+            .env_remove("JOBQ_LISTEN")
+            .stdin(Stdio::null());
         command
     }
 
