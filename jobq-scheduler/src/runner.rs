@@ -70,6 +70,7 @@ struct Fired {
     after: Option<Timestamp>,
     enqueued: u64,
     left_out: u64,
+    failed: u64,
     then: Then,
 }
 
@@ -373,6 +374,7 @@ impl Runner {
     fn take_note(&mut self, fired: Fired) {
         self.summary.enqueued += fired.enqueued;
         self.summary.left_out += fired.left_out;
+        self.summary.failed += fired.failed;
         let Some(entry) = self.entries.get_mut(&fired.name) else {
             return;
         };
@@ -398,7 +400,8 @@ impl Runner {
 
 /// Claims ticks of a schedule one after the other, until one cannot be.
 async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>) -> Fired {
-    let mut fired = Fired { name, after: None, enqueued: 0, left_out: 0, then: Then::GoOn };
+    let mut fired =
+        Fired { name, after: None, enqueued: 0, left_out: 0, failed: 0, then: Then::GoOn };
     for tick in ticks {
         let claimed = firing.fire(Some(tick)).await;
         match &claimed {
@@ -435,6 +438,7 @@ async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>) -> Fired
             Ok(Claimed::Early { now }) => Then::Wait(now),
             Ok(_) => Then::Retry(RETRY_AFTER),
             Err(error) => {
+                fired.failed += 1;
                 let is_limited = error.kind() == ErrorKind::Limited;
                 tracing::warn!(
                     name: "jobq.scheduler.failed",
