@@ -3,6 +3,7 @@
 
 mod config;
 mod flow;
+mod schedule;
 mod stage;
 
 use std::fs;

@@ -1,15 +1,19 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
+mod schedules;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jobq_core::{Breaker, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
+use jobq_core::{Breaker, GroupName, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
 use serde::{Deserialize, Deserializer};
 
+use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
 use super::exit::Failure;
 use super::{nearest, units};
 use crate::flow::{self, GivenLimits};
+use crate::registry::Registry;
 
 /// The file that is read if it is there and no other is named.
 const DEFAULT: &str = "jobq.toml";
@@ -27,16 +31,21 @@ pub(super) struct ConfigFile {
 pub(super) struct Config {
     /// Limits that hold whenever a worker starts.
     pub(super) limits: Vec<(LimitScope, Limits)>,
+    /// The group of schedules, unless another one is asked for.
+    pub(super) group: Option<GroupName>,
+    /// Schedules that are declared whenever a scheduler starts.
+    pub(super) schedules: FileSchedules,
 }
 
 impl ConfigFile {
     /// Reads it, and refuses whatever it says that makes no sense.
-    pub(super) fn read(&self) -> Result<Config, Failure> {
+    pub(super) fn read(&self, registry: &Registry) -> Result<Config, Failure> {
         let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT));
+        let shown = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Config::parse(&path.display().to_string(), &text).map_err(Failure::Usage),
+            Ok(text) => Config::parse(&shown, &text, registry).map_err(Failure::Usage),
             Err(error) if self.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(Config::default())
+                Config::parse(&shown, "", registry).map_err(Failure::Usage)
             }
             Err(error) => Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
         }
@@ -44,15 +53,19 @@ impl ConfigFile {
 }
 
 impl Config {
-    fn parse(path: &str, text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
+    fn parse(path: &str, text: &str, registry: &Registry) -> Result<Self, String> {
+        let mut file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
+        let (group, tables) = (file.scheduler.group.take(), std::mem::take(&mut file.schedules));
         let mut faults = Vec::new();
         let limits = flow::check(file.limits(), &mut faults);
-        if faults.is_empty() {
-            Ok(Self { limits })
-        } else {
-            Err(format!("{path}: {}", faults.join("; ")))
+        if !faults.is_empty() {
+            return Err(format!("{path}: {}", faults.join("; ")));
         }
+        let schedules = FileSchedules::of(tables, (path, text), registry, &mut faults);
+        if !faults.is_empty() {
+            return Err(format!("{path}, {}", faults.join("; ")));
+        }
+        Ok(Self { limits, group, schedules })
     }
 }
 
@@ -63,6 +76,10 @@ struct File {
     queues: BTreeMap<String, QueueTable>,
     #[serde(default)]
     limits: BTreeMap<String, SharedTable>,
+    #[serde(default)]
+    scheduler: SchedulerTable,
+    #[serde(default)]
+    schedules: ScheduleTables,
 }
 
 #[derive(Deserialize)]
@@ -179,12 +196,14 @@ fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
     let what = unknown_key(message).unwrap_or_else(|| message.replace('\n', "; "));
     match error.span() {
-        Some(span) => {
-            let before = text.get(..span.start).unwrap_or(text);
-            format!("{path}, line {}: {what}", before.matches('\n').count() + 1)
-        }
+        Some(span) => format!("{path}, line {}: {what}", line_of(text, span.start)),
         None => format!("{path}: {what}"),
     }
+}
+
+/// In which line a place in a text is.
+fn line_of(text: &str, place: usize) -> usize {
+    text.get(..place).unwrap_or(text).matches('\n').count() + 1
 }
 
 /// What serde says of an unknown key, with the one that was probably meant.
@@ -202,7 +221,7 @@ mod tests {
     use super::*;
 
     fn scope_and_limits(text: &str) -> Vec<(String, Limits)> {
-        let config = Config::parse("jobq.toml", text).unwrap();
+        let config = Config::parse("jobq.toml", text, &Registry::new()).unwrap();
         config.limits.into_iter().map(|(scope, limits)| (scope.to_string(), limits)).collect()
     }
 
@@ -318,7 +337,7 @@ mod tests {
             ("[queues.crm", "jobq.toml, line 1: "),
             ("[queues.crm]\n[queues.crm]", "jobq.toml, line 2: "),
         ] {
-            let told = Config::parse("jobq.toml", text).unwrap_err();
+            let told = Config::parse("jobq.toml", text, &Registry::new()).unwrap_err();
             assert!(told.starts_with(complaint), "{text:?}: {told}");
             assert!(!told.contains('\n'), "{told:?}");
         }
