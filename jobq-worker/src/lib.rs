@@ -74,7 +74,8 @@ mod runtime;
 mod signals;
 mod state;
 mod summary;
-mod verdict;
+#[cfg(feature = "testing")]
+mod testing;
 mod worker;
 
 pub use extract::{FromContext, Scope};
@@ -85,4 +86,6 @@ pub use registry::Registry;
 pub use signals::StopSignals;
 pub use state::{State, States};
 pub use summary::{StopCause, Summary};
+#[cfg(feature = "testing")]
+pub use testing::TestHandlers;
 pub use worker::Worker;

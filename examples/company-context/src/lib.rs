@@ -23,6 +23,6 @@ mod report;
 pub mod stub;
 
 pub use app::App;
-pub use commands::run;
+pub use commands::{run, worker};
 pub use failure::Failure;
 pub use queue::Opened;

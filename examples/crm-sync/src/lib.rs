@@ -35,3 +35,4 @@ pub use app::App;
 pub use commands::run;
 pub use failure::Failure;
 pub use queue::{Opened, Scheduling};
+pub use run::Manner;

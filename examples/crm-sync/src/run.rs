@@ -18,29 +18,38 @@ use crate::upkeep::{UPKEEP_QUEUE, Upkeep, clean_up_old, sync_all};
 
 /// How workers of this process work.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
+#[expect(clippy::exhaustive_structs, reason = "a plain record, made by the command line")]
+pub struct Manner {
     /// How many requests the CRM allows each store.
-    pub(crate) rate: Rate,
+    pub rate: Rate,
     /// How many requests of one store are under way at once, over all workers.
-    pub(crate) store_concurrency: u32,
+    pub store_concurrency: u32,
     /// How many jobs one worker runs at once.
-    pub(crate) concurrency: usize,
+    pub concurrency: usize,
     /// How long jobs are leased.
-    pub(crate) lease: Duration,
+    pub lease: Duration,
     /// How long an answer of a CRM is waited for.
-    pub(crate) http_timeout: Duration,
+    pub http_timeout: Duration,
     /// By how much the CRMs' clocks may differ from ours.
-    pub(crate) skew: Duration,
+    pub skew: Duration,
 }
 
 impl Manner {
     /// Sets the limits of all stores, so that no worker starts without them.
-    pub(crate) async fn install(&self, queue: &Opened) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// When the queue fails.
+    pub async fn install(&self, queue: &Opened) -> Result<(), Failure> {
         Ok(limits::install(&*queue.backend, self.rate, self.store_concurrency).await?)
     }
 
     /// A worker for all jobs of this system.
-    pub(crate) fn worker(&self, queue: &Opened, store: Store) -> Result<Worker, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// When the machine's certificates cannot be read.
+    pub fn worker(&self, queue: &Opened, store: Store) -> Result<Worker, Failure> {
         let upkeep = Upkeep { store: store.clone(), queue: queue.clone() };
         let app = App {
             store,

@@ -48,3 +48,4 @@ pub use app::App;
 pub use commands::run;
 pub use failure::Failure;
 pub use fault::FileFault;
+pub use run::worker;

@@ -23,6 +23,12 @@ pub struct PrivateMariaDb {
 }
 
 impl PrivateMariaDb {
+    /// Whether there is a server on this machine that could be started.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        program("mariadb-install-db").is_ok() && program("mariadbd").is_ok()
+    }
+
     /// Sets one up and starts it.
     ///
     /// # Errors

@@ -29,8 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often dead jobs are looked for while nothing moves.
 const LOOK_FOR_DEAD_EVERY: Duration = Duration::from_secs(2);
 
-/// A worker for all jobs of this system.
-pub(crate) fn worker(
+/// A worker for all jobs of this system, to be run.
+pub fn worker(
     backend: Arc<dyn Backend>,
     app: App,
     queues: impl IntoIterator<Item = impl Into<String>>,

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::report;
 use crate::stub::{Chances, Server, StubModel};
 
-pub(crate) use self::work::worker;
+pub use self::work::worker;
 
 /// Does what the command line says.
 ///

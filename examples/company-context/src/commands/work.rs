@@ -19,8 +19,8 @@ use crate::patrol::Patrol;
 use crate::queue::Opened;
 use crate::report;
 
-/// A worker for the one job of this system.
-pub(crate) fn worker(queue: &Opened, app: App, concurrency: usize, lease: Duration) -> Worker {
+/// A worker for the one job of this system, to be run.
+pub fn worker(queue: &Opened, app: App, concurrency: usize, lease: Duration) -> Worker {
     Worker::new(Arc::clone(&queue.backend))
         .queues([CondenseContext::QUEUE])
         .concurrency(concurrency)

@@ -13,8 +13,8 @@ mod store;
 pub use driver::StoreError;
 pub use links::{Link, LinkedProduct, ProductKey, ProductPair, StoredLink, Told};
 pub use records::{
-    Begun, ChunkResult, Import, ImportStatus, LinkKey, NewImport, Plan, Seen, Started, Summary,
-    Update, Written,
+    Begun, ChunkResult, Import, ImportStatus, ImportTotals, LinkKey, NewImport, Plan, Seen,
+    Started, Summary, Update, Written,
 };
 pub use rejections::MAX_REJECTIONS;
 pub use store::Store;

@@ -164,3 +164,21 @@ pub struct Seen {
     /// Whether there is a summary.
     pub is_over: bool,
 }
+
+/// What all imports have come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportTotals {
+    /// Imports that have ended.
+    pub imports: u64,
+    /// Rows of these, malformed ones included.
+    pub rows_read: u64,
+    /// Of the rows: written to a link.
+    pub updated: u64,
+    /// Of the rows: no link is there for them.
+    pub unmatched: u64,
+    /// Of the rows: malformed.
+    pub rejected: u64,
+    /// Imports that have not ended.
+    pub running: u64,
+}

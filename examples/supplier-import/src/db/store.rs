@@ -13,7 +13,8 @@ use serde_json::json;
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value, values};
 use super::mysql::MysqlDriver;
 use super::records::{
-    Begun, ChunkResult, Import, ImportStatus, LinkKey, NewImport, Plan, Seen, Summary, Written,
+    Begun, ChunkResult, Import, ImportStatus, ImportTotals, LinkKey, NewImport, Plan, Seen,
+    Summary, Written,
 };
 use super::sqlite::SqliteDriver;
 use crate::catalogue::Product;
@@ -370,6 +371,29 @@ impl Store {
             rows_done: row.count(2),
             rows_total: row.int(0).map(|_| row.count(0)),
             is_over: status(row.text(1)) != ImportStatus::Running,
+        }))
+    }
+}
+
+impl Store {
+    /// What all imports have come to.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn import_totals(&self) -> Result<ImportTotals, StoreError> {
+        let sql = "SELECT COUNT(*), CAST(SUM(rows_read) AS SIGNED), CAST(SUM(updated) AS SIGNED),
+                          CAST(SUM(unmatched) AS SIGNED), CAST(SUM(rejected) AS SIGNED),
+                          (SELECT COUNT(*) FROM imports WHERE status = 'running')
+                   FROM import_summaries";
+        let found = self.driver.query(sql, values![]).await?;
+        Ok(found.first().map_or_else(ImportTotals::default, |row| ImportTotals {
+            imports: row.count(0),
+            rows_read: row.count(1),
+            updated: row.count(2),
+            unmatched: row.count(3),
+            rejected: row.count(4),
+            running: row.count(5),
         }))
     }
 }

@@ -19,6 +19,8 @@ impl MariaDb {
         let directory = TempDir::new().unwrap();
         let datadir = directory.path().join("data");
         let installed = Command::new(program("mariadb-install-db", "mariadb-server"))
+            // Servers in several containers may have the same process id, and name temporary files by it.
+            .env("TMPDIR", directory.path())
             .arg("--no-defaults")
             .arg(format!("--datadir={}", datadir.display()))
             .args(["--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"])
@@ -27,6 +29,7 @@ impl MariaDb {
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
         let (port, log) = (free_port(), directory.path().join("server.log"));
         let process = Command::new(program("mariadbd", "mariadb-server"))
+            .env("TMPDIR", directory.path())
             .args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"])
             .arg(format!("--datadir={}", datadir.display()))
             .arg(format!("--port={port}"))
