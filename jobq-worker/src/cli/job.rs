@@ -19,7 +19,7 @@ use crate::registry::Registry;
 pub(super) struct JobArgs {
     /// The kind of the job.
     pub(super) kind: Kind,
-    /// Its arguments; `-` reads them from standard input.
+    /// The arguments of the job; `-` reads them from standard input.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(super) json: String,
     #[command(flatten)]

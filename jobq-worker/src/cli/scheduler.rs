@@ -104,6 +104,13 @@ impl DeclareArgs {
             config.schedules.named.len(),
             config.schedules.path,
         );
+        if code.named.is_empty() && config.schedules.named.is_empty() {
+            tracing::warn!(
+                target: "jobq",
+                "nothing is declared here: what operators have added to group {group} is run, and what code had \
+                 declared is removed unless another scheduler that lives declares it"
+            );
+        }
         let scheduler = store
             .schedules
             .scheduler()
@@ -182,5 +189,99 @@ impl GroupArgs {
             (Some(group), ..) | (None, Some(group), _) => Ok(group.clone()),
             (None, None, code) => Ok(GroupName::new(code.unwrap_or("default"))?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jobq_core::{Clock, Job, ManualClock, MemoryBackend, Timestamp};
+    use jobq_scheduler::{Schedule, TimeUnits};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::cli::command_line::CommandLine;
+    use crate::registry::Registry;
+
+    #[derive(Serialize, Deserialize, Job)]
+    struct Report;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        declare: DeclareArgs,
+    }
+
+    fn args(line: &str) -> DeclareArgs {
+        Line::try_parse_from(line.split_whitespace()).unwrap().declare
+    }
+
+    fn config(text: &str) -> Config {
+        Config::parse("etc/jobq.toml", text, &Registry::new()).unwrap()
+    }
+
+    fn hourly() -> Schedule {
+        Schedule::hourly().job(Report)
+    }
+
+    #[tokio::test]
+    async fn what_code_and_file_declare_is_run_together() {
+        let clock = ManualClock::starting_at(Timestamp::from_millis(1_800_230_400_000));
+        let store = Store::of(MemoryBackend::with_clock(clock.clone()));
+        let config = config("[schedules.nightly]\ndaily_at = \"02:00\"\nkind = \"nightly\"");
+        let scheduler = || {
+            let code = CommandLine::new(Registry::new()).group("shop").schedule("report", hourly());
+            args("scheduler").scheduler(&store, &config, code.schedules).unwrap()
+        };
+
+        scheduler().run_once().await.unwrap();
+        clock.advance(2.hours());
+        let summary = scheduler().run_once().await.unwrap();
+
+        assert_eq!((summary.enqueued, summary.to_string().as_str()), (2, "enqueued 2, left out 0"));
+        let shop = store.schedules.timetable(&GroupName::new("shop").unwrap()).unwrap();
+        let list = shop.list().await.unwrap();
+        let names: Vec<&str> = list.iter().map(|view| view.name.as_str()).collect();
+        assert_eq!(names, ["nightly", "report"]);
+        assert!(list.iter().all(|view| view.acted_at == Some(clock.now())));
+    }
+
+    #[test]
+    fn one_name_twice_is_refused_with_the_place() {
+        let store = Store::of(MemoryBackend::new());
+        let refused = |config: &Config, code: CommandLine| {
+            let refused = args("scheduler").scheduler(&store, config, code.schedules);
+            match refused {
+                Err(Failure::Usage(why)) => why,
+                other => panic!("{other:?}"),
+            }
+        };
+        let code = || CommandLine::new(Registry::new()).schedule("report", hourly());
+
+        let file = config("[schedules.report]\nevery = \"1h\"\nkind = \"report\"");
+        assert_eq!(
+            refused(&file, code()),
+            "etc/jobq.toml: schedule \"report\" is declared by the program, too: give one of them \
+             another name"
+        );
+        let told = refused(&config(""), code().schedules([("report", hourly())]));
+        assert_eq!(told, "there are two schedules of the name \"report\"");
+        let unknown = Schedule::daily().timezone("Europe/Warsa").job(Report);
+        let told = refused(&config(""), code().schedule("late", unknown));
+        assert!(told.contains("did you mean \"Europe/Warsaw\"?"), "{told}");
+    }
+
+    #[test]
+    fn the_group_is_that_of_the_flag_then_of_the_file_then_of_code() {
+        let file = config("[scheduler]\ngroup = \"file\"");
+        let of = |line: &str, config: &Config, code: Option<&str>| {
+            args(line).group.of(config, code).unwrap().to_string()
+        };
+
+        assert_eq!(of("scheduler --group flag", &file, Some("code")), "flag");
+        assert_eq!(of("scheduler", &file, Some("code")), "file");
+        assert_eq!(of("scheduler", &config(""), Some("code")), "code");
+        assert_eq!(of("scheduler", &config(""), None), "default");
+        assert!(args("scheduler").group.of(&config(""), Some("a b")).is_err());
     }
 }

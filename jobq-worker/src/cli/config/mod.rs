@@ -1,17 +1,19 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
 mod schedules;
+mod values;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jobq_core::{Breaker, GroupName, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
-use serde::{Deserialize, Deserializer};
+use jobq_core::{GroupName, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
+use serde::Deserialize;
 
 use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
+use self::values::{Failures, Text};
 use super::exit::Failure;
-use super::{nearest, units};
+use super::nearest;
 use crate::flow::{self, GivenLimits};
 use crate::registry::Registry;
 
@@ -53,7 +55,7 @@ impl ConfigFile {
 }
 
 impl Config {
-    fn parse(path: &str, text: &str, registry: &Registry) -> Result<Self, String> {
+    pub(super) fn parse(path: &str, text: &str, registry: &Registry) -> Result<Self, String> {
         let mut file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
         let (group, tables) = (file.scheduler.group.take(), std::mem::take(&mut file.schedules));
         let mut faults = Vec::new();
@@ -86,7 +88,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct QueueTable {
     concurrency: Option<u32>,
-    rate: Option<RateText>,
+    rate: Option<Text<Rate>>,
     max_size: Option<u64>,
     shared: Option<String>,
     lanes: Option<LaneTable>,
@@ -98,37 +100,17 @@ struct QueueTable {
 #[serde(deny_unknown_fields)]
 struct LaneTable {
     concurrency: Option<u32>,
-    rate: Option<RateText>,
+    rate: Option<Text<Rate>>,
     max_size: Option<u64>,
     weight: Option<u16>,
-    breaker: Option<BreakerText>,
+    breaker: Option<Failures>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SharedTable {
     concurrency: Option<u32>,
-    rate: Option<RateText>,
-}
-
-/// A rate as text: `100/min`.
-struct RateText(Rate);
-
-/// A breaker as text: `5/30s`.
-struct BreakerText(Breaker);
-
-impl<'de> Deserialize<'de> for RateText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl<'de> Deserialize<'de> for BreakerText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        units::breaker(&text).map(Self).map_err(serde::de::Error::custom)
-    }
+    rate: Option<Text<Rate>>,
 }
 
 impl File {
@@ -154,7 +136,7 @@ impl QueueTable {
     fn limits(self, queue: &QueueName, given: &mut Vec<GivenLimits>) {
         let mut limits = Limits::new();
         limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.rate = self.rate.map(|Text(rate)| rate);
         limits.max_size = self.max_size;
         match self.shared.map(LimitName::new).transpose() {
             Ok(name) => limits.shared = name,
@@ -174,10 +156,10 @@ impl LaneTable {
     fn limits(self) -> Limits {
         let mut limits = Limits::new();
         limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.rate = self.rate.map(|Text(rate)| rate);
         limits.max_size = self.max_size;
         limits.weight = self.weight;
-        limits.breaker = self.breaker.map(|BreakerText(breaker)| breaker);
+        limits.breaker = self.breaker.map(|Failures(breaker)| breaker);
         limits
     }
 }
@@ -186,7 +168,7 @@ impl SharedTable {
     fn limits(self) -> Limits {
         let mut limits = Limits::new();
         limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.rate = self.rate.map(|Text(rate)| rate);
         limits
     }
 }
@@ -217,6 +199,8 @@ fn unknown_key(message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use jobq_core::Breaker;
 
     use super::*;
 

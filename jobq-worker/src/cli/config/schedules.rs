@@ -1,24 +1,18 @@
 //! `[schedules.NAME]` and `[scheduler]` of `jobq.toml`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::str::FromStr;
-use std::time::Duration;
 
-use jobq_core::{
-    GroupName, JobId, Kind, LaneKey, Payload, Priority, QueueName, ScheduleName, Timestamp,
-    UniqueMode,
-};
-use jobq_scheduler::{CatchUp, Overlap, Schedule, instant};
-use serde::{Deserialize, Deserializer, de};
+use jobq_core::{GroupName, JobId, Kind, LaneKey, Payload, QueueName, ScheduleName};
+use jobq_scheduler::{CatchUp, Overlap, Schedule};
+use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
 use super::line_of;
+use super::values::{Cron, DailyAt, Instant, Level, Mode, Text, Time, Zone};
 use crate::cli::exit::Failure;
 use crate::cli::job::JobOptions;
 use crate::cli::schedule::TimingArgs;
-use crate::cli::units;
 use crate::registry::Registry;
 
 /// The schedules that a file declares.
@@ -110,12 +104,12 @@ impl ScheduleTable {
     fn timing(&self) -> Result<Schedule, String> {
         let mut timing = TimingArgs::default();
         timing.rhythm.cron = self.cron.as_ref().map(|Cron(text)| text.clone());
-        timing.rhythm.every = self.every.map(|Time(time)| time);
+        timing.rhythm.every = self.every.as_ref().map(|Time(time)| *time);
         timing.rhythm.daily_at = self.daily_at.as_ref().map(|DailyAt(text)| text.clone());
         timing.timezone = self.timezone.as_ref().map(|Zone(name)| name.clone());
         timing.starts_at = self.starts_at.map(|Instant(at)| at);
         timing.ends_at = self.ends_at.map(|Instant(at)| at);
-        timing.jitter = self.jitter.map(|Time(time)| time);
+        timing.jitter = self.jitter.as_ref().map(|Time(time)| *time);
         timing.catch_up = self.catch_up.map(|Text(policy)| policy);
         timing.overlap = self.overlap.map(|Text(policy)| policy);
         let schedule = timing.schedule().map_err(said)?;
@@ -171,102 +165,12 @@ fn json(value: toml::Value) -> Result<Value, String> {
     })
 }
 
-/// A value that is written as text.
-#[derive(Clone, Copy, Debug)]
-struct Text<T>(T);
-
-impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(deserializer, |text| text.parse()).map(Self)
-    }
-}
-
-/// Text that is read by a function; what is wrong with it is told with its place.
-fn read<'de, D: Deserializer<'de>, T, E: Display>(
-    deserializer: D,
-    read: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<T, D::Error> {
-    read(&String::deserialize(deserializer)?).map_err(de::Error::custom)
-}
-
-macro_rules! text {
-    ($(#[$doc:meta])* $name:ident($kept:ty) by $read:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        struct $name($kept);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                read(deserializer, $read).map(Self)
-            }
-        }
-    };
-}
-
-text!(
-    /// A cron expression that fires.
-    Cron(String) by |text: &str| {
-        Schedule::cron(text).timing().map(|_| text.to_owned())
-    }
-);
-text!(
-    /// A time of day.
-    DailyAt(String) by |text: &str| {
-        Schedule::daily_at(text).timing().map(|_| text.to_owned())
-    }
-);
-text!(
-    /// A time zone that is known.
-    Zone(String) by |text: &str| {
-        Schedule::daily().timezone(text).timing().map(|_| text.to_owned())
-    }
-);
-text!(
-    /// For how long a key is unique.
-    Mode(UniqueMode) by units::unique_mode
-);
-
-/// A duration as text: `30s`.
-#[derive(Clone, Copy, Debug)]
-struct Time(Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(deserializer, units::duration).map(Self)
-    }
-}
-
-/// A priority: 0 to 15.
-#[derive(Clone, Copy, Debug)]
-struct Level(Priority);
-
-impl<'de> Deserialize<'de> for Level {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let level = u8::deserialize(deserializer)?;
-        Priority::new(level).map(Self).map_err(de::Error::custom)
-    }
-}
-
-/// An instant, as text or as TOML has it.
-#[derive(Clone, Copy, Debug)]
-struct Instant(Timestamp);
-
-impl<'de> Deserialize<'de> for Instant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) => text,
-            toml::Value::Datetime(at) => at.to_string(),
-            other => {
-                return Err(de::Error::custom(format!("an instant is no {}", other.type_str())));
-            }
-        };
-        instant::parse(&text).map(Self).map_err(de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jobq_core::Job;
+    use jobq_scheduler::instant;
     use serde::Serialize;
 
     use super::super::Config;
