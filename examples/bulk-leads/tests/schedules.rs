@@ -4,13 +4,17 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::Duration;
 
 use bulk_leads::schedules::{GROUP, schedules};
-use jobq_scheduler::{Scheduler, TimeUnits};
+use jobq_redis::{RedisBackend, TestServer};
+use jobq_scheduler::{Scheduler, TimeUnits, Timetable};
 
+use support::program::Background;
 use support::steps::Steps;
 use support::tables::count;
+use support::{Place, eventually};
 
 /// Both schedulers look at once, and the worker does what they have enqueued. Tells how much that is.
 async fn after(steps: &Steps, time: Duration) -> u64 {
@@ -39,4 +43,23 @@ async fn jobs_are_forgotten_without_anybody_asking() {
     assert_eq!(after(&steps, 30.seconds()).await, 0, "there is no tick in between");
     assert_eq!(after(&steps, 7.days()).await, 1);
     assert_eq!(left().await, 0);
+}
+
+/// The program as an operator runs it: the schedule is there, and it ends when it is told to.
+#[tokio::test]
+async fn a_worker_declares_them_and_ends_with_them() {
+    let (place, redis) = (Place::new(), TestServer::start().unwrap());
+    let (database, url) = (place.sqlite(), redis.url());
+    let worker = Background::start(&["work", "--database", &database, "--queue", &url]);
+    let timetable = Timetable::new(RedisBackend::connect(&url).await.unwrap(), GROUP).unwrap();
+    let list = eventually("the schedule", async || {
+        let list = timetable.list().await.unwrap();
+        (!list.is_empty()).then_some(list)
+    })
+    .await;
+    assert_eq!((list.len(), list[0].name.as_str()), (1, "forget-ended"));
+
+    let id = worker.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(worker.wait(), Some(0));
 }

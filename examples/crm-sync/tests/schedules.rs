@@ -5,6 +5,7 @@
 mod support;
 
 use std::future::pending;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crm_sync::Opened;
@@ -16,11 +17,13 @@ use jobq_core::{
     Backend, Failure, FailureKind, Inspect, JobState, LeaseRequest, Next, Queue, QueueName,
     WorkerId,
 };
-use jobq_scheduler::{Scheduler, TimeUnits};
+use jobq_redis::{RedisBackend, TestServer};
+use jobq_scheduler::{ScheduleView, Scheduler, TimeUnits, Timetable};
 use jobq_worker::Worker;
 
-use support::Place;
+use support::program::command;
 use support::steps::{NOON, Steps, queue_name};
+use support::{Place, eventually};
 
 /// Both schedulers look at once, and a worker does what they have enqueued. Tells how much that is.
 async fn tick(steps: &Steps) -> u64 {
@@ -88,4 +91,28 @@ async fn everything_is_synced_at_night_and_what_is_old_taken_away() {
     let left = LeaseRequest::new(WorkerId::from_u64(1), 10, 60.seconds());
     assert!(steps.queue.exchange(&upkeep, &[], Some(left)).await.unwrap().leases.is_empty());
     assert_eq!(jobq_core::Clock::now(&steps.clock), NOON + 7.days() + 15.hours());
+}
+
+/// The program as an operator runs it: the schedules are there, and it ends when it is told to.
+#[tokio::test]
+async fn a_worker_declares_them_and_ends_with_them() {
+    let (place, redis) = (Place::new(), TestServer::start().unwrap());
+    let (database, url) = (place.sqlite(), redis.url());
+    let args = ["work", "--database", &database, "--queue", &url];
+    let mut worker = tokio::process::Command::from(command(&args));
+    let worker = worker.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let timetable = Timetable::new(RedisBackend::connect(&url).await.unwrap(), GROUP).unwrap();
+    let names = eventually("the schedules", async || {
+        let list = timetable.list().await.unwrap();
+        let name = |view: &ScheduleView| view.name.to_string();
+        (!list.is_empty()).then(|| list.iter().map(name).collect::<Vec<_>>())
+    })
+    .await;
+    assert_eq!(names, ["clean-up", "sync-customers", "sync-products"]);
+
+    let id = worker.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ended = worker.wait_with_output().await.unwrap();
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }

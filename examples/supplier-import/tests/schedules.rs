@@ -5,6 +5,7 @@
 mod support;
 
 use std::future::pending;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use jobq_core::{
     Backend, Clock, Failure, FailureKind, GroupName, Inspect, JobState, LeaseRequest, ManualClock,
     MemoryBackend, Next, Queue, QueueName, ScheduleName, Settlement, Timestamp, WorkerId,
 };
-use jobq_scheduler::{Scheduler, TimeUnits};
+use jobq_redis::RedisBackend;
+use jobq_scheduler::{ScheduleView, Scheduler, TimeUnits, Timetable};
 use jobq_worker::Worker;
 use supplier_import::App;
 use supplier_import::import_chunk::import_chunk;
@@ -25,9 +27,10 @@ use supplier_import::start_import::start_import;
 use supplier_import::sync_availability::sync_availability;
 use supplier_import::write_summary::write_summary;
 
-use support::Place;
-use support::program::run;
+use support::program::{command, run};
+use support::servers::Redis;
 use support::shop::ShopStage;
+use support::{Place, eventually};
 
 /// 2026-11-22 at noon in UTC.
 const NOON: Timestamp = Timestamp::from_millis(1_795_348_800_000);
@@ -149,4 +152,37 @@ fn an_unknown_time_zone_is_told_at_the_start() {
     ]);
     assert_eq!(told.code, Some(2), "{}", told.stderr);
     assert!(told.stderr.contains("did you mean \"Europe/Warsaw\"?"), "{}", told.stderr);
+}
+
+/// The program as an operator runs it: the schedules are there, and it ends when it is told to.
+#[tokio::test]
+async fn a_worker_declares_them_and_ends_with_them() {
+    let (place, redis) = (Place::new(), Redis::start().await);
+    let (database, url) = (place.sqlite(), redis.url());
+    let args = [
+        "work",
+        "--db",
+        &database,
+        "--backend",
+        &url,
+        "--scheduler",
+        "--supplier",
+        "7=/data/list.csv",
+    ];
+    let mut worker = tokio::process::Command::from(command(&args));
+    let worker = worker.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let timetable = Timetable::new(RedisBackend::connect(&url).await.unwrap(), GROUP).unwrap();
+    let names = eventually("the schedules", async || {
+        let list = timetable.list().await.unwrap();
+        let name = |view: &ScheduleView| view.name.to_string();
+        (!list.is_empty()).then(|| list.iter().map(name).collect::<Vec<_>>())
+    })
+    .await;
+    assert_eq!(names, ["import-7", "prune"]);
+
+    let id = worker.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ended = worker.wait_with_output().await.unwrap();
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
