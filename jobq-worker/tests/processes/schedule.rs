@@ -346,7 +346,7 @@ async fn a_schedule_that_left_the_file_leaves_the_group() {
 }
 
 #[tokio::test]
-async fn ten_thousand_schedules_are_listed_a_page_at_a_time() {
+async fn many_schedules_are_listed_a_page_at_a_time() {
     let stage = Stage::set().await;
     let job = jobq_core::JobRecord::new(
         jobq_core::JobId::from_key(""),
@@ -355,16 +355,16 @@ async fn ten_thousand_schedules_are_listed_a_page_at_a_time() {
         jobq_core::Payload::from_json("{}").unwrap(),
     );
     let daily = Schedule::daily_at("02:00").timezone("Europe/Warsaw").record(job);
-    let all = (0..10_000).map(|i| (format!("s{i:05}"), daily.clone()));
+    let all = (0..2_000).map(|i| (format!("s{i:05}"), daily.clone()));
     Scheduler::new(stage.backend.clone()).schedules(all).run_once().await.unwrap();
 
     let page = told(&stage, &["schedule", "list", "--limit", "2"]);
     let rows: Vec<&str> = page.lines().collect();
     assert_eq!((rows.len(), rows[3]), (4, "there are more: --after s00001"), "{page}");
-    let last = told(&stage, &["schedule", "list", "--after", "s09998"]);
+    let last = told(&stage, &["schedule", "list", "--after", "s01998"]);
     assert_eq!(last.lines().count(), 2, "{last}");
     let all = json(&stage, &["schedule", "list", "--limit", "20000", "--json"]);
-    assert_eq!(all.as_array().unwrap().len(), 10_000);
-    let name = ScheduleName::new("s09999").unwrap();
-    assert_eq!(all[9_999]["name"], name.as_str());
+    assert_eq!(all.as_array().unwrap().len(), 2_000);
+    let name = ScheduleName::new("s01999").unwrap();
+    assert_eq!(all[1_999]["name"], name.as_str());
 }
