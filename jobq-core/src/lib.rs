@@ -26,6 +26,7 @@
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
 //! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
 //!   `sql-mysql` and `sql-postgres`.
+//! - Saying how a worker or scheduler is, for health checks: [`Vitals`].
 //! - Testing programs that use jobs: the module `testing`, behind the feature `testing`.
 //! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
 //!
@@ -77,6 +78,7 @@ pub mod testing;
 mod text;
 mod unique;
 pub mod verdict;
+pub mod vitals;
 pub mod workflow;
 
 // The derive's absolute paths must hold in this crate's own tests and examples too.
@@ -167,4 +169,5 @@ pub use schedules::Schedules;
 pub use sighting::Sighting;
 pub use state::JobState;
 pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
+pub use vitals::Vitals;
 pub use workflow::{Steps, Workflow};

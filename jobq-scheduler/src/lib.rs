@@ -101,6 +101,7 @@
 //! type of a dependency is in a public signature, but for that of the feature `cron`.
 
 mod calendar;
+mod counts;
 mod cron;
 mod definition;
 mod describe;

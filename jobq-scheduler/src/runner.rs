@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jobq_core::schedules::{Change, Claimed, Entries, MarkChange, ScheduleRef, Tick};
+use jobq_core::vitals::Condition;
 use jobq_core::{
-    Error, ErrorKind, GroupName, QueueName, Result, ScheduleName, Timestamp, WorkerId,
+    Error, ErrorKind, GroupName, QueueName, Result, ScheduleName, Timestamp, Vitals, WorkerId,
 };
 use tokio::time::Instant;
 
+use crate::counts::{Counts, LATE_AFTER};
 use crate::definition::Definition;
 use crate::entry::Entry;
 use crate::firing::{Firing, ScheduleStore};
@@ -54,6 +56,8 @@ pub(crate) struct Runner {
     moving: BTreeMap<ScheduleName, (Definition, Timestamp)>,
     /// Whether the last look failed: said once.
     is_out: bool,
+    vitals: Vitals,
+    counts: Counts,
     pub(crate) summary: Summary,
 }
 
@@ -70,6 +74,7 @@ struct Fired {
     after: Option<Timestamp>,
     enqueued: u64,
     left_out: u64,
+    late: u64,
     failed: u64,
     then: Then,
 }
@@ -85,8 +90,15 @@ enum Then {
 }
 
 impl Runner {
-    pub(crate) fn new(store: Arc<dyn ScheduleStore>, group: GroupName, declared: Declared) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn ScheduleStore>,
+        group: GroupName,
+        declared: Declared,
+        vitals: Vitals,
+    ) -> Self {
         Self {
+            counts: Counts::in_vitals(&vitals),
+            vitals,
             store,
             group,
             id: WorkerId::generate(),
@@ -105,14 +117,33 @@ impl Runner {
         }
     }
 
+    /// Works until `stop` completes, and says farewell.
+    pub(crate) async fn run_until(&mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            self.turn().await;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = tokio::time::sleep_until(self.rest_until()) => {}
+            }
+        }
+        self.vitals.set(Condition::Draining);
+        self.leave().await;
+    }
+
     /// Looks at the group if it is time to, and claims what is due. Errors of the store are told, and
     /// tried again.
     pub(crate) async fn turn(&mut self) {
         if Instant::now() >= self.next_look {
             self.next_look = Instant::now() + LOOK_EVERY;
             match self.look().await {
-                Ok(()) => self.is_out = false,
+                Ok(()) => {
+                    self.is_out = false;
+                    self.vitals.set(Condition::Ready);
+                }
                 Err(error) => {
+                    self.vitals.set(Condition::Disconnected(error.to_string()));
                     self.next_look = Instant::now() + RETRY_AFTER;
                     if !std::mem::replace(&mut self.is_out, true) {
                         tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
@@ -361,7 +392,7 @@ impl Runner {
                 self.wake(&name, owed.next_at);
             } else {
                 let firing = entry.firing(&self.store, self.revision, self.good_until);
-                firings.push(fire_all(name, firing, owed.ticks));
+                firings.push(fire_all(name, firing, owed.ticks, now));
             }
         }
         let fired: Vec<Fired> =
@@ -375,6 +406,10 @@ impl Runner {
         self.summary.enqueued += fired.enqueued;
         self.summary.left_out += fired.left_out;
         self.summary.failed += fired.failed;
+        self.counts.enqueued.add(fired.enqueued);
+        self.counts.left_out.add(fired.left_out);
+        self.counts.late.add(fired.late);
+        self.counts.failed.add(fired.failed);
         let Some(entry) = self.entries.get_mut(&fired.name) else {
             return;
         };
@@ -398,10 +433,16 @@ impl Runner {
     }
 }
 
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.vitals.set(Condition::Stopped);
+    }
+}
+
 /// Claims ticks of a schedule one after the other, until one cannot be.
-async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>) -> Fired {
+async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>, now: Timestamp) -> Fired {
     let mut fired =
-        Fired { name, after: None, enqueued: 0, left_out: 0, failed: 0, then: Then::GoOn };
+        Fired { name, after: None, enqueued: 0, left_out: 0, late: 0, failed: 0, then: Then::GoOn };
     for tick in ticks {
         let claimed = firing.fire(Some(tick)).await;
         match &claimed {
@@ -431,6 +472,10 @@ async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>) -> Fired
             }
             Ok(_) | Err(_) => {}
         }
+        if matches!(claimed, Ok(Claimed::Enqueued(_) | Claimed::LeftOut)) {
+            fired.late += u64::from(now.since(tick.at) > LATE_AFTER);
+        }
+        fired.failed += u64::from(claimed.is_err());
         fired.then = match claimed {
             Ok(Claimed::Enqueued(_) | Claimed::LeftOut | Claimed::Taken { .. }) => continue,
             Ok(Claimed::Paused) => Then::Pause,
@@ -438,7 +483,6 @@ async fn fire_all(name: ScheduleName, firing: Firing, ticks: Vec<Tick>) -> Fired
             Ok(Claimed::Early { now }) => Then::Wait(now),
             Ok(_) => Then::Retry(RETRY_AFTER),
             Err(error) => {
-                fired.failed += 1;
                 let is_limited = error.kind() == ErrorKind::Limited;
                 tracing::warn!(
                     name: "jobq.scheduler.failed",

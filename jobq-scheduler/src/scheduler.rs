@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use jobq_core::{Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules};
+use jobq_core::{
+    Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules, Vitals,
+};
 
 use crate::definition::Plan;
 use crate::firing::ScheduleStore;
@@ -43,6 +45,7 @@ pub struct Scheduler {
     group: String,
     stamp: Option<u64>,
     schedules: Vec<(String, Schedule)>,
+    vitals: Vitals,
 }
 
 impl Scheduler {
@@ -52,7 +55,13 @@ impl Scheduler {
     }
 
     pub(crate) fn on(store: Arc<dyn ScheduleStore>) -> Self {
-        Self { store, group: "default".to_owned(), stamp: None, schedules: Vec::new() }
+        Self {
+            store,
+            group: "default".to_owned(),
+            stamp: None,
+            schedules: Vec::new(),
+            vitals: Vitals::new("scheduler"),
+        }
     }
 
     /// The group: the name of this service. Services with groups of their own may share a store without
@@ -88,6 +97,13 @@ impl Scheduler {
         self
     }
 
+    /// How this scheduler is, for health checks: whether it can reach its store, whether its loop turns, and
+    /// what it has claimed.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
+    }
+
     /// Runs until `stop` completes. Needs a tokio runtime with time.
     ///
     /// It sleeps until a tick is due, and looks every 15 seconds whether the group has changed. When `stop`
@@ -99,17 +115,14 @@ impl Scheduler {
     /// that cannot be reached is not an error: the scheduler keeps trying, and makes up for what it missed
     /// as its schedules say.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary> {
+        let vitals = self.vitals();
         let mut runner = self.start()?;
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            runner.turn().await;
-            tokio::select! {
-                biased;
-                () = &mut stop => break,
-                () = tokio::time::sleep_until(runner.rest_until()) => {}
-            }
+        // Beside the loop and in its task, so that the beats stop when the loop cannot go on.
+        tokio::select! {
+            biased;
+            () = runner.run_until(stop) => {}
+            never = vitals.beat_on() => match never {},
         }
-        runner.leave().await;
         Ok(runner.summary)
     }
 
@@ -139,7 +152,7 @@ impl Scheduler {
     fn start(self) -> Result<Runner> {
         let (group, plans) = self.declared()?;
         let stamp = self.stamp.unwrap_or_else(built_at);
-        Ok(Runner::new(self.store, group, Declared { stamp, plans }))
+        Ok(Runner::new(self.store, group, Declared { stamp, plans }, self.vitals))
     }
 
     fn declared(&self) -> Result<(GroupName, BTreeMap<ScheduleName, Plan>)> {

@@ -59,6 +59,13 @@
 //! A queue that the file names has just the limits that the file says, but for those that an operator has
 //! set by `jobq limits set`, which win.
 //!
+//! Where `work` serves [health](crate::health), unless `--listen` or `JOBQ_LISTEN` says otherwise, stands
+//! before all tables:
+//!
+//! ```toml
+//! listen = "127.0.0.1:9090"
+//! ```
+//!
 //! Durations, here and in every command, are as in [`jobq_core::duration`]: `500ms`, `30s`, `1h30m`, `7d`.
 //!
 //! # Exit codes
@@ -73,10 +80,13 @@ mod command;
 mod command_line;
 mod config;
 mod connect;
+#[cfg(test)]
+mod documented;
 mod enqueue;
 mod exit;
 mod explain;
 mod failed;
+mod health;
 mod job;
 mod lanes;
 mod limits;
@@ -228,6 +238,8 @@ mod tests {
         for line in [
             "jobq work --queue a,b,c --concurrency 8 --once",
             "jobq work --queue a=3,b --stop-when-empty --max-jobs 9 --max-time 2h --max-memory 512M",
+            "jobq work --listen 9090 --once",
+            "jobq work --listen 0.0.0.0:9090",
             "jobq work --name w1 --grace 5s --lease 30s --log-format json --allow-command /bin/true",
             "jobq --backend redis://10.0.0.1 queues --json",
             "jobq failed --queue mail --limit 5",

@@ -12,6 +12,7 @@ use super::command_line::Schedules;
 use super::config::Config;
 use super::connect::{Address, Store};
 use super::exit::Failure;
+use super::health::ListenArgs;
 use super::log::{self, LogFormat};
 use super::output;
 use super::schedule::GroupArgs;
@@ -25,6 +26,8 @@ pub(super) struct Args {
     once: bool,
     #[command(flatten)]
     declare: DeclareArgs,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// How log lines are written to standard error. RUST_LOG says which.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -56,7 +59,11 @@ pub(super) async fn run(
     let started_at = Instant::now();
     let summary = match args.once {
         true => scheduler.run_once().await?,
-        false => until_told(scheduler).await?,
+        false => {
+            let watched = args.listen.open(config, &store)?;
+            watched.part(&scheduler.vitals());
+            until_told(scheduler).await?
+        }
     };
     let elapsed = started_at.elapsed();
     if args.json {

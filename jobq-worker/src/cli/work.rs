@@ -7,6 +7,7 @@ use super::command_line::CommandLine;
 use super::config::Config;
 use super::connect::Address;
 use super::exit::Failure;
+use super::health::ListenArgs;
 use super::log::{self, LogFormat};
 use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
@@ -57,6 +58,8 @@ pub(super) struct Args {
     /// be repeated.
     #[arg(long, value_name = "PROGRAM")]
     allow_command: Vec<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Run the schedules of code and of `jobq.toml` beside the jobs, as `jobq scheduler` does. With --once
     /// or --stop-when-empty, what is due is enqueued once, before the first job.
     #[arg(long)]
@@ -88,6 +91,8 @@ pub(super) async fn run(
         true => Some(args.declare.scheduler(&store, config, schedules)?),
         false => None,
     };
+    // Before anything is leased: a wrong address is best told at once.
+    let watched = args.listen.open(config, &store)?;
     let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
@@ -97,6 +102,7 @@ pub(super) async fn run(
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
     }
+    let worker = watched.worker(worker);
     let (summary, scheduled) = match scheduler {
         None => (worker.run().await?, None),
         Some(scheduler) if is_short => {
@@ -104,6 +110,7 @@ pub(super) async fn run(
             (worker.run().await?, Some(scheduled))
         }
         Some(scheduler) => {
+            watched.part(&scheduler.vitals());
             let (summary, scheduled) = beside(scheduler, worker.run()).await?;
             (summary, Some(scheduled))
         }

@@ -31,6 +31,8 @@ pub(super) struct ConfigFile {
 /// What the file says.
 #[derive(Debug, Default)]
 pub(super) struct Config {
+    /// Where to serve health.
+    pub(super) listen: Option<String>,
     /// Limits that hold whenever a worker starts.
     pub(super) limits: Vec<(LimitScope, Limits)>,
     /// The group of schedules, unless another one is asked for.
@@ -59,6 +61,7 @@ impl Config {
         let mut file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
         let (group, tables) = (file.scheduler.group.take(), std::mem::take(&mut file.schedules));
         let mut faults = Vec::new();
+        let listen = file.listen.clone();
         let limits = flow::check(file.limits(), &mut faults);
         if !faults.is_empty() {
             return Err(format!("{path}: {}", faults.join("; ")));
@@ -67,13 +70,14 @@ impl Config {
         if !faults.is_empty() {
             return Err(format!("{path}, {}", faults.join("; ")));
         }
-        Ok(Self { limits, group, schedules })
+        Ok(Self { listen, limits, group, schedules })
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    listen: Option<String>,
     #[serde(default)]
     queues: BTreeMap<String, QueueTable>,
     #[serde(default)]
@@ -204,8 +208,12 @@ mod tests {
 
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse("jobq.toml", text, &Registry::new())
+    }
+
     fn scope_and_limits(text: &str) -> Vec<(String, Limits)> {
-        let config = Config::parse("jobq.toml", text, &Registry::new()).unwrap();
+        let config = parse(text).unwrap();
         config.limits.into_iter().map(|(scope, limits)| (scope.to_string(), limits)).collect()
     }
 
@@ -260,6 +268,15 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn an_address_to_listen_at_stands_before_all_tables() {
+        let config = parse("listen = \"0.0.0.0:9090\"\n[queues.crm]").unwrap();
+        assert_eq!(config.listen.as_deref(), Some("0.0.0.0:9090"));
+
+        let told = parse("\nlisten = 9090").unwrap_err();
+        assert_eq!(told, "jobq.toml, line 2: invalid type: integer `9090`, expected a string");
     }
 
     #[test]
@@ -321,7 +338,7 @@ mod tests {
             ("[queues.crm", "jobq.toml, line 1: "),
             ("[queues.crm]\n[queues.crm]", "jobq.toml, line 2: "),
         ] {
-            let told = Config::parse("jobq.toml", text, &Registry::new()).unwrap_err();
+            let told = parse(text).unwrap_err();
             assert!(told.starts_with(complaint), "{text:?}: {told}");
             assert!(!told.contains('\n'), "{told:?}");
         }
