@@ -107,6 +107,7 @@ mod definition;
 mod describe;
 mod entry;
 mod firing;
+pub mod instant;
 mod interval;
 #[cfg(test)]
 mod kills;
@@ -122,6 +123,7 @@ mod sync;
 mod timetable;
 mod timing;
 mod units;
+mod view;
 mod wall;
 mod zone;
 
@@ -130,6 +132,7 @@ pub use definition::Source;
 pub use policy::{CatchUp, Overlap};
 pub use schedule::Schedule;
 pub use scheduler::{Scheduler, Summary};
-pub use timetable::{RunNow, ScheduleView, Timetable};
+pub use timetable::Timetable;
 pub use timing::{Ticks, Timing};
 pub use units::TimeUnits;
+pub use view::{RunNow, ScheduleView};

@@ -405,6 +405,7 @@ impl Runner {
     fn take_note(&mut self, fired: Fired) {
         self.summary.enqueued += fired.enqueued;
         self.summary.left_out += fired.left_out;
+        self.summary.failed += fired.failed;
         self.counts.enqueued.add(fired.enqueued);
         self.counts.left_out.add(fired.left_out);
         self.counts.late.add(fired.late);

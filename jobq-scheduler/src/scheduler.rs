@@ -9,6 +9,7 @@ use jobq_core::{
     Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules, Vitals,
 };
 
+use crate::definition::Plan;
 use crate::firing::ScheduleStore;
 use crate::runner::Runner;
 use crate::schedule::Schedule;
@@ -139,8 +140,22 @@ impl Scheduler {
         Ok(runner.summary)
     }
 
-    /// Checks everything.
+    /// Checks all that [`run_until`](Self::run_until) checks before it begins, and calls nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured), listing every mistake in schedules and names.
+    pub fn check(&self) -> Result<()> {
+        self.declared().map(drop)
+    }
+
     fn start(self) -> Result<Runner> {
+        let (group, plans) = self.declared()?;
+        let stamp = self.stamp.unwrap_or_else(built_at);
+        Ok(Runner::new(self.store, group, Declared { stamp, plans }, self.vitals))
+    }
+
+    fn declared(&self) -> Result<(GroupName, BTreeMap<ScheduleName, Plan>)> {
         let mut faults = Vec::new();
         let group = GroupName::new(&self.group).map_err(|fault| faults.push(fault.to_string()));
         let mut plans = BTreeMap::new();
@@ -162,11 +177,7 @@ impl Scheduler {
             }
         }
         match group {
-            Ok(group) if faults.is_empty() => {
-                let stamp = self.stamp.unwrap_or_else(built_at);
-                let declared = Declared { stamp, plans };
-                Ok(Runner::new(self.store, group, declared, self.vitals))
-            }
+            Ok(group) if faults.is_empty() => Ok((group, plans)),
             _ => Err(Error::new(ErrorKind::Misconfigured, faults.join("; "))),
         }
     }
@@ -190,6 +201,20 @@ pub struct Summary {
     pub enqueued: u64,
     /// Ticks that it has left out, because a job of the schedule was still live.
     pub left_out: u64,
+    /// Claims that failed: because the store could not be reached, or refused the job. They were made again a
+    /// moment later, if the scheduler still ran then.
+    pub failed: u64,
+}
+
+impl fmt::Display for Summary {
+    /// `enqueued 12, left out 1`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "enqueued {}, left out {}", self.enqueued, self.left_out)?;
+        match self.failed {
+            0 => Ok(()),
+            failed => write!(f, ", failed {failed}"),
+        }
+    }
 }
 
 /// When the program's file was written, in milliseconds since the epoch; 0 if that cannot be told.

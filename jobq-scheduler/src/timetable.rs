@@ -1,20 +1,22 @@
 //! The schedules of a group at run time: seen, added, changed, paused, removed, run now.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jobq_core::schedules::{Change, Claimed, Mark, MarkChange, ScheduleRef, TickOutcome};
+use jobq_core::schedules::{Change, Claimed, Entries, Mark, MarkChange, ScheduleRef};
 use jobq_core::{
-    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, Kind, QueueName,
-    Result, ScheduleName, Schedules, Timestamp,
+    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, QueueName, Result, ScheduleName,
+    Schedules, Timestamp,
 };
 
 use crate::definition::{Definition, Source};
 use crate::entry::Entry;
 use crate::firing::ScheduleStore;
-use crate::policy::{CatchUp, Overlap};
+use crate::nearest::nearest;
 use crate::schedule::Schedule;
-use crate::sync::{SCHEDULE, definitions};
+use crate::sync::{SCHEDULE, definitions, definitions_after};
+use crate::view::{RunNow, ScheduleView};
 
 /// How often a change is tried again because others were faster.
 const MOST_TRIES: usize = 20;
@@ -61,14 +63,24 @@ impl Timetable {
     ///
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self) -> Result<Vec<ScheduleView>> {
+        self.list_after(None, usize::MAX).await
+    }
+
+    /// The schedules of the group whose names come after one, at most so many, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn list_after(
+        &self,
+        after: Option<&ScheduleName>,
+        at_most: usize,
+    ) -> Result<Vec<ScheduleView>> {
         let entries = self.store.entries(&self.group).await?;
-        let mut views = Vec::new();
-        for (_, name, definition) in definitions(&entries) {
-            if definition.removed_at.is_none() {
-                views.push(self.view(name, definition).await?);
-            }
-        }
-        Ok(views)
+        let chosen = definitions_after(&entries, after)
+            .filter(|(_, _, definition)| definition.removed_at.is_none())
+            .map(|(_, name, definition)| (name, definition));
+        self.views(chosen.take(at_most).collect()).await
     }
 
     /// One schedule; `None` if there is none of this name.
@@ -78,7 +90,7 @@ impl Timetable {
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn get(&self, name: &str) -> Result<Option<ScheduleView>> {
         match self.find(name).await {
-            Ok((name, definition, _)) => self.view(name, definition).await.map(Some),
+            Ok((name, definition, _)) => Ok(self.views(vec![(name, definition)]).await?.pop()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -210,11 +222,21 @@ impl Timetable {
         let definition = bytes.map(|bytes| Definition::decode(bytes)).transpose()?;
         match definition.filter(|definition| definition.removed_at.is_none()) {
             Some(definition) => Ok((name, definition, entries.revision)),
-            None => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("group {} has no schedule {name:?}", self.group),
-            )),
+            None => Err(self.unknown(name.as_str(), &entries)),
         }
+    }
+
+    /// There is no schedule of this name: with the one that was probably meant.
+    fn unknown(&self, name: &str, entries: &Entries) -> Error {
+        let present = definitions(entries).filter(|(_, _, it)| it.removed_at.is_none());
+        let names: Vec<ScheduleName> = present.map(|(_, name, _)| name).collect();
+        let hint = match nearest(name, names.iter().map(ScheduleName::as_str)) {
+            Some(meant) => format!(": did you mean {meant:?}?"),
+            None if names.is_empty() => ", nor any other".to_owned(),
+            None => String::new(),
+        };
+        let message = format!("group {} has no schedule {name:?}{hint}", self.group);
+        Error::new(ErrorKind::NotFound, message)
     }
 
     async fn put(
@@ -227,7 +249,11 @@ impl Timetable {
             let entries = self.store.entries(&self.group).await?;
             let known =
                 entries.entries.get(&key).map(|bytes| Definition::decode(bytes)).transpose()?;
-            let definition = changed(known.as_ref(), self.store.clock().now())?;
+            let definition =
+                changed(known.as_ref(), self.store.clock().now()).map_err(|fault| {
+                    let is_unknown = fault.kind() == ErrorKind::NotFound;
+                    if is_unknown { self.unknown(name, &entries) } else { fault }
+                })?;
             let change = [Change::Put(key.clone(), definition.encode())];
             if self.store.amend(&self.group, entries.revision, &change).await?.is_some() {
                 return Ok(());
@@ -239,31 +265,29 @@ impl Timetable {
         ))
     }
 
-    async fn view(&self, name: ScheduleName, definition: Definition) -> Result<ScheduleView> {
-        let (source, plan) = (definition.source, definition.plan.clone());
-        let entry = Entry::new(self.reference(&name), definition)?;
-        let record = entry.record();
-        let schedules = std::slice::from_ref(entry.schedule());
-        let marks = self.store.marks(&record.queue, schedules).await?;
-        let mark: Mark = marks.into_iter().next().flatten().unwrap_or_default();
-        let next = entry.timing().next_after(self.store.clock().now());
-        let shown = entry.schedule().to_string();
-        Ok(ScheduleView {
-            description: entry.timing().to_string(),
-            timezone: entry.timing().timezone().map(ToOwned::to_owned),
-            queue: record.queue.clone(),
-            kind: record.kind.clone(),
-            source,
-            paused: mark.paused,
-            catch_up: plan.catch_up,
-            overlap: plan.overlap,
-            next_at: next.filter(|_| !mark.paused).map(|tick| entry.timing().runs_at(&shown, tick)),
-            last_tick: mark.last,
-            acted_at: mark.acted_at,
-            outcome: mark.outcome,
-            last_job: mark.jobs.last().copied(),
-            name,
-        })
+    /// Schedules with their marks, which are asked for in one trip for each of their queues.
+    async fn views(&self, chosen: Vec<(ScheduleName, Definition)>) -> Result<Vec<ScheduleView>> {
+        let mut entries = Vec::with_capacity(chosen.len());
+        let mut by_queue: BTreeMap<QueueName, Vec<ScheduleRef>> = BTreeMap::new();
+        for (name, definition) in chosen {
+            let entry = Entry::new(self.reference(&name), definition)
+                .map_err(|fault| said_of(name.as_str(), &fault))?;
+            let of_queue = by_queue.entry(entry.record().queue.clone()).or_default();
+            of_queue.push(entry.schedule().clone());
+            entries.push((name, entry));
+        }
+        let mut marks: BTreeMap<ScheduleName, Mark> = BTreeMap::new();
+        for (queue, schedules) in by_queue {
+            let of_queue = self.store.marks(&queue, &schedules).await?;
+            let known = schedules.into_iter().zip(of_queue);
+            marks.extend(known.filter_map(|(schedule, mark)| Some((schedule.name, mark?))));
+        }
+        let now = self.store.clock().now();
+        let view = |(name, entry): (ScheduleName, Entry)| {
+            let mark = marks.remove(&name).unwrap_or_default();
+            ScheduleView::of(name, &entry, mark, now)
+        };
+        Ok(entries.into_iter().map(view).collect())
     }
 }
 
@@ -287,50 +311,4 @@ fn operators<'a>(name: &str, known: Option<&'a Definition>) -> Result<&'a Defini
         )),
         None => Err(Error::new(ErrorKind::NotFound, format!("there is no schedule {name:?}"))),
     }
-}
-
-/// What is known of a schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScheduleView {
-    /// Its name in the group.
-    pub name: ScheduleName,
-    /// When it ticks, in plain English.
-    pub description: String,
-    /// The time zone whose clocks count; `None` for an interval.
-    pub timezone: Option<String>,
-    /// The queue of its jobs.
-    pub queue: QueueName,
-    /// The kind of its jobs.
-    pub kind: Kind,
-    /// Where it comes from.
-    pub source: Source,
-    /// Whether it is paused.
-    pub paused: bool,
-    /// Which missed ticks are made up for.
-    pub catch_up: CatchUp,
-    /// What a tick does while a job of it is live.
-    pub overlap: Overlap,
-    /// When it is to run next; `None` if it is paused or has come to its end.
-    pub next_at: Option<Timestamp>,
-    /// The last tick that was claimed, or when it was resumed.
-    pub last_tick: Option<Timestamp>,
-    /// When its job was last enqueued or left out, by a tick or by hand.
-    pub acted_at: Option<Timestamp>,
-    /// What became of it then.
-    pub outcome: Option<TickOutcome>,
-    /// The last job that it has enqueued, if that is known.
-    pub last_job: Option<JobId>,
-}
-
-/// What became of a schedule that was run by hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RunNow {
-    /// This job was enqueued.
-    Enqueued(JobId),
-    /// Another job stands for it, by its unique key.
-    Duplicate(JobRef),
-    /// Nothing was enqueued: a job of the schedule is live, and they must not overlap.
-    LeftOut,
 }

@@ -3,15 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
 use super::Cli;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Commands and flags that the documentation has and the program not yet.
-const COMING: [&str; 3] = ["scheduler", "schedule", "--scheduler"];
 
 /// A program of one's own has the same command line.
 const PROGRAMS: [&str; 2] = ["jobq", "shop"];
@@ -188,11 +185,9 @@ fn lacks_something(error: &clap::Error) -> bool {
 #[test]
 fn every_documented_command_is_read() {
     let found = all();
-    let is_coming = |word: &String| COMING.contains(&word.as_str());
     let mut wrong = Vec::new();
     for Found { file, arguments } in &found {
         if let Err(error) = read(arguments)
-            && !arguments.iter().any(is_coming)
             && !(is_name(arguments) && lacks_something(&error))
         {
             let first = error.to_string();
@@ -219,20 +214,6 @@ fn every_documented_command_is_read() {
         "scheduler.yaml",
     ] {
         assert!(found.iter().any(|found| found.file.ends_with(file)), "none was found in {file}");
-    }
-}
-
-#[test]
-fn what_is_coming_is_not_there_yet() {
-    let mut cli = Cli::command();
-    cli.build();
-    let work = cli.find_subcommand("work").unwrap();
-    for word in COMING {
-        let is_there = match word.strip_prefix("--") {
-            None => cli.find_subcommand(word).is_some(),
-            Some(flag) => work.get_arguments().any(|argument| argument.get_long() == Some(flag)),
-        };
-        assert!(!is_there, "{word} is there now: take it off the list COMING");
     }
 }
 

@@ -8,6 +8,7 @@ mod health;
 mod http;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
+mod schedule;
 mod stage;
 #[cfg(target_os = "linux")]
 mod systemd;
