@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(any(test, feature = "testing"))]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -120,13 +120,13 @@ impl Clock for SystemClock {
 }
 
 /// A clock that moves only when told to. Clones share the same time.
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(any(test, feature = "testing"))]
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     now_ms: Arc<AtomicU64>,
 }
 
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(any(test, feature = "testing"))]
 impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
@@ -145,7 +145,7 @@ impl ManualClock {
     }
 }
 
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(any(test, feature = "testing"))]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.now_ms.load(Ordering::SeqCst))

@@ -1,6 +1,7 @@
 //! The contract for people and their tools: look, and step in.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -218,6 +219,11 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     ///
     /// As [`queues`](Self::queues).
     async fn workers(&self) -> Result<Vec<WorkerStatus>>;
+
+    /// Another handle to the same store, whose work is driven by the runtime that uses it: the counterpart
+    /// of [`Backend::detached`](crate::Backend::detached), for those who look while the program's own
+    /// runtime may be blocked.
+    fn inspect_detached(&self) -> Arc<dyn Inspect>;
 }
 
 /// How many jobs of a queue are in each state.

@@ -26,6 +26,8 @@
 //! - Writing handlers: [`JobContext`], [`JobResult`], [`JobError`], and the table in [`outcome`].
 //! - Enqueueing and handling within SQL transactions: the module `sql`, behind the features `sql-sqlite`,
 //!   `sql-mysql` and `sql-postgres`.
+//! - Saying how a worker or scheduler is, for health checks: [`Vitals`].
+//! - Testing programs that use jobs: the module `testing`, behind the feature `testing`.
 //! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
 //!
 //! # Architecture invariant
@@ -71,8 +73,12 @@ mod sighting;
 #[cfg(feature = "_sql")]
 pub mod sql;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod text;
 mod unique;
+pub mod verdict;
+pub mod vitals;
 pub mod workflow;
 
 // The derive's absolute paths must hold in this crate's own tests and examples too.
@@ -82,7 +88,7 @@ pub use backend::Backend;
 pub use backoff::Backoff;
 pub use batch::{Batch, BatchId, BatchRef, BatchState, BatchView, NewBatch, OpenBatch};
 pub use cancellation::{Cancellation, StopReason};
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::JobContext;
@@ -163,4 +169,5 @@ pub use schedules::Schedules;
 pub use sighting::Sighting;
 pub use state::JobState;
 pub use unique::{Unique, UniqueKey, UniqueMode, UniqueScope};
+pub use vitals::Vitals;
 pub use workflow::{Steps, Workflow};

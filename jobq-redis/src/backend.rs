@@ -107,6 +107,13 @@ impl RedisBackend {
         Ok(Self { store: Arc::new(store), wakes })
     }
 
+    /// The same store through connections of its own, made by the runtime that uses them first.
+    pub(crate) fn apart(&self) -> Self {
+        // The URL has been understood and TLS set up before, so nothing is left to fail; if it did,
+        // sharing the connection would be the second best.
+        Self::lazy(self.store.config.clone()).unwrap_or_else(|_| self.clone())
+    }
+
     /// Where the server is, without user or password.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -348,12 +355,7 @@ impl Backend for RedisBackend {
     }
 
     fn detached(&self) -> Arc<dyn Backend> {
-        // The URL has been understood and TLS set up before, so nothing is left to fail; if it did,
-        // sharing the connection would be the second best.
-        match Self::lazy(self.store.config.clone()) {
-            Ok(backend) => Arc::new(backend),
-            Err(_) => Arc::new(self.clone()),
-        }
+        Arc::new(self.apart())
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -1,5 +1,7 @@
 //! `impl Inspect`: what people and their tools ask of Redis.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jobq_core::backend::WorkerStatus;
 use jobq_core::inspect::{
@@ -307,6 +309,10 @@ impl Inspect for RedisBackend {
         }
         workers.sort_by_key(|worker| (worker.started_at, worker.id));
         Ok(workers)
+    }
+
+    fn inspect_detached(&self) -> Arc<dyn Inspect> {
+        Arc::new(self.apart())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Schedules in the form in which a group keeps them.
 
+use std::fmt;
 use std::time::Duration;
 
 use jobq_core::{Error, ErrorKind, JobRecord, QueueName, Result, Timestamp};
@@ -87,6 +88,23 @@ pub enum Source {
     Code,
     /// Somebody added it at run time.
     Operator,
+}
+
+impl Source {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// An entry of a group: a schedule as it is run.

@@ -102,6 +102,7 @@
 //! type of a dependency is in a public signature, but for that of the feature `cron`.
 
 mod calendar;
+mod counts;
 mod cron;
 mod definition;
 mod describe;
@@ -109,6 +110,7 @@ mod entry;
 #[cfg(test)]
 mod faults;
 mod firing;
+pub mod instant;
 mod interval;
 #[cfg(test)]
 mod kills;
@@ -126,6 +128,7 @@ mod sync;
 mod timetable;
 mod timing;
 mod units;
+mod view;
 mod wall;
 mod zone;
 
@@ -134,6 +137,7 @@ pub use definition::Source;
 pub use policy::{CatchUp, Overlap};
 pub use schedule::Schedule;
 pub use scheduler::{Scheduler, Summary};
-pub use timetable::{RunNow, ScheduleView, Timetable};
+pub use timetable::Timetable;
 pub use timing::{Ticks, Timing};
 pub use units::TimeUnits;
+pub use view::{RunNow, ScheduleView};

@@ -278,6 +278,16 @@ impl Schedule {
         self
     }
 
+    /// Checks it as a scheduler does, with its job.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput), as [`timing`](Self::timing); and when there is no job, or
+    /// one that cannot be enqueued.
+    pub fn check(&self) -> Result<()> {
+        self.plan().map(drop)
+    }
+
     /// What a group keeps of it.
     ///
     /// # Errors

@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use jobq_core::{Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules};
+use jobq_core::{
+    Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules, Vitals,
+};
 
+use crate::definition::Plan;
 use crate::firing::ScheduleStore;
-use crate::runner::{Claims, Manner, Runner};
+use crate::runner::{Manner, Runner};
 use crate::schedule::Schedule;
 use crate::sync::Declared;
 
@@ -42,6 +45,7 @@ pub struct Scheduler {
     group: String,
     stamp: Option<u64>,
     schedules: Vec<(String, Schedule)>,
+    vitals: Vitals,
 }
 
 impl Scheduler {
@@ -51,7 +55,13 @@ impl Scheduler {
     }
 
     pub(crate) fn on(store: Arc<dyn ScheduleStore>) -> Self {
-        Self { store, group: "default".to_owned(), stamp: None, schedules: Vec::new() }
+        Self {
+            store,
+            group: "default".to_owned(),
+            stamp: None,
+            schedules: Vec::new(),
+            vitals: Vitals::new("scheduler"),
+        }
     }
 
     /// The group: the name of this service. Services with groups of their own may share a store without
@@ -87,6 +97,13 @@ impl Scheduler {
         self
     }
 
+    /// How this scheduler is, for health checks: whether it can reach its store, whether its loop turns, and
+    /// what it has claimed.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
+    }
+
     /// Runs until `stop` completes. Needs a tokio runtime with time.
     ///
     /// It sleeps until a tick is due, and looks every 15 seconds whether the group has changed. When `stop`
@@ -98,21 +115,14 @@ impl Scheduler {
     /// that cannot be reached is not an error: the scheduler keeps trying, and makes up for what it missed
     /// as its schedules say.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary> {
+        let vitals = self.vitals();
         let mut runner = self.start(Manner::Stays)?;
-        let mut claims = Claims::default();
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut stop => break,
-                () = runner.turn(&mut claims) => {}
-            }
+        // Beside the loop and in its task, so that the beats stop when the loop cannot go on.
+        tokio::select! {
+            biased;
+            () = runner.run_until(stop) => {}
+            never = vitals.beat_on() => match never {},
         }
-        claims.stop();
-        while let Some(fired) = claims.ended().await {
-            runner.take_note(fired);
-        }
-        runner.leave().await;
         Ok(runner.summary)
     }
 
@@ -131,7 +141,7 @@ impl Scheduler {
         runner.look().await?;
         runner.fire_due().await;
         runner.leave().await;
-        match runner.fault {
+        match runner.fault.take() {
             None => Ok(runner.summary),
             Some(fault) => {
                 let Summary { enqueued, left_out, failed } = runner.summary;
@@ -142,8 +152,23 @@ impl Scheduler {
         }
     }
 
-    /// Checks everything.
+    /// Checks all that [`run_until`](Self::run_until) checks before it begins, and calls nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured), listing every mistake in schedules and names.
+    pub fn check(&self) -> Result<()> {
+        self.declared().map(drop)
+    }
+
     fn start(self, manner: Manner) -> Result<Runner> {
+        let (group, plans) = self.declared()?;
+        let stamp = self.stamp.unwrap_or_else(built_at);
+        let declared = Declared { stamp, program: program(), plans };
+        Ok(Runner::new(self.store, group, manner, declared, self.vitals))
+    }
+
+    fn declared(&self) -> Result<(GroupName, BTreeMap<ScheduleName, Plan>)> {
         let mut faults = Vec::new();
         let group = GroupName::new(&self.group).map_err(|fault| faults.push(fault.to_string()));
         let mut plans = BTreeMap::new();
@@ -165,15 +190,7 @@ impl Scheduler {
             }
         }
         match group {
-            Ok(group) if faults.is_empty() => {
-                let stamp = self.stamp.unwrap_or_else(built_at);
-                Ok(Runner::new(
-                    self.store,
-                    group,
-                    manner,
-                    Declared { stamp, program: program(), plans },
-                ))
-            }
+            Ok(group) if faults.is_empty() => Ok((group, plans)),
             _ => Err(Error::new(ErrorKind::Misconfigured, faults.join("; "))),
         }
     }
@@ -200,6 +217,17 @@ pub struct Summary {
     /// Claims that failed: because the store could not be reached, or refused the job. They were made again
     /// later, if the scheduler still ran then.
     pub failed: u64,
+}
+
+impl fmt::Display for Summary {
+    /// `enqueued 12, left out 1`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "enqueued {}, left out {}", self.enqueued, self.left_out)?;
+        match self.failed {
+            0 => Ok(()),
+            failed => write!(f, ", failed {failed}"),
+        }
+    }
 }
 
 /// The name of the program's file.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Bound;
 
 use jobq_core::ScheduleName;
 use jobq_core::schedules::Entries;
@@ -85,7 +86,17 @@ pub(crate) fn unreadable(entries: &Entries) -> impl Iterator<Item = &str> {
 pub(crate) fn definitions(
     entries: &Entries,
 ) -> impl Iterator<Item = (String, ScheduleName, Definition)> {
-    entries.entries.iter().filter_map(|(key, bytes)| {
+    definitions_after(entries, None)
+}
+
+/// Those of them whose names come after one.
+pub(crate) fn definitions_after<'a>(
+    entries: &'a Entries,
+    after: Option<&ScheduleName>,
+) -> impl Iterator<Item = (String, ScheduleName, Definition)> + use<'a> {
+    let after = after.map_or_else(|| SCHEDULE.to_owned(), |name| format!("{SCHEDULE}{name}"));
+    let later = (Bound::Excluded(after), Bound::Unbounded);
+    entries.entries.range(later).filter_map(|(key, bytes)| {
         let name = ScheduleName::new(key.strip_prefix(SCHEDULE)?).ok()?;
         Some((key.clone(), name, Definition::decode(bytes).ok()?))
     })

@@ -1,21 +1,23 @@
 //! The schedules of a group at run time: seen, added, changed, paused, removed, run now.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::schedules::{Change, Claimed, Mark, MarkChange, ScheduleRef, TickOutcome};
+use jobq_core::schedules::{Change, Claimed, Entries, Mark, MarkChange, ScheduleRef};
 use jobq_core::{
-    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, Kind, QueueName,
-    Result, ScheduleName, Schedules, Timestamp, WorkerId,
+    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, QueueName, Result, ScheduleName,
+    Schedules, Timestamp, WorkerId,
 };
 
-use crate::definition::{Definition, Plan, Source};
+use crate::definition::{Definition, Source};
 use crate::entry::Entry;
 use crate::firing::ScheduleStore;
-use crate::policy::{CatchUp, Overlap};
+use crate::nearest::nearest;
 use crate::schedule::Schedule;
-use crate::sync::{SCHEDULE, definitions, is_declared, unreadable};
+use crate::sync::{SCHEDULE, definitions, definitions_after, is_declared, unreadable};
+use crate::view::{RunNow, ScheduleView};
 
 /// How often a change is tried again because others were faster.
 const MOST_TRIES: usize = 20;
@@ -64,6 +66,19 @@ impl Timetable {
     ///
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self) -> Result<Vec<ScheduleView>> {
+        self.list_after(None, usize::MAX).await
+    }
+
+    /// The schedules of the group whose names come after one, at most so many, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn list_after(
+        &self,
+        after: Option<&ScheduleName>,
+        at_most: usize,
+    ) -> Result<Vec<ScheduleView>> {
         let entries = self.store.entries(&self.group).await?;
         for key in unreadable(&entries) {
             tracing::warn!(
@@ -73,13 +88,10 @@ impl Timetable {
                 "a version of jobq that this one does not understand has written it: it is not shown"
             );
         }
-        let mut views = Vec::new();
-        for (_, name, definition) in definitions(&entries) {
-            if definition.removed_at.is_none() {
-                views.push(self.view(name, definition).await?);
-            }
-        }
-        Ok(views)
+        let chosen = definitions_after(&entries, after)
+            .filter(|(_, _, definition)| definition.removed_at.is_none())
+            .map(|(_, name, definition)| (name, definition));
+        self.views(chosen.take(at_most).collect()).await
     }
 
     /// One schedule; `None` if there is none of this name.
@@ -89,7 +101,7 @@ impl Timetable {
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn get(&self, name: &str) -> Result<Option<ScheduleView>> {
         match self.find(name).await {
-            Ok((name, definition, _)) => self.view(name, definition).await.map(Some),
+            Ok((name, definition, _)) => Ok(self.views(vec![(name, definition)]).await?.pop()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -199,7 +211,7 @@ impl Timetable {
         self.change_mark(name, MarkChange::Resume).await?;
         // Where it stood in another queue, or from when on it holds, may be ahead of the clock, too.
         self.put(name, |known, now, _| {
-            let known = known.ok_or_else(|| self.unknown(name))?.clone();
+            let known = known.ok_or_else(|| missing(name))?.clone();
             let came_to = known.came_to.map(|came_to| came_to.min(now));
             Ok(Definition { came_to, ..known.not_ahead_of(now) })
         })
@@ -250,12 +262,20 @@ impl Timetable {
             .map_err(|fault| said_of(name.as_str(), &fault))?;
         match definition.filter(|definition| definition.removed_at.is_none()) {
             Some(definition) => Ok((name, definition, entries.revision)),
-            None => Err(self.unknown(name.as_str())),
+            None => Err(self.unknown(name.as_str(), &entries)),
         }
     }
 
-    fn unknown(&self, name: &str) -> Error {
-        let message = format!("group {} has no schedule {name:?}", self.group);
+    /// There is no schedule of this name: with the one that was probably meant.
+    fn unknown(&self, name: &str, entries: &Entries) -> Error {
+        let present = definitions(entries).filter(|(_, _, it)| it.removed_at.is_none());
+        let names: Vec<ScheduleName> = present.map(|(_, name, _)| name).collect();
+        let hint = match nearest(name, names.iter().map(ScheduleName::as_str)) {
+            Some(meant) => format!(": did you mean {meant:?}?"),
+            None if names.is_empty() => ", nor any other".to_owned(),
+            None => String::new(),
+        };
+        let message = format!("group {} has no schedule {name:?}{hint}", self.group);
         Error::new(ErrorKind::NotFound, message)
     }
 
@@ -282,7 +302,11 @@ impl Timetable {
                 .transpose()
                 .map_err(|fault| said_of(name.as_str(), &fault))?;
             let is_declared = is_declared(&entries, &attendance.words, &name);
-            let definition = changed(known.as_ref(), attendance.now, is_declared)?;
+            let definition =
+                changed(known.as_ref(), attendance.now, is_declared).map_err(|fault| {
+                    let is_unknown = fault.kind() == ErrorKind::NotFound;
+                    if is_unknown { self.unknown(name.as_str(), &entries) } else { fault }
+                })?;
             if known.as_ref() == Some(&definition) {
                 return Ok(());
             }
@@ -297,37 +321,41 @@ impl Timetable {
         ))
     }
 
-    async fn view(&self, name: ScheduleName, definition: Definition) -> Result<ScheduleView> {
-        let (source, plan) = (definition.source, definition.plan.clone());
-        let entry = match Entry::new(self.reference(&name), definition) {
-            Ok(entry) => entry,
-            Err(fault) => return unusable(name, source, &plan, &fault),
-        };
-        let record = entry.record();
-        let schedules = std::slice::from_ref(entry.schedule());
-        let mut mark = Mark::new();
-        for queue in entry.definition.queues()? {
-            let marks = self.store.marks(&queue, schedules).await?;
-            mark = together(mark, marks.into_iter().next().flatten().unwrap_or_default());
+    /// Schedules with their marks, which are asked for in one trip for each of their queues.
+    async fn views(&self, chosen: Vec<(ScheduleName, Definition)>) -> Result<Vec<ScheduleView>> {
+        let mut entries = Vec::with_capacity(chosen.len());
+        let mut by_queue: BTreeMap<QueueName, Vec<ScheduleRef>> = BTreeMap::new();
+        for (name, definition) in chosen {
+            match Entry::new(self.reference(&name), definition.clone()) {
+                Ok(entry) => {
+                    for queue in entry.definition.queues()? {
+                        by_queue.entry(queue).or_default().push(entry.schedule().clone());
+                    }
+                    entries.push(Ok((name, entry)));
+                }
+                Err(fault) => {
+                    let view = ScheduleView::unusable(name.clone(), &definition, &fault);
+                    entries.push(Err(view.map_err(|fault| said_of(name.as_str(), &fault))?));
+                }
+            }
         }
-        let is_run = entry.definition.is_run() && !mark.paused;
-        let next = is_run.then(|| entry.next_runs(Some(&mark), self.store.clock().now()).next());
-        Ok(ScheduleView {
-            description: entry.timing().to_string(),
-            timezone: entry.timing().timezone().map(ToOwned::to_owned),
-            queue: record.queue.clone(),
-            kind: record.kind.clone(),
-            source,
-            paused: mark.paused,
-            catch_up: plan.catch_up,
-            overlap: plan.overlap,
-            next_at: next.flatten(),
-            last_tick: mark.last,
-            acted_at: mark.acted_at,
-            outcome: mark.outcome,
-            last_job: mark.jobs.last().copied(),
-            name,
-        })
+        let mut marks: BTreeMap<ScheduleName, Mark> = BTreeMap::new();
+        for (queue, schedules) in by_queue {
+            let of_queue = self.store.marks(&queue, &schedules).await?;
+            for (schedule, mark) in schedules.into_iter().zip(of_queue) {
+                let known = marks.remove(&schedule.name).unwrap_or_default();
+                marks.insert(schedule.name, together(known, mark.unwrap_or_default()));
+            }
+        }
+        let now = self.store.clock().now();
+        let view = |entry: std::result::Result<(ScheduleName, Entry), ScheduleView>| match entry {
+            Ok((name, entry)) => {
+                let mark = marks.remove(&name).unwrap_or_default();
+                ScheduleView::of(name, &entry, mark, now)
+            }
+            Err(unusable) => unusable,
+        };
+        Ok(entries.into_iter().map(view).collect())
     }
 }
 
@@ -335,32 +363,6 @@ impl fmt::Debug for Timetable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timetable").field("group", &self.group).finish_non_exhaustive()
     }
-}
-
-/// A schedule that this machine cannot run, such as one whose time zone it does not know.
-fn unusable(
-    name: ScheduleName,
-    source: Source,
-    plan: &Plan,
-    fault: &Error,
-) -> Result<ScheduleView> {
-    let record = plan.record().map_err(|fault| said_of(name.as_str(), &fault))?;
-    Ok(ScheduleView {
-        description: format!("cannot be run here: {fault}"),
-        timezone: plan.timezone.clone(),
-        queue: record.queue,
-        kind: record.kind,
-        source,
-        paused: false,
-        catch_up: plan.catch_up,
-        overlap: plan.overlap,
-        next_at: None,
-        last_tick: None,
-        acted_at: None,
-        outcome: None,
-        last_job: None,
-        name,
-    })
 }
 
 /// The marks of a schedule in its queue and in one where it was before.
@@ -384,52 +386,10 @@ fn operators<'a>(name: &str, known: Option<&'a Definition>) -> Result<&'a Defini
             ErrorKind::Conflict,
             format!("schedule {name:?} is declared by code: change it there, or pause it"),
         )),
-        None => Err(Error::new(ErrorKind::NotFound, format!("there is no schedule {name:?}"))),
+        None => Err(missing(name)),
     }
 }
 
-/// What is known of a schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScheduleView {
-    /// Its name in the group.
-    pub name: ScheduleName,
-    /// When it ticks, in plain English.
-    pub description: String,
-    /// The time zone whose clocks count; `None` for an interval.
-    pub timezone: Option<String>,
-    /// The queue of its jobs.
-    pub queue: QueueName,
-    /// The kind of its jobs.
-    pub kind: Kind,
-    /// Where it comes from.
-    pub source: Source,
-    /// Whether it is paused.
-    pub paused: bool,
-    /// Which missed ticks are made up for.
-    pub catch_up: CatchUp,
-    /// What a tick does while a job of it is live.
-    pub overlap: Overlap,
-    /// When it is to run next; `None` if it is paused or has come to its end.
-    pub next_at: Option<Timestamp>,
-    /// The last tick that was claimed, or when it was resumed.
-    pub last_tick: Option<Timestamp>,
-    /// When its job was last enqueued or left out, by a tick or by hand.
-    pub acted_at: Option<Timestamp>,
-    /// What became of it then.
-    pub outcome: Option<TickOutcome>,
-    /// The last job that it has enqueued, if that is known.
-    pub last_job: Option<JobId>,
-}
-
-/// What became of a schedule that was run by hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RunNow {
-    /// This job was enqueued.
-    Enqueued(JobId),
-    /// Another job stands for it, by its unique key.
-    Duplicate(JobRef),
-    /// Nothing was enqueued: a job of the schedule is live, and they must not overlap.
-    LeftOut,
+fn missing(name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no schedule {name:?}"))
 }

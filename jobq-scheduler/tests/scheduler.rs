@@ -332,3 +332,44 @@ async fn all_mistakes_are_told_before_anything_runs() {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
 }
+
+fn counted(scheduler: &jobq_core::Vitals) -> Vec<(String, u64)> {
+    let counts = scheduler.counts().into_iter().map(|(measure, count)| {
+        let outcome = measure.labels.first().map_or("", |(_, outcome)| outcome);
+        (format!("{}{outcome}", measure.name.trim_start_matches("jobq_scheduler_")), count)
+    });
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_tells_how_it_is_and_what_it_has_claimed() {
+    use jobq_core::vitals::Condition;
+    let backend = backend();
+    let schedule = Schedule::every(1.hours()).catch_up(CatchUp::all(10));
+    let schedule = schedule.without_overlapping().job(prune());
+    let first = scheduler(&backend, schedule.clone());
+    let vitals = first.vitals();
+    assert_eq!((vitals.part(), vitals.condition()), ("scheduler", Condition::Starting));
+    assert_eq!(vitals.since_beat(), None);
+
+    let running = Running::start(first);
+    sleep_until(&backend, MONDAY + 2.hours() + Duration::from_secs(1)).await;
+
+    assert_eq!(vitals.condition(), Condition::Ready);
+    assert!(vitals.since_beat().is_some());
+    // The second tick comes while the job of the first one waits.
+    let (one, two) = ("ticks_totalenqueued".to_owned(), "ticks_totalleft_out".to_owned());
+    assert_eq!(counted(&vitals), [(one.clone(), 1), (two.clone(), 1)]);
+    running.stop().await;
+    assert_eq!(vitals.condition(), Condition::Stopped);
+
+    // What was missed is made up for, and late.
+    sleep_until(&backend, MONDAY + 4.hours() + Duration::from_secs(11)).await;
+    let second = scheduler(&backend, schedule);
+    let vitals = second.vitals();
+    let running = Running::start(second);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let late = ("ticks_late_total".to_owned(), 2);
+    assert_eq!(counted(&vitals), [(two, 2), late]);
+    running.stop().await;
+}

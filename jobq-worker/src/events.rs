@@ -20,6 +20,9 @@
 //! | warn | `lease lost` | `job`, `token`, `how` |
 //! | error | `settlement refused` | `job`, `kind`, `error` |
 //! | error | `handler stuck` | `job`, `kind`, `reason` |
+//! | info | `health served` | `address` |
+//! | warn | `systemd cannot be told` | `socket`, `error`; once |
+//! | debug | `systemd was not told` | `word`, `error` |
 //!
 //! The span `job` is around every attempt: `job`, `kind`, `queue`, `attempt`, and `traceparent` if the
 //! job carries a W3C trace context.
@@ -169,6 +172,21 @@ pub(crate) fn lease_lost(job: JobId, token: Token, how: HowLost) {
 pub(crate) fn stuck(lease: &Lease, reason: Option<StopReason>) {
     let kind = lease.job.kind.as_str();
     error!(target: TARGET, job = %lease.job.id, kind, ?reason, "handler stuck");
+}
+
+#[cfg(feature = "health")]
+pub(crate) fn health_served(address: std::net::SocketAddr) {
+    info!(target: TARGET, %address, "health served");
+}
+
+#[cfg(feature = "health")]
+pub(crate) fn systemd_untold(socket: &std::ffi::OsStr, error: &std::io::Error) {
+    warn!(target: TARGET, ?socket, %error, "systemd cannot be told");
+}
+
+#[cfg(feature = "health")]
+pub(crate) fn systemd_missed(word: &str, error: &std::io::Error) {
+    debug!(target: TARGET, word, %error, "systemd was not told");
 }
 
 /// The word for what becomes of a job, in events and metrics.

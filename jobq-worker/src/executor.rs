@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use jobq_core::verdict::{Ending, Judge};
 use jobq_core::{Backoff, Cancellation, JobContext, Lease, Next, Outcome, StopReason};
 use tokio::time::{Instant, sleep_until};
 
@@ -19,7 +20,6 @@ use crate::leases::LeaseKey;
 use crate::panics;
 use crate::registry::{Entry, Unstarted};
 use crate::runtime::Runtime;
-use crate::verdict::{Ending, Judge};
 
 /// How often a handler that may go on for a while looks whether its lease still lasts, in leases.
 const LOOK_EVERY: f64 = 0.05;

@@ -225,8 +225,8 @@ impl LeaseTable {
     }
 
     /// Finds handlers that were asked to stop more than `patience` ago, or should have timed out then,
-    /// and whose leases nobody waits for any more.
-    pub(crate) fn stuck(&self, now: Instant, patience: Duration) -> Vec<LeaseKey> {
+    /// and whose leases nobody waits for any more: their own attempts would have dropped them `slack` ago.
+    pub(crate) fn stuck(&self, now: Instant, patience: Duration, slack: Duration) -> Vec<LeaseKey> {
         let left = self.left_at_drop();
         let mut stuck = Vec::new();
         for (key, held) in self.lock().held().filter(|(_, held)| !held.ended) {
@@ -236,7 +236,7 @@ impl LeaseTable {
             }
             let Some(reason) = held.cancellation.reason() else { continue };
             let asked_at = *held.asked_to_stop_at.get_or_insert(now);
-            let may_go_on = reason == StopReason::LeaseLost && now < held.drop_at(left);
+            let may_go_on = reason == StopReason::LeaseLost && now < held.drop_at(left) + slack;
             if now.saturating_duration_since(asked_at) >= patience && !may_go_on {
                 stuck.push(key);
             }

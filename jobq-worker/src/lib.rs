@@ -44,6 +44,10 @@
 //!
 //! The command line reads the same from `jobq.toml`, and changes it at run time by `jobq limits set`.
 //!
+//! # Health
+//!
+//! With the feature `health`, a `Health` answers `/livez`, `/readyz` and `/metrics` for the workers and schedulers of a process, and tells systemd.
+//!
 //! # Architecture invariant
 //!
 //! Without the feature `cli` this crate knows no Redis and no scheduler: only the [`Backend`] contract.
@@ -58,6 +62,8 @@ mod executor;
 mod extract;
 mod flow;
 mod handler;
+#[cfg(feature = "health")]
+pub mod health;
 mod inbox;
 mod layer;
 mod leases;
@@ -74,15 +80,20 @@ mod runtime;
 mod signals;
 mod state;
 mod summary;
-mod verdict;
+#[cfg(feature = "testing")]
+mod testing;
 mod worker;
 
 pub use extract::{FromContext, Scope};
 pub use handler::{BlockingHandler, Handler};
+#[cfg(feature = "health")]
+pub use health::Health;
 pub use layer::{Inner, Layer};
 pub use readiness::{Readiness, ReadinessHandle, Since};
 pub use registry::Registry;
 pub use signals::StopSignals;
 pub use state::{State, States};
 pub use summary::{StopCause, Summary};
+#[cfg(feature = "testing")]
+pub use testing::TestHandlers;
 pub use worker::Worker;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jobq_core::Vitals;
+use jobq_core::vitals::Condition;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -31,6 +33,38 @@ impl Readiness {
     #[must_use]
     pub const fn is_ready(&self) -> bool {
         matches!(self, Self::Ready)
+    }
+}
+
+/// Says how a worker is: to those who watch its readiness, and by its vitals.
+#[derive(Debug)]
+pub(crate) struct ReadinessTeller {
+    sender: watch::Sender<Readiness>,
+    vitals: Vitals,
+}
+
+impl ReadinessTeller {
+    pub(crate) fn new() -> Self {
+        Self { sender: watch::Sender::new(Readiness::Starting), vitals: Vitals::new("worker") }
+    }
+
+    pub(crate) fn say(&self, readiness: Readiness) {
+        self.vitals.set(match &readiness {
+            Readiness::Starting => Condition::Starting,
+            Readiness::Ready => Condition::Ready,
+            Readiness::Disconnected { why, .. } => Condition::Disconnected(why.clone()),
+            Readiness::Draining => Condition::Draining,
+            Readiness::Stopped => Condition::Stopped,
+        });
+        self.sender.send_replace(readiness);
+    }
+
+    pub(crate) fn handle(&self) -> ReadinessHandle {
+        ReadinessHandle { receiver: self.sender.subscribe() }
+    }
+
+    pub(crate) const fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 }
 

@@ -178,6 +178,11 @@ impl Handlers {
     pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static str> {
         self.entries.iter().map(|entry| entry.kind)
     }
+
+    /// The kinds, each with the queue that its job type names.
+    pub(crate) fn kinds_and_queues(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.entries.iter().map(|entry| (entry.kind, entry.queue))
+    }
 }
 
 impl fmt::Debug for Handlers {

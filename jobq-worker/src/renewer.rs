@@ -177,7 +177,7 @@ async fn watch_forever(runtime: &Runtime) {
         for (job, token) in runtime.leases.cancel_unrenewed(now) {
             runtime.report_lost(job, token, HowLost::Unrenewed);
         }
-        for key in runtime.leases.stuck(now, patience) {
+        for key in runtime.leases.stuck(now, patience, SLACK) {
             runtime.inbox.note(Note::Stuck(key));
         }
     }

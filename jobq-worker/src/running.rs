@@ -29,7 +29,7 @@ impl Running {
         // The renewer is there before the first lease, and the pump starts last.
         let renewer = Renewer::start(&runtime)?;
         let maintenance = tokio::spawn(maintain_forever(Arc::clone(&runtime)));
-        let pump = tokio::spawn(Pump::new(Arc::clone(&runtime)).run());
+        let pump = tokio::spawn(pump_and_beat(Arc::clone(&runtime)));
         Ok(Self { runtime, renewer: Some(renewer), maintenance, pump })
     }
 
@@ -61,14 +61,24 @@ impl Running {
             Some(renewer) => renewer.stop().await,
             None => Ok(()),
         };
-        self.runtime.meters.jobs_running.set(0);
-        self.runtime.readiness.send_replace(Readiness::Stopped);
+        self.runtime.meters.ended();
+        self.runtime.readiness.say(Readiness::Stopped);
         let defect =
             || Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it");
         let summary = ended.map_err(|cause| defect().because(cause))??;
         renewed.map_err(|cause| defect().because(cause))?;
         events::stopped(&summary);
         Ok(summary)
+    }
+}
+
+/// In one task, so that the beats stop when the pump cannot go on.
+async fn pump_and_beat(runtime: Arc<Runtime>) -> Result<Summary> {
+    let vitals = runtime.readiness.vitals().clone();
+    tokio::select! {
+        biased;
+        ended = Pump::new(runtime).run() => ended,
+        never = vitals.beat_on() => match never {},
     }
 }
 
@@ -86,7 +96,7 @@ impl Drop for Running {
         // Handlers that still run belong to nobody now. After an orderly end there are none.
         self.runtime.leases.cancel_all(StopReason::Shutdown);
         self.runtime.forced.request(StopReason::Shutdown);
-        self.runtime.meters.jobs_running.set(0);
-        self.runtime.readiness.send_replace(Readiness::Stopped);
+        self.runtime.meters.ended();
+        self.runtime.readiness.say(Readiness::Stopped);
     }
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use jobq_core::{Backend, Cancellation, Lease, StopReason, WorkerId};
-use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::events;
 use crate::inbox::Inbox;
 use crate::leases::LeaseTable;
-use crate::meters::Meters;
-use crate::readiness::Readiness;
+use crate::meters::{Ledger, Meters};
+use crate::readiness::ReadinessTeller;
 use crate::registry::Handlers;
 
 /// One run of a worker, as all of its parts see it.
@@ -24,7 +23,7 @@ pub(crate) struct Runtime {
     pub(crate) leases: LeaseTable,
     pub(crate) inbox: Inbox,
     pub(crate) meters: Meters,
-    pub(crate) readiness: watch::Sender<Readiness>,
+    pub(crate) readiness: ReadinessTeller,
     /// Requested when nobody waits for handlers any more.
     pub(crate) forced: Cancellation,
     pub(crate) running: AtomicUsize,
@@ -39,11 +38,12 @@ impl Runtime {
         config: Config,
         handlers: Handlers,
         backend: Arc<dyn Backend>,
-        readiness: watch::Sender<Readiness>,
+        readiness: ReadinessTeller,
+        ledger: Option<&Ledger>,
     ) -> Self {
         Self {
             leases: LeaseTable::new(config.lease),
-            meters: Meters::new(&config, &handlers),
+            meters: Meters::new(&config, &handlers, ledger),
             config,
             handlers,
             backend,

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Backend, Job, LaneKey, LimitName, LimitScope, Limits, QueueName, Result};
-use tokio::sync::watch;
+use jobq_core::{Backend, Job, LaneKey, LimitName, LimitScope, Limits, QueueName, Result, Vitals};
 
 use crate::config::Settings;
 use crate::handler::{BlockingHandler, Handler};
+#[cfg(feature = "health")]
+use crate::health::Health;
 use crate::layer::Layer;
-use crate::readiness::{Readiness, ReadinessHandle};
+use crate::readiness::{ReadinessHandle, ReadinessTeller};
 use crate::registry::Registry;
 use crate::running::Running;
 use crate::runtime::Runtime;
@@ -55,7 +56,9 @@ pub struct Worker {
     backend: Arc<dyn Backend>,
     registry: Registry,
     settings: Settings,
-    readiness: watch::Sender<Readiness>,
+    readiness: ReadinessTeller,
+    #[cfg(feature = "health")]
+    health: Option<Health>,
 }
 
 impl Worker {
@@ -70,7 +73,9 @@ impl Worker {
             backend: Arc::new(backend),
             registry,
             settings: Settings::default(),
-            readiness: watch::Sender::new(Readiness::Starting),
+            readiness: ReadinessTeller::new(),
+            #[cfg(feature = "health")]
+            health: None,
         }
     }
 
@@ -253,7 +258,22 @@ impl Worker {
     /// Watches whether the worker can do its work, for health checks.
     #[must_use]
     pub fn readiness(&self) -> ReadinessHandle {
-        ReadinessHandle { receiver: self.readiness.subscribe() }
+        self.readiness.handle()
+    }
+
+    /// How this worker is, for those who ask on any thread: [`readiness`](Self::readiness), and whether its
+    /// loop turns.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.readiness.vitals().clone()
+    }
+
+    /// Lets the health of this worker be asked for: see [`Health`].
+    #[cfg(feature = "health")]
+    pub fn health(mut self, health: &Health) -> Self {
+        health.watch(self.readiness.vitals());
+        self.health = Some(health.clone());
+        self
     }
 
     /// Runs until SIGTERM or Ctrl+C, or until a limit is reached. Needs a tokio runtime with time and IO.
@@ -293,7 +313,11 @@ impl Worker {
 
     fn start(self) -> Result<Running> {
         let (config, handlers) = self.settings.check(self.registry)?;
-        let runtime = Runtime::new(config, handlers, self.backend, self.readiness);
+        #[cfg(feature = "health")]
+        let ledger = self.health.as_ref().map(|health| health.of_worker(&config, &self.readiness));
+        #[cfg(not(feature = "health"))]
+        let ledger = None;
+        let runtime = Runtime::new(config, handlers, self.backend, self.readiness, ledger.as_ref());
         Running::start(Arc::new(runtime))
     }
 }

@@ -139,6 +139,15 @@ pub async fn a_detached_handle_is_the_same_store(t: &Scene) {
     assert_eq!(detached.clock().now(), t.now());
 }
 
+/// A look that is detached is a look at the same store.
+pub async fn a_detached_look_is_at_the_same_store(t: &Scene) {
+    let detached = t.store().inspect_detached();
+    t.enqueue().await;
+
+    assert_eq!(detached.queue(t.queue()).await.unwrap(), t.stats().await);
+    assert_eq!(t.stats().await.ready, 1);
+}
+
 fn worker(t: &Scene, name: &str) -> WorkerStatus {
     WorkerStatus::new(WorkerId::generate(), name, t.now())
 }

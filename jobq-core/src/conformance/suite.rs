@@ -922,6 +922,7 @@ macro_rules! __conformance_suite {
                 every_restart_is_a_new_one
                 a_working_store_answers_a_ping
                 a_detached_handle_is_the_same_store
+                a_detached_look_is_at_the_same_store
             }
             schedules {
                 a_due_tick_is_enqueued

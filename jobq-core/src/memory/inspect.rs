@@ -1,5 +1,7 @@
 //! What people do to jobs and queues.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::MemoryBackend;
@@ -218,6 +220,10 @@ impl Inspect for MemoryBackend {
         let mut living: Vec<_> = workers.living.values().map(|(w, _)| w.clone()).collect();
         living.sort_by_key(|worker| (worker.started_at, worker.id));
         Ok(living)
+    }
+
+    fn inspect_detached(&self) -> Arc<dyn Inspect> {
+        Arc::new(self.clone())
     }
 }
 

@@ -10,6 +10,7 @@ use jobq_core::schedules::{Claimed, Tick};
 use jobq_core::{Error, ScheduleName, Timestamp};
 use tokio::time::Instant;
 
+use crate::counts::LATE_AFTER;
 use crate::firing::Firing;
 
 /// How many are under way at once.
@@ -19,7 +20,7 @@ const TICKS_AT_A_TURN: usize = 10;
 
 /// Claims that are under way. Dropped, each has had its full effect or none.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub(super) struct Claims {
     under_way: FuturesUnordered<BoxFuture<'static, Fired>>,
     /// Those that have ended, and of which no note was taken yet.
     ended: VecDeque<Fired>,
@@ -34,20 +35,25 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    fn is_over(self) -> bool {
+    fn now(self) -> Timestamp {
         let (then, at) = self.clock;
-        then + at.elapsed() > self.until
+        then + at.elapsed()
+    }
+
+    fn is_over(self) -> bool {
+        self.now() > self.until
     }
 }
 
 /// What became of the ticks of one schedule.
 #[derive(Debug)]
-pub(crate) struct Fired {
+pub(super) struct Fired {
     pub(super) name: ScheduleName,
     /// The last tick that is claimed, by whomever.
     pub(super) after: Option<Timestamp>,
     pub(super) enqueued: u64,
     pub(super) left_out: u64,
+    pub(super) late: u64,
     pub(super) then: Then,
 }
 
@@ -81,12 +87,12 @@ impl Claims {
     }
 
     /// Claims no further tick, also of those schedules that have begun.
-    pub(crate) fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
     /// What became of the next one to end; `None` if there is none. Cancel safe.
-    pub(crate) async fn ended(&mut self) -> Option<Fired> {
+    pub(super) async fn ended(&mut self) -> Option<Fired> {
         match self.ended.pop_front() {
             Some(fired) => Some(fired),
             None => self.under_way.next().await,
@@ -116,11 +122,13 @@ async fn fire_all(
     trust: Trust,
     is_stopping: Arc<AtomicBool>,
 ) -> Fired {
-    let mut fired = Fired { name, after: None, enqueued: 0, left_out: 0, then: Then::GoOn };
+    let mut fired =
+        Fired { name, after: None, enqueued: 0, left_out: 0, late: 0, then: Then::GoOn };
     for tick in ticks.into_iter().take(TICKS_AT_A_TURN) {
         if is_stopping.load(Ordering::Relaxed) || trust.is_over() {
             break;
         }
+        let begun_at = trust.now();
         let claimed = firing.fire(Some(tick)).await;
         match &claimed {
             Ok(Claimed::Enqueued(enqueued)) => {
@@ -148,6 +156,9 @@ async fn fire_all(
                 fired.after = Some(last.map_or(tick.at, |last| last.max(tick.at)));
             }
             Ok(_) | Err(_) => {}
+        }
+        if matches!(claimed, Ok(Claimed::Enqueued(_) | Claimed::LeftOut)) {
+            fired.late += u64::from(begun_at.since(tick.at) > LATE_AFTER);
         }
         fired.then = match claimed {
             Ok(Claimed::Enqueued(_) | Claimed::LeftOut | Claimed::Taken { .. }) => continue,

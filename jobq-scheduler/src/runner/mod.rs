@@ -14,17 +14,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Error, GroupName, Result, ScheduleName, Timestamp, WorkerId};
+use jobq_core::vitals::Condition;
+use jobq_core::{Error, GroupName, Result, ScheduleName, Timestamp, Vitals, WorkerId};
 use tokio::time::Instant;
 
+use crate::counts::Counts;
 use crate::definition::Definition;
 use crate::entry::Entry;
 use crate::firing::ScheduleStore;
 use crate::scheduler::Summary;
 use crate::sync::Declared;
 
-pub(crate) use self::claims::Claims;
-use self::claims::{Fired, Then, Trust};
+use self::claims::{Claims, Fired, Then, Trust};
 use self::holds::Holds;
 
 /// How often a scheduler asks whether its group has changed.
@@ -86,6 +87,8 @@ pub(crate) struct Runner {
     told: BTreeSet<(String, String)>,
     /// Whether the last look failed: said once.
     is_out: bool,
+    vitals: Vitals,
+    counts: Counts,
     pub(crate) summary: Summary,
     /// Why the first claim failed.
     pub(crate) fault: Option<Error>,
@@ -103,9 +106,12 @@ impl Runner {
         group: GroupName,
         manner: Manner,
         declared: Declared,
+        vitals: Vitals,
     ) -> Self {
         let word = declared.word();
         Self {
+            counts: Counts::in_vitals(&vitals),
+            vitals,
             store,
             group,
             // Passes of one version are one scheduler, which goes on living between them.
@@ -136,9 +142,28 @@ impl Runner {
         }
     }
 
+    /// Works until `stop` completes, finishes the ticks that are being claimed, and says farewell.
+    pub(crate) async fn run_until(&mut self, stop: impl Future<Output = ()>) {
+        let mut claims = Claims::default();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = self.turn(&mut claims) => {}
+            }
+        }
+        self.vitals.set(Condition::Draining);
+        claims.stop();
+        while let Some(fired) = claims.ended().await {
+            self.take_note(fired);
+        }
+        self.leave().await;
+    }
+
     /// Looks at the group if it is time to, begins to claim what is due, and waits until there is something
     /// to do. Errors of the store are told, and tried again. Cancel safe as far as claims are concerned.
-    pub(crate) async fn turn(&mut self, claims: &mut Claims) {
+    async fn turn(&mut self, claims: &mut Claims) {
         if Instant::now() >= self.next_look {
             self.next_look = Instant::now() + LOOK_EVERY;
             self.looked_at = Some(Instant::now());
@@ -157,6 +182,7 @@ impl Runner {
     fn tell_outage(&mut self, looked: Result<()>) {
         match looked {
             Ok(()) => {
+                self.vitals.set(Condition::Ready);
                 if std::mem::take(&mut self.is_out) {
                     tracing::info!(name: "jobq.scheduler.available", group = %self.group);
                     self.holds.clear();
@@ -164,6 +190,7 @@ impl Runner {
                 }
             }
             Err(error) => {
+                self.vitals.set(Condition::Disconnected(error.to_string()));
                 self.next_look = Instant::now() + LOOK_AGAIN_AFTER;
                 if !std::mem::replace(&mut self.is_out, true) {
                     tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
@@ -281,10 +308,17 @@ impl Runner {
         }
     }
 
-    pub(crate) fn take_note(&mut self, fired: Fired) {
+    fn take_note(&mut self, fired: Fired) {
         let Fired { name, then, .. } = fired;
         self.summary.enqueued += fired.enqueued;
         self.summary.left_out += fired.left_out;
+        self.counts.enqueued.add(fired.enqueued);
+        self.counts.left_out.add(fired.left_out);
+        self.counts.late.add(fired.late);
+        if matches!(then, Then::Fail(_)) {
+            self.summary.failed += 1;
+            self.counts.failed.add(1);
+        }
         self.busy.remove(&name);
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
@@ -305,7 +339,6 @@ impl Runner {
                 self.hold(&name, None, "others go by another definition");
             }
             Then::Fail(error) => {
-                self.summary.failed += 1;
                 self.hold(&name, Some(&error), "its job could not be enqueued");
                 self.fault.get_or_insert(error);
             }
@@ -331,5 +364,11 @@ impl Runner {
                 "{what}: claims wait, and are tried again now and then"
             );
         }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.vitals.set(Condition::Stopped);
     }
 }

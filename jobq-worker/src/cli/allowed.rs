@@ -60,9 +60,10 @@ pub(super) fn may_set(variable: &str) -> bool {
 }
 
 /// Whether a variable of the worker stays with it: where its jobs are, and with what password, is no
-/// business of what it runs.
+/// business of what it runs, and neither is it to tell systemd how the worker is.
 pub(super) fn is_private(variable: &str) -> bool {
-    variable == "REDIS_URL" || variable.starts_with("JOBQ_")
+    const NAMES: [&str; 4] = ["REDIS_URL", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+    NAMES.contains(&variable) || variable.starts_with("JOBQ_")
 }
 
 #[cfg(test)]

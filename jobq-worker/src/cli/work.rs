@@ -1,19 +1,17 @@
 //! `jobq work`: runs jobs.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
-
 use super::allowed::AllowedPrograms;
-use super::command;
+use super::command_line::CommandLine;
 use super::config::Config;
 use super::connect::Address;
 use super::exit::Failure;
+use super::health::ListenArgs;
+use super::log::{self, LogFormat};
+use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
-use super::{limits, output};
-use crate::registry::Registry;
+use super::{command, limits, output};
 use crate::worker::Worker;
 
 /// What `work` takes.
@@ -60,21 +58,24 @@ pub(super) struct Args {
     /// be repeated.
     #[arg(long, value_name = "PROGRAM")]
     allow_command: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
+    #[command(flatten)]
+    listen: ListenArgs,
+    /// Run the schedules of code and of `jobq.toml` beside the jobs, as `jobq scheduler` does. With --once
+    /// or --stop-when-empty, what is due is enqueued once, before the first job.
+    #[arg(long)]
+    scheduler: bool,
+    #[command(flatten)]
+    declare: DeclareArgs,
 }
 
 pub(super) async fn run(
     address: &Address,
     config: &Config,
     args: Args,
-    mut registry: Registry,
+    code: CommandLine,
 ) -> Result<(), Failure> {
-    log_to_stderr(args.log_format);
+    log::to_stderr(args.log_format);
+    let CommandLine { mut registry, schedules } = code;
     if !args.allow_command.is_empty() || registry.kinds().next().is_none() {
         let allowed = AllowedPrograms::find(&args.allow_command).map_err(Failure::Usage)?;
         if allowed.is_empty() {
@@ -86,16 +87,38 @@ pub(super) async fn run(
         registry = command::register(registry, allowed);
     }
     let store = address.connect().await?;
+    let scheduler = match args.scheduler {
+        true => Some(args.declare.scheduler(&store, config, schedules)?),
+        false => None,
+    };
+    // Before anything is leased: a wrong address is best told at once.
+    let watched = args.listen.open(config, &store)?;
     let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
     }
+    let is_short = args.once || args.stop_when_empty;
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
     }
-    let summary = worker.run().await?;
+    let worker = watched.worker(worker);
+    let (summary, scheduled) = match scheduler {
+        None => (worker.run().await?, None),
+        Some(scheduler) if is_short => {
+            let scheduled = scheduler.run_once().await?;
+            (worker.run().await?, Some(scheduled))
+        }
+        Some(scheduler) => {
+            watched.part(&scheduler.vitals());
+            let (summary, scheduled) = beside(scheduler, worker.run()).await?;
+            (summary, Some(scheduled))
+        }
+    };
     output::line(&summary.to_string())?;
+    if let Some(scheduled) = scheduled {
+        output::line(&format!("schedules: {scheduled}"))?;
+    }
     Ok(())
 }
 
@@ -129,17 +152,4 @@ fn set_up(worker: Worker, args: Args) -> Worker {
         Some(name) => worker.name(name),
         None => worker,
     }
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    // The program's own subscriber, if it has set one, stays.
-    let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
 }

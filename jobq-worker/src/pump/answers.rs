@@ -192,7 +192,8 @@ impl Pump {
             held
         }));
         for ((lease, handler, cancellation), key) in starts.into_iter().zip(keys) {
-            runtime.meters.waited(queue, handler, leased_at.since(lease.job.enqueued_at));
+            let wait = leased_at.since(lease.job.enqueued_at);
+            runtime.meters.began(queue, handler, &lease, wait);
             if too_late {
                 self.settle_unrun(queue, key, lease, Next::Release, now);
                 continue;

@@ -64,7 +64,7 @@ impl Pump {
         self.summary.reason = cause;
         self.phase = Phase::Draining { until: now + self.runtime.config.grace };
         self.runtime.draining.store(true, Ordering::Relaxed);
-        self.runtime.readiness.send_replace(Readiness::Draining);
+        self.runtime.readiness.say(Readiness::Draining);
         events::draining(cause, self.running);
     }
 

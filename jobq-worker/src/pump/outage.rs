@@ -54,7 +54,7 @@ impl Link {
             events::backend_reachable(now - outage.began_at);
         }
         if (first || outage.is_some()) && !draining {
-            runtime.readiness.send_replace(Readiness::Ready);
+            runtime.readiness.say(Readiness::Ready);
         }
     }
 
@@ -76,7 +76,7 @@ impl Link {
         outage.failures = outage.failures.saturating_add(1);
         if !draining {
             let why = events::Chain(error).to_string();
-            runtime.readiness.send_replace(Readiness::Disconnected { since: outage.since, why });
+            runtime.readiness.say(Readiness::Disconnected { since: outage.since, why });
         }
     }
 

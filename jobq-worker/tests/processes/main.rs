@@ -3,7 +3,15 @@
 
 mod config;
 mod flow;
+mod health;
+#[path = "../support/http.rs"]
+mod http;
+#[path = "../support/openmetrics.rs"]
+mod openmetrics;
+mod schedule;
 mod stage;
+#[cfg(target_os = "linux")]
+mod systemd;
 
 use std::fs;
 use std::process::Stdio;
@@ -298,6 +306,7 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["work", "--concurrency", "0"],
         &["work", "--lease", "soon"],
         &["work", "--max-memory", "lots"],
+        &["work", "--listen", "nowhere"],
         &["enqueue", "command", "--json", "{\"program\":"],
         &["enqueue", "no such kind!"],
         &["retry", "4711"],

@@ -418,7 +418,7 @@ mod tests {
         let config = |lanes: &[u8]| {
             let mut limits_of = vec![(LimitScope::Queue(queue.clone()), Limits::new())];
             limits_of.extend(lanes.iter().map(|key| (lane(*key), limits.clone())));
-            Config { limits: limits_of }
+            Config { limits: limits_of, ..Config::default() }
         };
         store.backend.set_limits(&lane(9), LimitSource::Operator, &limits).await.unwrap();
 

@@ -1,11 +1,18 @@
-//! From how an attempt ended to what becomes of its job: the one place for it.
+//! From how an attempt ended to what becomes of its job: the one place for it. For who writes a worker.
 
-use jobq_core::backoff::ThreadRandom;
-use jobq_core::{Backoff, Clock, Failure, FailureKind, Lease, Next, Outcome, StopReason};
+use std::time::Duration;
+
+use crate::backoff::{Backoff, ThreadRandom};
+use crate::cancellation::StopReason;
+use crate::clock::Clock;
+use crate::history::{Failure, FailureKind};
+use crate::lease::{Lease, Next};
+use crate::outcome::Outcome;
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub(crate) enum Ending {
+#[expect(clippy::exhaustive_enums, reason = "a worker makes it, and has to say which")]
+pub enum Ending {
     /// The handler returned.
     Returned(Outcome),
     /// The handler panicked with this message.
@@ -18,18 +25,24 @@ pub(crate) enum Ending {
 
 /// Decides about a job.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Judge<'a> {
-    pub(crate) lease: &'a Lease,
-    pub(crate) backoff: Backoff,
+#[expect(clippy::exhaustive_structs, reason = "a worker makes it of what it knows")]
+pub struct Judge<'a> {
+    /// The lease by which the attempt was made.
+    pub lease: &'a Lease,
+    /// How long a job of its type waits after a failure.
+    pub backoff: Backoff,
     /// Why the handler was asked to stop, if it was.
-    pub(crate) stop: Option<StopReason>,
-    pub(crate) clock: &'a dyn Clock,
+    pub stop: Option<StopReason>,
+    /// By which clock failures are dated.
+    pub clock: &'a dyn Clock,
 }
 
 impl Judge<'_> {
     /// What becomes of the job. What the handler decided stands; only a failure is seen in the light of
-    /// the request to stop, which may be its cause.
-    pub(crate) fn decide(&self, ending: Ending) -> Next {
+    /// the request to stop, which may be its cause. A failure that asks for no delay of its own waits for the
+    /// backoff, whose jitter is random; after the last attempt the job is dead.
+    #[must_use]
+    pub fn decide(&self, ending: Ending) -> Next {
         match ending {
             Ending::Returned(Outcome::Done { result }) => Next::Complete { result },
             Ending::Returned(Outcome::Discard(_)) => Next::Complete { result: None },
@@ -81,12 +94,7 @@ impl Judge<'_> {
         }
     }
 
-    fn failed(
-        &self,
-        kind: FailureKind,
-        after: Option<std::time::Duration>,
-        message: String,
-    ) -> Next {
+    fn failed(&self, kind: FailureKind, after: Option<Duration>, message: String) -> Next {
         if self.lease.is_last_attempt() {
             return self.dead(kind, message);
         }

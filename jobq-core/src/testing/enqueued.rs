@@ -1,0 +1,190 @@
+//! What a test finds in the queue.
+
+use std::fmt::Write;
+
+use futures_util::FutureExt;
+
+use super::TestQueue;
+use crate::clock::Timestamp;
+use crate::id::JobId;
+use crate::inspect::{Inspect, JobView};
+use crate::job::Job;
+use crate::name::QueueName;
+use crate::state::JobState;
+
+/// The most jobs of one queue and state that are looked at.
+const MOST: usize = 1_000_000;
+
+/// The states of a job that is still to run.
+const TO_RUN: [JobState; 4] =
+    [JobState::Waiting, JobState::Scheduled, JobState::Ready, JobState::Leased];
+/// The states of a job that has ended and is kept.
+const ENDED: [JobState; 3] = [JobState::Dead, JobState::Completed, JobState::Cancelled];
+
+/// A job that a test has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TestJob<J> {
+    /// What was enqueued.
+    pub job: J,
+    /// Its id.
+    pub id: JobId,
+    /// Where it is.
+    pub queue: QueueName,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// Attempts that have failed so far.
+    pub failed_attempts: u32,
+    /// When it is due, if it is scheduled.
+    pub due_at: Option<Timestamp>,
+    /// What the last attempt that failed has said.
+    pub last_error: Option<String>,
+}
+
+impl TestQueue {
+    /// The jobs of type `J` that are still to run, in all queues: queue by queue, and in each those first that wait for
+    /// others, then scheduled, ready and leased ones.
+    ///
+    /// # Panics
+    ///
+    /// When a payload of this kind does not fit the type.
+    #[must_use]
+    #[track_caller]
+    pub fn enqueued<J: Job>(&self) -> Vec<J> {
+        self.found::<J>(&TO_RUN).into_iter().map(|found| found.job).collect()
+    }
+
+    /// All jobs of type `J` that the queue knows, in any state. Those that have ended well are known if they have a
+    /// retention.
+    ///
+    /// # Panics
+    ///
+    /// As [`enqueued`](Self::enqueued).
+    #[must_use]
+    #[track_caller]
+    pub fn jobs<J: Job>(&self) -> Vec<TestJob<J>> {
+        let mut found = self.found::<J>(&TO_RUN);
+        found.extend(self.found::<J>(&ENDED));
+        found
+    }
+
+    /// Whether nothing is left to run, in any queue. Dead jobs, and those that are kept, do not count.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.views(&TO_RUN).is_empty()
+    }
+
+    #[track_caller]
+    fn found<J: Job>(&self, states: &[JobState]) -> Vec<TestJob<J>> {
+        let views = self.views(states).into_iter();
+        views
+            .filter(|view| view.record.kind.as_str() == J::KIND)
+            .map(|view| match view.record.payload.decode() {
+                Ok(job) => TestJob {
+                    job,
+                    id: view.record.id,
+                    queue: view.record.queue.clone(),
+                    state: view.state,
+                    failed_attempts: view.failed_attempts,
+                    due_at: view.at.filter(|_| view.state == JobState::Scheduled),
+                    last_error: view.history.last().map(|failure| failure.message.clone()),
+                },
+                Err(fault) => panic!("a job of kind {:?} does not fit its type: {fault}", J::KIND),
+            })
+            .collect()
+    }
+
+    fn views(&self, states: &[JobState]) -> Vec<JobView> {
+        let looked = async {
+            let mut views = Vec::new();
+            for stats in self.backend.queues().await? {
+                for state in states {
+                    views.extend(self.backend.jobs(&stats.queue, *state, 0, MOST).await?);
+                }
+            }
+            Ok::<_, crate::error::Error>(views)
+        };
+        // Nothing in memory is waited for, or fails.
+        looked.now_or_never().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// What is still to run, for the message of a test that fails.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn listing(&self) -> String {
+        let views = self.views(&TO_RUN);
+        if views.is_empty() {
+            return "nothing is enqueued".to_owned();
+        }
+        let mut text = String::from("enqueued are:");
+        for view in views {
+            let JobView { record, state, .. } = &view;
+            let payload = record
+                .payload
+                .decode::<serde_json::Value>()
+                .map_or_else(|_| "…".to_owned(), |payload| payload.to_string());
+            // Writing to a text in memory cannot fail.
+            let _ = write!(text, "\n  {} {payload} in {}, {state}", record.kind, record.queue);
+        }
+        text
+    }
+}
+
+/// Asserts that a [`TestQueue`](crate::testing::TestQueue) has a job that is still to run and fits the pattern, perhaps with
+/// a condition, or so many of them.
+///
+/// ```
+/// # use jobq_core::testing::TestQueue;
+/// # use jobq_core::{Job, Queue, assert_enqueued, assert_not_enqueued};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, Job)]
+/// struct SendInvoice { order: u64, copy: bool }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let queue = TestQueue::new();
+/// queue.enqueue(SendInvoice { order: 7, copy: false }).await?;
+///
+/// assert_enqueued!(queue, SendInvoice { order: 7, .. });
+/// assert_enqueued!(queue, SendInvoice { order, .. } if *order > 5);
+/// assert_enqueued!(queue, 1, SendInvoice { .. });
+/// assert_not_enqueued!(queue, SendInvoice { copy: true, .. });
+/// # Ok::<(), jobq_core::Error>(())
+/// # }).unwrap();
+/// ```
+#[macro_export]
+macro_rules! assert_enqueued {
+    ($queue:expr, $count:literal, $job:ident $pattern:tt $(if $condition:expr)? $(,)?) => {{
+        let queue: &$crate::testing::TestQueue = &$queue;
+        let found = queue.enqueued::<$job>();
+        let count = found.iter().filter(|job| matches!(job, $job $pattern $(if $condition)?)).count();
+        assert!(
+            count == $count,
+            "{count} jobs {} are enqueued in place of {}; {}",
+            stringify!($job $pattern $(if $condition)?), $count, queue.listing(),
+        );
+    }};
+    ($queue:expr, $job:ident $pattern:tt $(if $condition:expr)? $(,)?) => {{
+        let queue: &$crate::testing::TestQueue = &$queue;
+        let found = queue.enqueued::<$job>();
+        assert!(
+            found.iter().any(|job| matches!(job, $job $pattern $(if $condition)?)),
+            "no job {} is enqueued; {}",
+            stringify!($job $pattern $(if $condition)?), queue.listing(),
+        );
+    }};
+}
+
+/// Asserts that a [`TestQueue`](crate::testing::TestQueue) has no job that is still to run and fits the pattern: the opposite of
+/// [`assert_enqueued!`](crate::assert_enqueued).
+#[macro_export]
+macro_rules! assert_not_enqueued {
+    ($queue:expr, $job:ident $pattern:tt $(if $condition:expr)? $(,)?) => {{
+        let queue: &$crate::testing::TestQueue = &$queue;
+        let found = queue.enqueued::<$job>();
+        assert!(
+            !found.iter().any(|job| matches!(job, $job $pattern $(if $condition)?)),
+            "a job {} is enqueued; {}",
+            stringify!($job $pattern $(if $condition)?), queue.listing(),
+        );
+    }};
+}

@@ -1,0 +1,48 @@
+//! The gauges of parts and of the store, which nobody counts: they are looked up when asked for.
+
+use jobq_core::vitals::Measure;
+
+pub(super) const PART_UP: Measure =
+    Measure::new("jobq_part_ready", "Whether a worker or scheduler of this process is ready");
+pub(super) const PART_SILENT: Measure = Measure::new(
+    "jobq_part_silent_seconds",
+    "For how long the loop of a worker or scheduler has not turned",
+);
+pub(super) const STORE_UP: Measure =
+    Measure::new("jobq_store_up", "Whether the store has answered; without it no queue is shown");
+pub(super) const WAITING: Measure =
+    Measure::new("jobq_queue_waiting", "Jobs that wait for a worker");
+pub(super) const OLDEST: Measure = Measure::new(
+    "jobq_queue_oldest_waiting_seconds",
+    "For how long the job has waited that was enqueued first of those that wait",
+);
+pub(super) const SCHEDULED: Measure =
+    Measure::new("jobq_queue_scheduled", "Jobs that wait for their time, retries among them");
+pub(super) const FOR_PARENTS: Measure =
+    Measure::new("jobq_queue_waiting_for_parents", "Jobs that wait for other jobs");
+pub(super) const RUNNING: Measure =
+    Measure::new("jobq_queue_running", "Jobs that run in all processes together");
+pub(super) const RUNNING_LIMIT: Measure = Measure::new(
+    "jobq_queue_running_limit",
+    "Jobs of the queue that may run at once in all processes; absent without such a limit",
+);
+pub(super) const LANE_LIMIT: Measure = Measure::new(
+    "jobq_queue_lane_running_limit",
+    "Jobs of each lane that may run at once in all processes; absent without such a limit",
+);
+pub(super) const DEAD: Measure = Measure::new("jobq_queue_dead", "Jobs put aside for people");
+pub(super) const KEPT: Measure =
+    Measure::new("jobq_queue_kept", "Completed and cancelled jobs that are kept");
+pub(super) const PAUSED: Measure = Measure::new("jobq_queue_paused", "Whether the queue is paused");
+pub(super) const LIMITED_LANES: Measure = Measure::new(
+    "jobq_queue_limited_lanes",
+    "Lanes with a limit of their own on running jobs, 50 at most",
+);
+pub(super) const LIMITED_FULL: Measure = Measure::new(
+    "jobq_queue_limited_lanes_full",
+    "Those of these lanes in which as many jobs run as may",
+);
+pub(super) const LIMITED_RUNNING: Measure =
+    Measure::new("jobq_queue_limited_lanes_running", "Jobs that run in these lanes");
+pub(super) const LIMITED_LIMIT: Measure =
+    Measure::new("jobq_queue_limited_lanes_running_limit", "Jobs that may run in them at once");
