@@ -129,8 +129,8 @@ impl Scheduler {
     /// Enqueues what is due now, and stops: for a line in a crontab, once a minute.
     ///
     /// It counts as living for three minutes after, so that passes of two versions in turn agree on what is run
-    /// like schedulers that stay. What left the code rests from the first pass that finds it so, and is
-    /// removed by one three minutes later.
+    /// like schedulers that stay. So what left the code is run for three minutes more, then rests, and is
+    /// removed another three minutes later. It takes at most 45 seconds.
     ///
     /// # Errors
     ///

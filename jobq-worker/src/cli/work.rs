@@ -106,18 +106,19 @@ pub(super) async fn run(
     let (summary, scheduled) = match scheduler {
         None => (worker.run().await?, None),
         Some(scheduler) if is_short => {
-            let scheduled = scheduler.run_once().await?;
+            // A job that was refused, such as by a full queue, does not keep the worker from its jobs.
+            let scheduled = scheduler.run_once().await;
             (worker.run().await?, Some(scheduled))
         }
         Some(scheduler) => {
             watched.part(&scheduler.vitals());
             let (summary, scheduled) = beside(scheduler, worker.run()).await?;
-            (summary, Some(scheduled))
+            (summary, Some(Ok(scheduled)))
         }
     };
     output::line(&summary.to_string())?;
     if let Some(scheduled) = scheduled {
-        output::line(&format!("schedules: {scheduled}"))?;
+        output::line(&format!("schedules: {}", scheduled?))?;
     }
     Ok(())
 }
