@@ -127,8 +127,8 @@ pub(crate) struct Definition {
     /// Since when nobody who lives declares it: it rests, and is removed should that last.
     #[serde(default)]
     pub(crate) unclaimed_since: Option<Timestamp>,
-    /// When it was removed, as nobody declared it any more. What is left is only there so that it does not begin anew should
-    /// it come back.
+    /// When it was removed, by an operator or as nobody declared it any more. What is left is only there so
+    /// that it does not begin anew should it come back.
     pub(crate) removed_at: Option<Timestamp>,
 }
 

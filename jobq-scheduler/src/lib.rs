@@ -66,9 +66,9 @@
 //! - `L` the last day of the month, `LW` the last of Monday to Friday in it, `15W` the one of Monday to
 //!   Friday nearest to the 15th, `MON#2` the second Monday of the month, `FRIL` the last Friday.
 //! - When both fields of days say something else than `*`, a day that matches **either** of them is
-//!   meant: `0 0 13 * FRI` is the 13th, and each Friday. As in other crons, but that some take a field that only
-//!   begins with `*` for all days: `0 0 */2 * MON` is every second day, and each Monday. With a
-//!   `+`, it must match both: `0 0 13 * +FRI` is Friday the 13th.
+//!   meant: `0 0 13 * FRI` is the 13th, and each Friday. So in other crons, though some take a field that
+//!   only begins with `*` for all days: here `0 0 */2 * MON` is every second day, and each Monday. With a `+`,
+//!   it must match both: `0 0 13 * +FRI` is Friday the 13th.
 //! - `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`.
 //!
 //! Letters may be small. An expression that is none is refused with the name of the field, and so is one

@@ -28,13 +28,13 @@ impl Runner {
         if is_as_seen && !self.is_sync_due(now) {
             // What is known was true at this time.
             self.good_until = now + GOOD_FOR;
-            // Those that may have been resumed: paused ones, and ones that wait for a clock that was put back.
-            let waiting = self.names(|entry| entry.paused || entry.after > now);
-            if !waiting.is_empty() {
-                self.read_marks(&waiting).await?;
-            }
         } else {
             self.sync().await?;
+        }
+        // Those that may have been resumed: paused ones, and ones that wait for a clock that was put back.
+        let waiting = self.names(|entry| entry.paused || entry.after > now);
+        if !waiting.is_empty() {
+            self.read_marks(&waiting).await?;
         }
         self.settle().await
     }

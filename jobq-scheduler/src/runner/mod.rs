@@ -223,7 +223,8 @@ impl Runner {
         }
     }
 
-    /// Says farewell, if it will not come back. A store that cannot be reached forgets this scheduler by itself.
+    /// Says farewell, if it will not come back. A store that cannot be reached forgets this scheduler by
+    /// itself.
     pub(crate) async fn leave(&self) {
         if self.manner == Manner::Passes {
             return;
