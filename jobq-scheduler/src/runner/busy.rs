@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::schedules::{Claim, ScheduleRef, Schedules, Tick};
+use jobq_core::vitals::Condition;
 use jobq_core::{
     Backend, ErrorKind, LimitScope, LimitSource, Limits, MemoryBackend, QueueName, ScheduleName,
 };
@@ -162,4 +163,49 @@ async fn a_single_pass_says_that_a_job_was_refused() {
     assert!(error.to_string().starts_with("1 of 3 claims failed: "), "{error}");
     assert_eq!((ticks(&store, "one").await.len(), ticks(&store, "two").await.len()), (1, 1));
     assert_eq!(pass().await.unwrap().enqueued, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_whose_claims_fail_is_not_ready_until_one_works() {
+    let store = store();
+    let far = FaultyStore::new(&store);
+    let scheduler = scheduler(&far, many(2, &Schedule::every(10.seconds()).record(record("one"))));
+    let vitals = scheduler.vitals();
+    let running = Running::start(scheduler);
+    tokio::time::sleep(12.seconds()).await;
+    assert_eq!(vitals.condition(), Condition::Ready);
+
+    far.rule(|call| if call == Call::Claim { Fault::FAILS } else { Fault::default() });
+    // Also after looks that work.
+    for _ in 0..6 {
+        tokio::time::sleep(10.seconds()).await;
+        let condition = vitals.condition();
+        let Condition::Disconnected(why) = &condition else { panic!("{condition:?}") };
+        assert!(why.starts_with("schedule s"), "{why}");
+    }
+
+    far.rule(|_| Fault::default());
+    tokio::time::sleep(45.seconds()).await;
+    assert_eq!(vitals.condition(), Condition::Ready);
+    running.stop().await;
+    assert_eq!(vitals.condition(), Condition::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_that_is_refused_by_a_limit_is_ready() {
+    let store = store();
+    let queue = LimitScope::Queue(QueueName::new("one").unwrap());
+    let full = Limits::new().max_size(1);
+    store.set_limits(&queue, LimitSource::Code, &full).await.unwrap();
+    let far = FaultyStore::new(&store);
+    let scheduler = scheduler(&far, many(1, &Schedule::every(10.seconds()).record(record("one"))));
+    let vitals = scheduler.vitals();
+    let running = Running::start(scheduler);
+
+    tokio::time::sleep(1.minutes()).await;
+
+    let failed = vitals.counts().into_iter().find(|(measure, _)| measure.name.contains("failed"));
+    assert!(failed.unwrap().1 > 0, "it was refused");
+    assert_eq!(vitals.condition(), Condition::Ready);
+    running.stop().await;
 }

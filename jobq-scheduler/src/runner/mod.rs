@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::vitals::Condition;
-use jobq_core::{Error, GroupName, Result, ScheduleName, Timestamp, Vitals, WorkerId};
+use jobq_core::{Error, ErrorKind, GroupName, Result, ScheduleName, Timestamp, Vitals, WorkerId};
 use tokio::time::Instant;
 
 use crate::counts::Counts;
@@ -87,6 +87,8 @@ pub(crate) struct Runner {
     told: BTreeSet<(String, String)>,
     /// Whether the last look failed: said once.
     is_out: bool,
+    /// Schedules that owe ticks which could not be claimed, and why: a refusal by a limit is none.
+    failing: BTreeMap<ScheduleName, String>,
     vitals: Vitals,
     counts: Counts,
     pub(crate) summary: Summary,
@@ -137,6 +139,7 @@ impl Runner {
             moving: BTreeMap::new(),
             told: BTreeSet::new(),
             is_out: false,
+            failing: BTreeMap::new(),
             summary: Summary::default(),
             fault: None,
         }
@@ -182,7 +185,8 @@ impl Runner {
     fn tell_outage(&mut self, looked: Result<()>) {
         match looked {
             Ok(()) => {
-                self.vitals.set(Condition::Ready);
+                let condition = self.condition();
+                self.vitals.set(condition);
                 if std::mem::take(&mut self.is_out) {
                     tracing::info!(name: "jobq.scheduler.available", group = %self.group);
                     self.holds.clear();
@@ -196,6 +200,38 @@ impl Runner {
                     tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
                 }
             }
+        }
+    }
+
+    /// How it is, if its group can be looked at: not ready while something that is owed cannot be claimed.
+    fn condition(&mut self) -> Condition {
+        let (now, entries) = (self.now(), &self.entries);
+        self.failing.retain(|name, _| {
+            let entry = entries.get(name).filter(|entry| !entry.paused);
+            entry.is_some_and(|entry| !entry.owed(now).ticks.is_empty())
+        });
+        match self.failing.first_key_value() {
+            Some((name, why)) => Condition::Disconnected(format!("schedule {name}: {why}")),
+            None => Condition::Ready,
+        }
+    }
+
+    /// Notes whether a claim could be made, and tells of it.
+    fn tell_claim(&mut self, name: &ScheduleName, then: &Then, has_claimed: bool) {
+        match then {
+            Then::Fail(error) if error.kind() != ErrorKind::Limited => {
+                self.failing.insert(name.clone(), error.to_string());
+            }
+            // It was told to stop before it could try.
+            Then::GoOn if !has_claimed => {}
+            // The store has answered.
+            _ => _ = self.failing.remove(name),
+        }
+        let is_at_work =
+            matches!(self.vitals.condition(), Condition::Ready | Condition::Disconnected(_));
+        if is_at_work && !self.is_out {
+            let condition = self.condition();
+            self.vitals.set(condition);
         }
     }
 
@@ -326,7 +362,11 @@ impl Runner {
         };
         entry.after = entry.after.max(fired.after.unwrap_or(entry.after));
         entry.paused |= matches!(then, Then::Pause);
-        let (queue, record) = (entry.record().queue.clone(), entry.record());
+        self.tell_claim(&name, &then, fired.after.is_some());
+        let Some(record) = self.entries.get(&name).map(Entry::record) else {
+            return;
+        };
+        let queue = record.queue.clone();
         if fired.after.is_some() && self.holds.worked(&name, record, fired.enqueued > 0) {
             tracing::info!(name: "jobq.scheduler.goes_on", schedule = %name, %queue);
             self.plan_all();
