@@ -38,6 +38,7 @@
 //! lanes.
 
 mod address;
+mod callers;
 mod gauges;
 mod judgement;
 mod page;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,17 +16,16 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jobq_core::{Error, ErrorKind, Result};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use super::callers::{Callers, Place};
 use super::judgement::Judgement;
 use super::{Health, address, page};
 use crate::events;
 
-/// How many callers are served at once. The next ones wait until one of them is through, or out.
-const CALLERS: usize = 64;
 /// How long a caller may take to send its request, and how long for all of it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest head of a request, and the most headers in it.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -103,19 +102,27 @@ fn run(
 }
 
 async fn serve(listener: TcpListener, health: Health) -> Infallible {
-    let places = Arc::new(Semaphore::new(CALLERS));
+    let callers = Callers::default();
     loop {
-        // First the place: those who find none wait in the system's queue, at nobody's cost.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { continue };
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(call(stream, health.clone(), place))),
+            Ok((stream, _)) => {
+                let (place, put_out) = callers.enter().await;
+                let call = call(stream, health.clone(), place);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = call => {}
+                        () = put_out => {}
+                    }
+                });
+            }
             Err(_) => sleep(ACCEPT_AGAIN_AFTER).await,
         }
     }
 }
 
-async fn call(stream: TcpStream, health: Health, _place: OwnedSemaphorePermit) {
+async fn call(stream: TcpStream, health: Health, place: Place) {
     let service = service_fn(|request| {
+        place.has_asked();
         let health = health.clone();
         async move { Ok::<_, Infallible>(answer(&request, &health).await) }
     });
