@@ -115,8 +115,11 @@ impl Health {
         let mut parts = self.parts_now();
         let is_over =
             |old: &Vitals| old.part() == part.part() && old.condition() == Condition::Stopped;
-        parts.retain(|old| !is_over(old) && !old.is_same(part));
-        parts.push(part.clone());
+        parts.retain(|old| old.is_same(part) || !is_over(old));
+        // One that is known keeps its place: what is told of all would be news otherwise.
+        if !parts.iter().any(|old| old.is_same(part)) {
+            parts.push(part.clone());
+        }
         drop(parts);
         self.shared.news.send_replace(());
     }

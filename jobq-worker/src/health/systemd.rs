@@ -316,6 +316,27 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_begins_to_run_is_no_news_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let ear = Ear(UnixDatagram::bind(&path).unwrap());
+        let health = Health::new(&MemoryBackend::new());
+        let (worker, scheduler) = (Vitals::new("worker"), Vitals::new("scheduler"));
+        health.watch(&worker);
+        health.watch(&scheduler);
+        let socket = Socket::open(path.as_os_str()).unwrap();
+        let systemd = Systemd::start(&health, socket, None).unwrap();
+        let both = "STATUS=worker: starting; scheduler: starting";
+        assert_eq!(ear.hear(Duration::from_secs(20)).as_deref(), Some(both));
+
+        health.watch(&worker);
+
+        drop(systemd);
+        let words: Vec<_> = std::iter::from_fn(|| ear.hear(Duration::from_millis(10))).collect();
+        assert_eq!(words, ["STOPPING=1"]);
+    }
+
+    #[test]
     fn a_status_is_one_line_and_no_longer_than_it_may_be() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
