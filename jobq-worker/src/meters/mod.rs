@@ -56,23 +56,35 @@ struct KindMeters {
 
 const OUTCOMES: [&str; 6] = ["completed", "retried", "snoozed", "released", "dead", "cancelled"];
 
+/// Those that alerts look at. A counter that is born at its first step shows no increase.
+const ALARMING: [&str; 2] = ["retried", "dead"];
+
+/// For how many kinds in queues other than their own these are shown from the start.
+const MOST_GUESTS: usize = 500;
+
 /// The kind under which jobs without a handler are counted: theirs could be anything.
 const UNKNOWN: &str = "unknown";
 
 impl Meters {
     pub(crate) fn new(config: &Config, handlers: &Handlers, ledger: Option<&Ledger>) -> Self {
         let to = To { ledger };
+        let mut guests = 0..MOST_GUESTS;
+        let mut guest = || match guests.next() {
+            Some(_) => FirstShown { alarming: Shown::FromTheStart, others: Shown::OnceUsed },
+            None => FirstShown { alarming: Shown::OnceUsed, others: Shown::OnceUsed },
+        };
         let queues = config.queues.iter().map(|queue| {
             let queue = queue.name.as_str();
             let kinds = handlers.kinds_and_queues().map(|(kind, home)| {
-                let shown = if home == queue { Shown::FromTheStart } else { Shown::OnceUsed };
+                let shown = if home == queue { FirstShown::ALL } else { guest() };
                 KindMeters::new(to, queue, kind, shown)
             });
-            let unknown = KindMeters::new(to, queue, UNKNOWN, Shown::OnceUsed);
+            let mut kinds: Vec<_> = kinds.collect();
+            kinds.push(KindMeters::new(to, queue, UNKNOWN, guest()));
             QueueMeters {
                 leased: to.counter(&LEASED, &[("queue", queue)], Shown::FromTheStart),
                 reclaimed: to.counter(&RECLAIMED, &[("queue", queue)], Shown::FromTheStart),
-                kinds: kinds.chain([unknown]).collect(),
+                kinds,
             }
         });
         let counter = |measure| to.counter(measure, &[], Shown::FromTheStart);
@@ -144,16 +156,28 @@ impl Meters {
     }
 }
 
+/// From when on the metrics of a kind in a queue are shown.
+#[derive(Clone, Copy)]
+struct FirstShown {
+    alarming: Shown,
+    others: Shown,
+}
+
+impl FirstShown {
+    const ALL: Self = Self { alarming: Shown::FromTheStart, others: Shown::FromTheStart };
+}
+
 impl KindMeters {
-    fn new(to: To<'_>, queue: &str, kind: &str, shown: Shown) -> Self {
+    fn new(to: To<'_>, queue: &str, kind: &str, shown: FirstShown) -> Self {
         let labels = [("queue", queue), ("kind", kind)];
         Self {
             outcomes: OUTCOMES.map(|outcome| {
                 let [queue, kind] = labels;
+                let shown = if ALARMING.contains(&outcome) { shown.alarming } else { shown.others };
                 to.counter(&PROCESSED, &[queue, kind, ("outcome", outcome)], shown)
             }),
-            duration: to.histogram(&DURATION, &labels, shown),
-            wait: to.histogram(&WAIT, &labels, shown),
+            duration: to.histogram(&DURATION, &labels, shown.others),
+            wait: to.histogram(&WAIT, &labels, shown.others),
         }
     }
 }
