@@ -10,11 +10,13 @@ pub(super) const PART_SILENT: Measure = Measure::new(
 );
 pub(super) const STORE_UP: Measure =
     Measure::new("jobq_store_up", "Whether the store has answered; without it no queue is shown");
+pub(super) const WORKERS: Measure =
+    Measure::new("jobq_queue_workers", "Workers that live and lease from the queue");
 pub(super) const WAITING: Measure =
     Measure::new("jobq_queue_waiting", "Jobs that wait for a worker");
 pub(super) const OLDEST: Measure = Measure::new(
     "jobq_queue_oldest_waiting_seconds",
-    "For how long the job has waited that was enqueued first of those that wait",
+    "How long ago the job was enqueued that was so first of those that wait",
 );
 pub(super) const SCHEDULED: Measure =
     Measure::new("jobq_queue_scheduled", "Jobs that wait for their time, retries among them");

@@ -43,7 +43,7 @@ impl Health {
 
     /// Whether all parts take on work, and the store answers.
     pub(super) async fn readiness(&self) -> Judgement {
-        let store = self.shared.store.look().await;
+        let store = self.shared.store.answers().await;
         let parts = self.parts();
         let mut is_good = !parts.is_empty();
         let mut lines = String::new();
@@ -55,7 +55,7 @@ impl Health {
             lines.push_str("nothing has begun to run\n");
         }
         match &*store {
-            Seen::Up(_) => lines.push_str("store: up\n"),
+            Seen::Up(()) => lines.push_str("store: up\n"),
             Seen::Down(why) => {
                 is_good = false;
                 let _ = writeln!(lines, "store: {}", one_line(why));

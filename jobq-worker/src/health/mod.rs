@@ -26,12 +26,15 @@
 //! | --- | --- | --- |
 //! | `/livez` | the loop of each part turns, whatever the store does | 503: a part has not turned for ten seconds, because something blocks its runtime; restart the process |
 //! | `/readyz` | each part is connected and takes on work, and the store answers | 503, with a line for each thing that is missing |
-//! | `/metrics` | always: what was counted, and a look at the queues that workers serve | |
+//! | `/metrics` | always: what was counted, and a look at the queues of the store | |
 //!
 //! The listener has a thread, a runtime and a connection to the store of its own, so it answers also
 //! while the program's runtime is blocked. A store that does not answer within two seconds is down:
 //! `/metrics` then has `jobq_store_up 0` and nothing of the queues. What a look has seen is good for a
 //! second, however many ask.
+//!
+//! The queues are those that the workers of this process serve and, by name, the first hundred that the
+//! store knows: so that one that nobody serves is seen, too. See [`Health::own_queues_only`].
 //!
 //! Only GET and HEAD are answered, and nothing changes anything. There is no password: listen on an address
 //! that only those can reach who may read it. Labels have names of queues and kinds, never payloads, ids or
@@ -106,6 +109,14 @@ impl Health {
     pub fn stalled_after(self, time: Duration) -> Self {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.shared.stalled_after_ms.store(ms, Ordering::Relaxed);
+        self
+    }
+
+    /// Shows only the queues that workers of this process serve: for stores with thousands of queues, each
+    /// of which is counted for each look at them. Otherwise all are looked at, and the first hundred shown.
+    #[must_use]
+    pub fn own_queues_only(self) -> Self {
+        self.shared.store.look_at_own_only();
         self
     }
 

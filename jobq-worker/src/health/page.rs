@@ -82,7 +82,7 @@ impl Page {
         }
     }
 
-    fn store(&mut self, seen: &Seen) {
+    fn store(&mut self, seen: &Seen<Vec<QueueSeen>>) {
         let queues = match seen {
             Seen::Up(queues) => queues.as_slice(),
             Seen::Down(_) => &[],
@@ -98,6 +98,7 @@ impl Page {
         let stats = &queue.stats;
         let labels = || vec![("queue", stats.queue.to_string())];
         let mut show = |measure, value: f64| self.gauge(measure, labels(), value);
+        show(&gauges::WORKERS, number(queue.workers as u64));
         show(&gauges::WAITING, number(stats.ready));
         let oldest = stats.oldest_ready_at.map_or(0.0, |at| queue.seen_at.since(at).as_secs_f64());
         show(&gauges::OLDEST, oldest);

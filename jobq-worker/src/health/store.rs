@@ -1,10 +1,12 @@
 //! A look at the store: bounded in cost and time, and good for a second however many ask.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
+use jobq_core::backend::WorkerStatus;
 use jobq_core::inspect::{LaneView, QueueStats};
 use jobq_core::{
     Backend, Inspect, LimitScope, LimitSetting, LimitSource, QueueName, Result, Timestamp,
@@ -20,19 +22,27 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many lanes with limits of their own are looked at in each queue.
 const MOST_LANES: usize = 50;
 
-/// Looks at the queues that workers serve.
+/// How many queues that workers of other processes serve, or none, are shown.
+const MOST_QUEUES: usize = 100;
+
+/// Looks at the queues that workers serve, and at those that nobody does.
 pub(super) struct StoreWatch {
     backend: Arc<dyn Backend>,
     inspect: Arc<dyn Inspect>,
-    queues: Mutex<BTreeSet<QueueName>>,
-    /// The last look. Held while one is made, so that others wait for it and make none.
-    last: tokio::sync::Mutex<Option<(Instant, Arc<Seen>)>>,
+    /// Those that workers of this process serve.
+    own: Mutex<BTreeSet<QueueName>>,
+    own_only: AtomicBool,
+    answers: Last<()>,
+    queues: Last<Vec<QueueSeen>>,
 }
+
+/// What was seen last, and when. Held while somebody looks, so that others wait for it and do not.
+type Last<T> = tokio::sync::Mutex<Option<(Instant, Arc<Seen<T>>)>>;
 
 /// What a look has seen.
 #[derive(Debug)]
-pub(super) enum Seen {
-    Up(Vec<QueueSeen>),
+pub(super) enum Seen<T> {
+    Up(T),
     /// It has not answered: why, for people.
     Down(String),
 }
@@ -41,9 +51,11 @@ pub(super) enum Seen {
 #[derive(Debug)]
 pub(super) struct QueueSeen {
     pub(super) stats: QueueStats,
+    /// How many workers live that lease from it.
+    pub(super) workers: usize,
     /// When it was seen, by the clock that stamps jobs.
     pub(super) seen_at: Timestamp,
-    /// How many jobs of the queue, and of each of its lanes, may run at once.
+    /// How many jobs of the queue, and of each of its lanes, may run at once: asked for own queues alone.
     pub(super) limit: Option<u32>,
     pub(super) lane_limit: Option<u32>,
     /// The lanes with a limit of their own, so many of them.
@@ -52,42 +64,76 @@ pub(super) struct QueueSeen {
 
 impl StoreWatch {
     pub(super) fn new(backend: Arc<dyn Backend>, inspect: Arc<dyn Inspect>) -> Self {
-        Self { backend, inspect, queues: Mutex::default(), last: tokio::sync::Mutex::default() }
-    }
-
-    /// Looks at these queues, too.
-    pub(super) fn add(&self, queues: impl IntoIterator<Item = QueueName>) {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).extend(queues);
-    }
-
-    /// What is seen now, or was within the last second.
-    pub(super) async fn look(&self) -> Arc<Seen> {
-        let mut last = self.last.lock().await;
-        if let Some((at, seen)) = &*last
-            && at.elapsed() < GOOD_FOR
-        {
-            return Arc::clone(seen);
+        Self {
+            backend,
+            inspect,
+            own: Mutex::default(),
+            own_only: AtomicBool::new(false),
+            answers: Last::default(),
+            queues: Last::default(),
         }
-        let seen = Arc::new(match timeout(PATIENCE, self.look_anew()).await {
-            Ok(Ok(queues)) => Seen::Up(queues),
-            Ok(Err(error)) => Seen::Down(Chain(&error).to_string()),
-            Err(_) => Seen::Down(format!("no answer within {PATIENCE:?}")),
-        });
-        *last = Some((Instant::now(), Arc::clone(&seen)));
-        seen
+    }
+
+    /// Workers of this process serve these queues, too.
+    pub(super) fn add(&self, queues: impl IntoIterator<Item = QueueName>) {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).extend(queues);
+    }
+
+    pub(super) fn look_at_own_only(&self) {
+        self.own_only.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the store answers now, or did within the last second.
+    pub(super) async fn answers(&self) -> Arc<Seen<()>> {
+        seen(&self.answers, self.backend.ping()).await
+    }
+
+    /// The queues as they are now, or were within the last second.
+    pub(super) async fn look(&self) -> Arc<Seen<Vec<QueueSeen>>> {
+        seen(&self.queues, self.look_anew()).await
     }
 
     async fn look_anew(&self) -> Result<Vec<QueueSeen>> {
-        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if queues.is_empty() {
-            self.backend.ping().await?;
-        }
-        try_join_all(queues.iter().map(|queue| self.look_at(queue))).await
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mut all, workers) = try_join(self.counts(&own), self.inspect.workers()).await?;
+        let mut room = MOST_QUEUES;
+        all.retain(|stats| {
+            let is_own = own.contains(&stats.queue);
+            let is_shown = is_own || room > 0;
+            room -= usize::from(is_shown && !is_own);
+            is_shown
+        });
+        let looks = all.into_iter().map(|stats| {
+            let serves = |worker: &&WorkerStatus| {
+                !worker.draining && worker.queues.iter().any(|queue| queue == stats.queue.as_str())
+            };
+            let workers = workers.iter().filter(serves).count();
+            let seen_at = self.backend.clock().now();
+            let is_own = own.contains(&stats.queue);
+            let lanes = Vec::new();
+            let seen = QueueSeen { stats, workers, seen_at, limit: None, lane_limit: None, lanes };
+            async move { if is_own { self.limits_of(seen).await } else { Ok(seen) } }
+        });
+        try_join_all(looks).await
     }
 
-    async fn look_at(&self, queue: &QueueName) -> Result<QueueSeen> {
-        let stats = self.inspect.queue(queue).await?;
-        let settings = self.inspect.limits(queue, MOST_LANES).await?;
+    /// The counts of these queues and, unless only they are to be looked at, of all others; by name.
+    async fn counts(&self, own: &BTreeSet<QueueName>) -> Result<Vec<QueueStats>> {
+        if self.own_only.load(Ordering::Relaxed) {
+            self.backend.ping().await?;
+            return try_join_all(own.iter().map(|queue| self.inspect.queue(queue))).await;
+        }
+        let mut all = self.inspect.queues().await?;
+        // One that never had a job is not among them.
+        let known: BTreeSet<_> = all.iter().map(|stats| stats.queue.clone()).collect();
+        all.extend(own.difference(&known).cloned().map(QueueStats::empty));
+        all.sort_by(|one, other| one.queue.cmp(&other.queue));
+        Ok(all)
+    }
+
+    async fn limits_of(&self, mut seen: QueueSeen) -> Result<QueueSeen> {
+        let queue = seen.stats.queue.clone();
+        let settings = self.inspect.limits(&queue, MOST_LANES).await?;
         let mut keys = BTreeSet::new();
         for setting in &settings {
             if let (LimitScope::Lane(_, key), Some(_)) =
@@ -97,16 +143,28 @@ impl StoreWatch {
             }
         }
         let keys: Vec<_> = keys.into_iter().take(MOST_LANES).collect();
-        let lanes = try_join_all(keys.iter().map(|key| self.inspect.lane(queue, key))).await?;
-        let limit_of = |scope| concurrency(&settings, &scope);
-        Ok(QueueSeen {
-            stats,
-            seen_at: self.backend.clock().now(),
-            limit: limit_of(LimitScope::Queue(queue.clone())),
-            lane_limit: limit_of(LimitScope::Lanes(queue.clone())),
-            lanes,
-        })
+        seen.lanes = try_join_all(keys.iter().map(|key| self.inspect.lane(&queue, key))).await?;
+        seen.limit = concurrency(&settings, &LimitScope::Queue(queue.clone()));
+        seen.lane_limit = concurrency(&settings, &LimitScope::Lanes(queue));
+        Ok(seen)
     }
+}
+
+/// What was seen last if that is good still, or what this look sees.
+async fn seen<T>(last: &Last<T>, look: impl Future<Output = Result<T>>) -> Arc<Seen<T>> {
+    let mut last = last.lock().await;
+    if let Some((at, seen)) = &*last
+        && at.elapsed() < GOOD_FOR
+    {
+        return Arc::clone(seen);
+    }
+    let seen = Arc::new(match timeout(PATIENCE, look).await {
+        Ok(Ok(seen)) => Seen::Up(seen),
+        Ok(Err(error)) => Seen::Down(Chain(&error).to_string()),
+        Err(_) => Seen::Down(format!("no answer within {PATIENCE:?}")),
+    });
+    *last = Some((Instant::now(), Arc::clone(&seen)));
+    seen
 }
 
 /// The concurrency that holds for a scope: what an operator has set wins.

@@ -127,7 +127,8 @@ async fn queues_are_shown_with_their_limits_and_lanes_only_as_sums() {
 
     let page = loop {
         let page = scrape(&listener);
-        if page.has("jobq_queue_waiting") {
+        // Limits are of the queues of workers, so it has begun.
+        if page.has("jobq_queue_running_limit") {
             break page;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -255,4 +256,67 @@ async fn kinds_that_nobody_knows_have_one_name_together() {
     let put_off = "jobq_jobs_processed_total{queue=\"crm\",kind=\"unknown\",outcome=\"snoozed\"}";
     assert_eq!(page.value(put_off), 3.0);
     assert!(!page.values.keys().any(|series| series.contains("stranger")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_nobody_serves_is_shown_with_no_workers() {
+    let store = MemoryBackend::new();
+    let (health, listener) = served(&store);
+    let scheduler = Scheduler::new(store.clone());
+    health.watch(&scheduler.vitals());
+    store.enqueue(Work { fails: false }).await.unwrap();
+
+    let page = scrape(&listener);
+    assert_eq!(page.value("jobq_queue_waiting{queue=\"crm\"}"), 1.0);
+    assert_eq!(page.value("jobq_queue_workers{queue=\"crm\"}"), 0.0);
+
+    // A worker of another process: it is not of this health.
+    let other = tokio::spawn(worker(&store).run_until(std::future::pending()));
+    let served_by = |page: &Page| page.value("jobq_queue_workers{queue=\"crm\"}");
+    while served_by(&scrape(&listener)) != 1.0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    other.abort();
+
+    let (health, listener) = served(&store);
+    let _health = health.own_queues_only();
+    assert!(!scrape(&listener).has("jobq_queue_waiting"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_queues_of_others_the_first_hundred_are_shown() {
+    let store = MemoryBackend::new();
+    let (health, listener) = served(&store);
+    for number in 0..105 {
+        let queue = format!("q{number:03}");
+        store.enqueue(Work { fails: false }).on(queue.as_str()).await.unwrap();
+    }
+    worker(&store).queues(["q104"]).health(&health).stop_when_empty().run().await.unwrap();
+
+    let page = scrape(&listener);
+
+    let shown = page.values.keys().filter(|series| series.starts_with("jobq_queue_waiting{"));
+    assert_eq!(shown.count(), 101);
+    for (queue, is_shown) in [("q000", true), ("q099", true), ("q100", false), ("q104", true)] {
+        let series = format!("jobq_queue_waiting{{queue=\"{queue}\"}}");
+        assert_eq!(page.values.contains_key(&series), is_shown, "{queue}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_alerts_look_at_stands_at_zero_for_every_kind_in_every_queue() {
+    let store = MemoryBackend::new();
+    let (health, listener) = served(&store);
+    worker(&store).queues(["crm", "other"]).health(&health).stop_when_empty().run().await.unwrap();
+
+    let page = scrape(&listener);
+
+    for (queue, kind) in [("crm", "work"), ("crm", "unknown"), ("other", "work")] {
+        for outcome in ["retried", "dead"] {
+            let labels = format!("queue=\"{queue}\",kind=\"{kind}\",outcome=\"{outcome}\"");
+            assert_eq!(page.value(&format!("jobq_jobs_processed_total{{{labels}}}")), 0.0);
+        }
+    }
+    let guest = "jobq_jobs_processed_total{queue=\"other\",kind=\"work\",outcome=\"completed\"}";
+    assert!(!page.values.contains_key(guest));
 }

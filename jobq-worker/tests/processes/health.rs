@@ -214,9 +214,10 @@ async fn the_address_may_stand_in_the_file_and_the_flag_wins() {
 #[tokio::test]
 async fn a_scheduler_tells_of_itself_alone_and_beside_a_worker() {
     let stage = Stage::set().await;
+    stage.enqueue("true", &["--queue", "lonely"]);
     for (arguments, body) in [
         (&["scheduler"] as &[&str], "ready\nscheduler: ready\nstore: up\n"),
-        (&["work", "--scheduler"], "ready\nscheduler: ready\nworker: ready\nstore: up\n"),
+        (&["work", "--scheduler"], "ready\nworker: ready\nscheduler: ready\nstore: up\n"),
     ] {
         let address = free_address();
         let mut command = stage.jobq();
@@ -227,6 +228,13 @@ async fn a_scheduler_tells_of_itself_alone_and_beside_a_worker() {
 
         assert_eq!(until_ready_is(address, 200).body, body);
         assert_eq!(get(address, "/livez").status, 200);
+        // Also of a queue that nobody serves.
+        let page = get(address, "/metrics").body;
+        for line in
+            ["jobq_queue_waiting{queue=\"lonely\"} 1", "jobq_queue_workers{queue=\"lonely\"} 0"]
+        {
+            assert!(page.lines().any(|found| found.trim_end_matches(".0") == line), "{page}");
+        }
         process.signal("-TERM");
         let (code, log) = process.end();
         assert_eq!(code, Some(0), "{log}");
