@@ -53,22 +53,29 @@ mod allowed;
 mod batch;
 mod batches;
 mod cancel;
+mod clear;
 mod command;
 mod config;
 mod connect;
+mod consent;
 mod enqueue;
 mod exit;
 mod explain;
 mod failed;
+mod flush;
+mod forget;
 mod health;
+mod jobs;
 mod lanes;
 mod limits;
 mod nearest;
 mod output;
 mod pause;
+mod progress;
 mod queues;
 mod restart;
 mod retry;
+mod sweep;
 mod unique;
 mod units;
 mod work;
@@ -92,6 +99,9 @@ struct Cli {
     address: Address,
     #[command(flatten)]
     config: ConfigFile,
+    /// Print results and errors only: no hints, no progress, and of `work` no log but warnings.
+    #[arg(long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -108,6 +118,16 @@ enum Verb {
     Failed(failed::Args),
     /// Put dead jobs back into their queues.
     Retry(retry::Args),
+    /// Show, cancel and delete jobs of any state.
+    Jobs(jobs::Args),
+    /// Delete dead jobs by their ids.
+    Forget(jobs::DeleteArgs),
+    /// Delete all dead jobs.
+    Flush(flush::Args),
+    /// Delete dead jobs that died long ago.
+    Prune(flush::PruneArgs),
+    /// Delete what waits in a queue.
+    Clear(clear::Args),
     /// Ask all workers to finish what they run and end, after a deploy.
     Restart,
     /// Say why a job is not running and when it may, or how it ended.
@@ -155,6 +175,9 @@ pub fn main(registry: Registry) -> ExitCode {
 }
 
 async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
+    if cli.quiet {
+        output::be_quiet();
+    }
     let address = &cli.address;
     // Whatever the command: a mistake in it is best told at once.
     let config = cli.config.read()?;
@@ -164,6 +187,11 @@ async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
         Verb::Queues(args) => queues::run(address, &args).await,
         Verb::Failed(args) => failed::run(address, &args).await,
         Verb::Retry(args) => retry::run(address, &args).await,
+        Verb::Jobs(args) => jobs::run(address, &args).await,
+        Verb::Forget(args) => forget::run(address, &args).await,
+        Verb::Flush(args) => flush::flush(address, &args).await,
+        Verb::Prune(args) => flush::prune(address, &args).await,
+        Verb::Clear(args) => clear::run(address, &args).await,
         Verb::Restart => restart::run(address).await,
         Verb::Pause(args) => pause::pause(address, &args).await,
         Verb::Resume(args) => pause::resume(address, &args).await,
@@ -204,6 +232,14 @@ mod tests {
             "jobq failed --queue mail --limit 5",
             "jobq retry all --queue mail",
             "jobq retry 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq --quiet jobs list mail --state ready,dead --limit 5 --offset 10 --json",
+            "jobq jobs show crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --json",
+            "jobq jobs cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq jobs delete 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --yes",
+            "jobq forget 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --dry-run",
+            "jobq flush --queue mail --yes --json",
+            "jobq prune --hours 168 --queue mail --dry-run",
+            "jobq clear mail --state ready,completed --yes --quiet",
             "jobq enqueue command --json {} --queue a",
             "jobq restart --prefix shop",
             "jobq enqueue sync --after 90s --cost 5 --lane 7 --retention 1h",
@@ -253,6 +289,15 @@ mod tests {
             ("jobq work --max-memory 5X", "a size such as 512M or 2G"),
             ("jobq work --max-time soon", "soon"),
             ("jobq retry 4711", "is not a UUID"),
+            ("jobq jobs list", "required"),
+            ("jobq jobs list mail --state done", "\"done\" is not a state"),
+            ("jobq jobs list mail --limit 1001", "1001 is not in 1..=1000"),
+            ("jobq jobs show 4711", "is not a UUID"),
+            ("jobq forget", "required"),
+            ("jobq flush --yes --dry-run", "cannot be used with"),
+            ("jobq prune --hours -1", "unexpected argument"),
+            ("jobq prune --hours long", "invalid digit"),
+            ("jobq clear mail --state leased", "leased jobs run: see `jobq cancel`"),
             ("jobq retry", "required"),
             ("jobq pause", "required"),
             ("jobq pause mail --lane é", "may hold only printable ASCII"),

@@ -1,11 +1,33 @@
 //! Everything the command line prints: results to standard output, complaints to standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use jobq_core::{Timestamp, duration};
 use serde_json::Value;
+
+/// Whether only results and complaints are wanted. Of the process: it is one command.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Whether what goes to standard error may be coloured: to a terminal, unless `NO_COLOR` is set to anything.
+pub(super) fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::stderr().is_terminal()
+}
+
+/// Prints what is good to know beside the result, unless only that is wanted.
+pub(super) fn note(text: &str) -> io::Result<()> {
+    if is_quiet() { Ok(()) } else { line(text) }
+}
 
 /// Prints one line.
 pub(super) fn line(text: &str) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! `jobq work`: runs jobs.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -137,11 +137,12 @@ fn set_up(worker: Worker, args: Args) -> Worker {
 }
 
 fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let usual = if output::is_quiet() { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(output::may_colour());
     // The program's own subscriber, if it has set one, stays.
     let _ = match format {
         LogFormat::Text => log.try_init(),
