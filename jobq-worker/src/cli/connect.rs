@@ -70,6 +70,13 @@ impl Address {
         }
     }
 
+    /// As `connect`, and with it the server, if the store is one.
+    pub(super) async fn connect_to_both(&self) -> Result<(Store, Option<RedisBackend>), Failure> {
+        let Some(config) = self.redis_config()? else { return Ok((self.connect().await?, None)) };
+        let redis = RedisBackend::connect_with(config).await?;
+        Ok((Store::of(redis.clone()), Some(redis)))
+    }
+
     /// As `connect`, for who does a worker's maintenance and does not know how long workers keep the dead.
     pub(super) async fn connect_keeping_the_dead(&self) -> Result<Store, Failure> {
         let Some(config) = self.redis_config()? else { return self.connect().await };

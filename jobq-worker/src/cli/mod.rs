@@ -58,6 +58,7 @@ mod command;
 mod config;
 mod connect;
 mod consent;
+mod doctor;
 mod enqueue;
 mod exit;
 mod explain;
@@ -68,6 +69,7 @@ mod health;
 mod jobs;
 mod lanes;
 mod limits;
+mod monitor;
 mod nearest;
 mod output;
 mod pause;
@@ -75,6 +77,7 @@ mod progress;
 mod queues;
 mod restart;
 mod retry;
+mod stats;
 mod sweep;
 mod unique;
 mod units;
@@ -114,6 +117,12 @@ enum Verb {
     Enqueue(enqueue::Args),
     /// Show all queues and their counts.
     Queues(queues::Args),
+    /// Show jobs, workers and the server in a few lines.
+    Stats(stats::Args),
+    /// Check that the server is fit for jobs, and say what to do if not.
+    Doctor(doctor::Args),
+    /// End with code 1 if a queue is too long, or waits too long: for alerts.
+    Monitor(monitor::Args),
     /// Show dead jobs and what went wrong with them.
     Failed(failed::Args),
     /// Put dead jobs back into their queues.
@@ -185,6 +194,9 @@ async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
         Verb::Work(args) => work::run(address, &config, args, registry).await,
         Verb::Enqueue(args) => enqueue::run(address, args, registry).await,
         Verb::Queues(args) => queues::run(address, &args).await,
+        Verb::Stats(args) => stats::run(address, &args).await,
+        Verb::Doctor(args) => doctor::run(address, &args).await,
+        Verb::Monitor(args) => monitor::run(address, &args).await,
         Verb::Failed(args) => failed::run(address, &args).await,
         Verb::Retry(args) => retry::run(address, &args).await,
         Verb::Jobs(args) => jobs::run(address, &args).await,
@@ -229,6 +241,9 @@ mod tests {
             "jobq work --listen 0.0.0.0:9090",
             "jobq work --name w1 --grace 5s --lease 30s --log-format json --allow-command /bin/true",
             "jobq --backend redis://10.0.0.1 queues --json",
+            "jobq stats --json",
+            "jobq doctor --json",
+            "jobq monitor mail,crm --max 100 --max-age 5m --json",
             "jobq failed --queue mail --limit 5",
             "jobq retry all --queue mail",
             "jobq retry 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
@@ -289,6 +304,10 @@ mod tests {
             ("jobq work --max-memory 5X", "a size such as 512M or 2G"),
             ("jobq work --max-time soon", "soon"),
             ("jobq retry 4711", "is not a UUID"),
+            ("jobq monitor mail", "required"),
+            ("jobq monitor a,{b} --max 5", "must start with a letter"),
+            ("jobq monitor mail --max -5", "unexpected argument"),
+            ("jobq monitor mail --max-age soon", "\"soon\" is not a duration"),
             ("jobq jobs list", "required"),
             ("jobq jobs list mail --state done", "\"done\" is not a state"),
             ("jobq jobs list mail --limit 1001", "1001 is not in 1..=1000"),

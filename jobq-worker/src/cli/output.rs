@@ -95,6 +95,22 @@ pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
     duration::text(Duration::from_secs(to.since(from).as_secs()))
 }
 
+/// Bytes, as people say them.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let (mut whole, mut rest, mut unit) = (bytes, 0, "B");
+    for next in UNITS {
+        if whole < 1_024 {
+            break;
+        }
+        (whole, rest, unit) = (whole / 1_024, whole % 1_024, next);
+    }
+    match unit {
+        "B" => format!("{whole} B"),
+        unit => format!("{whole}.{} {unit}", rest * 10 / 1_024),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +125,15 @@ mod tests {
             render(&columns, rows),
             " queue         ready\n mail              7\n integrations  12465"
         );
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        for (bytes, text) in
+            [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
     }
 
     #[test]
