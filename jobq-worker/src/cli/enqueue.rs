@@ -10,10 +10,11 @@ use jobq_core::{
 };
 
 use super::allowed::AllowedPrograms;
+use super::allowed_urls::AllowedUrls;
 use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::units::{After, Named, after, duration, on_parent_failure, queue_name, unique_mode};
-use super::{batch, command, output, unique};
+use super::{batch, command, http, output, unique};
 use crate::registry::Registry;
 
 /// What `enqueue` takes.
@@ -68,8 +69,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(address: &Address, args: Args, registry: Registry) -> Result<(), Failure> {
-    // So that a mistake in a `command` is told here, and not by the worker.
+    // So that a mistake in a `command` or an `http` is told here, and not by the worker.
     let registry = command::register(registry, AllowedPrograms::default());
+    let registry = http::register(registry, AllowedUrls::default()).map_err(Failure::Failed)?;
     let payload = Payload::from_json(&arguments(&args.json)?)?;
     let store = address.connect().await?;
     let id = match &args.key {

@@ -50,6 +50,7 @@
 //! 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
 
 mod allowed;
+mod allowed_urls;
 mod batch;
 mod batches;
 mod cancel;
@@ -66,6 +67,7 @@ mod failed;
 mod flush;
 mod forget;
 mod health;
+mod http;
 mod jobs;
 mod lanes;
 mod limits;
@@ -92,6 +94,7 @@ pub use self::command::Command;
 use self::config::ConfigFile;
 use self::connect::Address;
 use self::exit::Failure;
+pub use self::http::Http;
 use crate::registry::Registry;
 
 /// Background jobs: enqueue them, run them, see what became of them.
@@ -238,6 +241,7 @@ mod tests {
             "jobq work --queue a,b,c --concurrency 8 --once",
             "jobq work --queue a=3,b --stop-when-empty --max-jobs 9 --max-time 2h --max-memory 512M",
             "jobq work --listen 9090 --once",
+            "jobq work --allow-url https://api.example.com/hooks --allow-url http://127.0.0.1:8080",
             "jobq work --listen 0.0.0.0:9090",
             "jobq work --name w1 --grace 5s --lease 30s --log-format json --allow-command /bin/true",
             "jobq --backend redis://10.0.0.1 queues --json",

@@ -7,13 +7,13 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use super::allowed::AllowedPrograms;
-use super::command;
+use super::allowed_urls::AllowedUrls;
 use super::config::Config;
 use super::connect::Address;
 use super::exit::Failure;
 use super::health::ListenArgs;
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
-use super::{limits, output};
+use super::{command, http, limits, output};
 use crate::registry::Registry;
 use crate::worker::Worker;
 
@@ -61,6 +61,10 @@ pub(super) struct Args {
     /// be repeated.
     #[arg(long, value_name = "PROGRAM")]
     allow_command: Vec<String>,
+    /// What the URLs begin with that jobs of kind `http` may ask for, such as https://api.example.com/hooks/.
+    /// May be repeated.
+    #[arg(long, value_name = "PREFIX")]
+    allow_url: Vec<String>,
     #[command(flatten)]
     listen: ListenArgs,
 }
@@ -78,16 +82,7 @@ pub(super) async fn run(
     mut registry: Registry,
 ) -> Result<(), Failure> {
     log_to_stderr(args.log_format);
-    if !args.allow_command.is_empty() || registry.kinds().next().is_none() {
-        let allowed = AllowedPrograms::find(&args.allow_command).map_err(Failure::Usage)?;
-        if allowed.is_empty() {
-            tracing::warn!(
-                target: "jobq",
-                "no handlers, and no program is allowed: all jobs are put off; see --allow-command"
-            );
-        }
-        registry = command::register(registry, allowed);
-    }
+    registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
     let store = address.connect().await?;
     // Before anything is leased: a wrong address is best told at once.
     let watched = args.listen.open(config, &store)?;
@@ -102,6 +97,28 @@ pub(super) async fn run(
     let summary = watched.worker(worker).run().await?;
     output::line(&summary.to_string())?;
     Ok(())
+}
+
+/// Adds the kinds that need no Rust: all of them to a program without handlers, those that are allowed
+/// something to any other.
+fn with_built_in(mut registry: Registry, args: &Args) -> Result<Registry, String> {
+    let programs = AllowedPrograms::find(&args.allow_command)?;
+    let urls = AllowedUrls::read(&args.allow_url)?;
+    let is_bare = registry.kinds().next().is_none();
+    if is_bare && programs.is_empty() && urls.is_empty() {
+        tracing::warn!(
+            target: "jobq",
+            "no handlers, and no program or URL is allowed: all jobs are put off; see --allow-command \
+             and --allow-url"
+        );
+    }
+    if is_bare || !programs.is_empty() {
+        registry = command::register(registry, programs);
+    }
+    if is_bare || !urls.is_empty() {
+        registry = http::register(registry, urls)?;
+    }
+    Ok(registry)
 }
 
 fn set_up(worker: Worker, args: Args) -> Worker {

@@ -11,6 +11,7 @@ mod jobs;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
 mod operators;
+mod requests;
 mod stage;
 #[cfg(target_os = "linux")]
 mod systemd;
@@ -309,6 +310,9 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["work", "--lease", "soon"],
         &["work", "--max-memory", "lots"],
         &["work", "--listen", "nowhere"],
+        &["work", "--allow-url", "example.com"],
+        &["work", "--allow-url", "ftp://example.com/"],
+        &["enqueue", "http", "--json", "{\"urll\":\"http://a/\"}"],
         &["enqueue", "command", "--json", "{\"program\":"],
         &["enqueue", "no such kind!"],
         &["jobs", "list", "a b"],
