@@ -185,6 +185,12 @@ fn arguments(json: &str) -> Result<String, Failure> {
     let most = 8 * MAX_PAYLOAD_BYTES as u64;
     let read = std::io::stdin().take(most + 1).read_to_string(&mut text);
     read.map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(Failure::Usage(
+            "standard input is empty: pipe the arguments in as JSON, or leave --json out for none"
+                .to_owned(),
+        ));
+    }
     if text.len() as u64 > most {
         return Err(Failure::Usage(format!(
             "standard input has more than {most} bytes: a payload has {MAX_PAYLOAD_BYTES} at most"

@@ -71,6 +71,7 @@ mod http;
 mod jobs;
 mod lanes;
 mod limits;
+mod manual;
 mod monitor;
 mod nearest;
 mod output;
@@ -160,6 +161,10 @@ enum Verb {
     Batches(batches::Args),
     /// Show a batch, call it off, retry what failed of it, or close it.
     Batch(batch::Args),
+    /// Print a script by which a shell completes what is typed.
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    Man(manual::ManArgs),
 }
 
 /// Runs the command line of this process, with the handlers of `registry` for `work` and its job types
@@ -217,6 +222,8 @@ async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
         Verb::Unique(args) => unique::run(address, &args, &registry).await,
         Verb::Batches(args) => batches::run(address, &args).await,
         Verb::Batch(args) => batch::run(address, &args).await,
+        Verb::Completions(args) => manual::completions(&args),
+        Verb::Man(args) => manual::man(&args),
     }
 }
 
@@ -290,6 +297,8 @@ mod tests {
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue import",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e retry",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e call-off",
+            "jobq completions zsh",
+            "jobq man --out target/man",
             "jobq pause mail",
             "jobq resume mail",
             "jobq cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
@@ -344,6 +353,7 @@ mod tests {
                 "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e stop",
                 "[possible values: call-off, retry, close]",
             ),
+            ("jobq completions cmd", "[possible values: bash, elvish, fish, powershell, zsh]"),
             ("jobq enqueue sync --after soon", "neither a duration"),
             ("jobq enqueue sync --unique-mode forever", "is not a unique mode"),
             (

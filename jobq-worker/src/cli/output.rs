@@ -36,6 +36,13 @@ pub(super) fn line(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints what is a whole file.
+pub(super) fn bytes(file: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(file)?;
+    out.flush()
+}
+
 /// Prints a value for programs.
 pub(super) fn json(value: &Value) -> io::Result<()> {
     line(&value.to_string())

@@ -8,6 +8,7 @@ mod health;
 #[path = "../support/http.rs"]
 mod http;
 mod jobs;
+mod manual;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
 mod operators;
@@ -313,6 +314,7 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["work", "--allow-url", "example.com"],
         &["work", "--allow-url", "ftp://example.com/"],
         &["enqueue", "http", "--json", "{\"urll\":\"http://a/\"}"],
+        &["enqueue", "sync", "--json", "-"],
         &["enqueue", "command", "--json", "{\"program\":"],
         &["enqueue", "no such kind!"],
         &["jobs", "list", "a b"],
@@ -333,6 +335,9 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["monitor", "mail", "--max-age", "5"],
         &["monitor", "a b", "--max", "5"],
         &["stats", "--watch"],
+        &["completions", "cmd"],
+        &["completions"],
+        &["man", "work"],
         &["doctor", "mail"],
         &["retry", "4711"],
         &["cancel", "4711"],
