@@ -77,6 +77,8 @@ enum Scenario {
     /// A rate of 100 a minute for each of 3 stores, for 3 minutes, while workers are killed. Not among
     /// all of them.
     Rate,
+    /// Ten thousand schedules, hourly, by three schedulers.
+    Schedules,
     /// A worker empties a queue of the memory backend.
     MemoryBackend,
     /// All of them.
@@ -141,6 +143,7 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
         Scenario::Lanes,
         Scenario::Crowd,
         Scenario::Batch,
+        Scenario::Schedules,
         Scenario::MemoryBackend,
     ];
     let chosen: &[Scenario] =
@@ -184,6 +187,7 @@ async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Ve
         Scenario::Lanes => scenario::lanes::run(server).await,
         Scenario::Batch => scenario::batch::run(server).await,
         Scenario::Crowd => scenario::crowd::run(server).await,
+        Scenario::Schedules => scenario::schedules::run(server).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,
         Scenario::All => Ok(Vec::new()),
     }

@@ -138,6 +138,11 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         self.now_ms.fetch_add(whole_millis(by), Ordering::SeqCst);
     }
+
+    /// Puts it back, as happens to clocks that were wrong.
+    pub fn put_back(&self, by: Duration) {
+        self.now_ms.fetch_sub(whole_millis(by), Ordering::SeqCst);
+    }
 }
 
 #[cfg(any(test, feature = "testing"))]

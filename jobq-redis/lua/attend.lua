@@ -1,6 +1,6 @@
 -- attend: note that a scheduler lives, and tell how its group is.
 --
--- KEYS[1]   attending  hash  scheduler -> when it is forgotten, in ms; a space; its word
+-- KEYS[1]   attending  hash  scheduler -> when it is forgotten and its ttl, in ms, and its word
 -- KEYS[2]   groups     hash  group -> its revision
 -- ARGV[1]   now in ms, or "" for the server's clock
 -- ARGV[2]   ttl in ms
@@ -16,16 +16,26 @@ local now, ttl = time_given(ARGV[1]), tonumber(ARGV[2])
 local group, scheduler, word = ARGV[3], ARGV[4], ARGV[5]
 
 -- A write that takes no memory first: a full server must not make its schedulers look dead.
-redis.call("HDEL", attending, "")
-redis.call("HSET", attending, scheduler, string.format("%.0f", now + ttl) .. " " .. word)
+redis.call("HDEL", attending, scheduler)
+local function note(who, its_ttl, its_word)
+  local line = string.format("%.0f %.0f ", now + its_ttl, its_ttl) .. its_word
+  redis.call("HSET", attending, who, line)
+end
 local words = {}
+if ttl > 0 then
+  note(scheduler, ttl, word)
+end
 local all = redis.call("HGETALL", attending)
 for i = 1, #all, 2 do
-  local cut = string.find(all[i + 1], " ", 1, true)
-  if tonumber(string.sub(all[i + 1], 1, cut - 1)) <= now then
+  local forgotten_at, its_ttl, its_word = string.match(all[i + 1], "^(%d+) (%d+) (.*)$")
+  if tonumber(forgotten_at) <= now then
     redis.call("HDEL", attending, all[i])
   else
-    words[#words + 1] = string.sub(all[i + 1], cut + 1)
+    words[#words + 1] = its_word
+    -- No later than if it had been heard of just now: the clock may have been put back.
+    if tonumber(forgotten_at) > now + tonumber(its_ttl) then
+      note(all[i], tonumber(its_ttl), its_word)
+    end
   end
 end
 return { string.format("%.0f", now), redis.call("HGET", groups, group) or "0", words }

@@ -19,8 +19,8 @@
 //!
 //! Redis 6.2 or newer, or Valkey, as a standalone server. Jobs are as durable as the server is: turn on
 //! its append-only file, and leave `maxmemory-policy` at `noeviction`. A full server refuses to enqueue
-//! and can still be drained. A user with fewer rights needs `~{jobq*}:* &{jobq*}:* +@all -@admin
-//! -@dangerous`; one without channels can do everything but watch jobs.
+//! and can still be drained. The ACL of a user with just the rights that are needed is in
+//! `docs/operations.md`; one without channels can do everything but watch jobs.
 //!
 //! # How it works
 //!

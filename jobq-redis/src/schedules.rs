@@ -52,14 +52,14 @@ impl Schedules for RedisBackend {
         schedule: &ScheduleRef,
         change: MarkChange,
     ) -> Result<()> {
-        let word = match change {
-            MarkChange::Pause => "pause",
-            MarkChange::Resume => "resume",
-            MarkChange::Forget => "forget",
+        let (word, revision) = match change {
+            MarkChange::Pause => ("pause", 0),
+            MarkChange::Resume => ("resume", 0),
+            MarkChange::Forget { revision } => ("forget", revision),
             _ => return Err(malformed("a change of a mark that this version does not know")),
         };
         let mut call = MARK.call(&[self.store.keys.of(queue).ticks()]);
-        call.arg(self.store.now()).arg(schedule.to_string()).arg(word);
+        call.arg(self.store.now()).arg(schedule.to_string()).arg(word).arg(revision);
         self.store.link.run(&MARK, &call).await.map(drop)
     }
 

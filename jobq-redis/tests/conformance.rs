@@ -1,5 +1,7 @@
-//! The core's specification of a backend, on Redis. Nothing else.
+//! The core's specification of a backend, on Redis, as a user with just the rights that operators are told to give.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
 
 use std::time::Duration;
 
@@ -18,9 +20,8 @@ struct RedisFixture {
 #[async_trait]
 impl Fixture for RedisFixture {
     async fn create(clock: ManualClock, dead_retention: DeadRetention) -> Self {
-        let server = TestServer::start().unwrap();
-        let config =
-            RedisConfig::new(&server.url()).unwrap().clock(clock).dead_retention(dead_retention);
+        let (server, url) = support::server_with_documented_user();
+        let config = RedisConfig::new(&url).unwrap().clock(clock).dead_retention(dead_retention);
         // Time is the clock's here. That a machine is slow is no fault of the backend.
         let config = config.response_timeout(PATIENCE).connect_timeout(PATIENCE);
         Self { backend: RedisBackend::connect_with(config).await.unwrap(), server }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use jobq_core::{Backend, BatchId, BatchRef, ErrorKind, NewBatch};
+use jobq_core::{Backend, ErrorKind};
 use jobq_redis::{RedisBackend, TestServer};
 use support::{eventually, job};
 
@@ -49,26 +49,6 @@ async fn a_user_without_rights_is_refused() {
 
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("ACL"), "{error}");
-}
-
-#[tokio::test]
-async fn a_user_with_the_documented_rights_can_do_everything() {
-    let server =
-        with_user("app on >pw ~{jobq*}:* resetchannels &{jobq*}:* +@all -@admin -@dangerous");
-    let url = format!("redis://app:pw@127.0.0.1:{}", server.port());
-    let backend = RedisBackend::connect(&url).await.unwrap();
-
-    let job = job();
-    backend.enqueue_batch(std::slice::from_ref(&job)).await.unwrap();
-    let (queue, id) = (&job.record.queue, job.record.id);
-    let seen = backend.watch(queue, id, None).await.unwrap();
-    let (told, leased) =
-        tokio::join!(backend.watch(queue, id, Some(&seen)), support::lease(&backend, 1));
-    assert_eq!(leased.leases.len(), 1);
-    assert_eq!(told.unwrap().state, Some(jobq_core::JobState::Leased));
-    let batch = BatchRef::new(queue.clone(), BatchId::from_key("a"));
-    assert!(backend.open_batch(&NewBatch::new(batch.clone(), "a")).await.unwrap());
-    assert!(backend.close_batch(&batch).await.unwrap().state.has_ended());
 }
 
 #[tokio::test]

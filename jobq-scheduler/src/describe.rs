@@ -93,6 +93,9 @@ fn time_of_day(seconds: &[u8], minutes: &[u8], hours: &[u8]) -> String {
         });
         return format!("at {}", listed(times));
     }
+    if let ([hour], [minute]) = (hours, minutes) {
+        return format!("{} of {hour:02}:{minute:02}", within_a_minute(seconds));
+    }
     let within = within_hours(seconds, minutes);
     if let Some(step) = step_of(hours, 24) {
         if (seconds, minutes) == (&[0], &[0]) {
@@ -109,14 +112,18 @@ fn time_of_day(seconds: &[u8], minutes: &[u8], hours: &[u8]) -> String {
     }
 }
 
-fn within_hours(seconds: &[u8], minutes: &[u8]) -> String {
-    let within_minutes = match (seconds, step_of(seconds, 60)) {
+fn within_a_minute(seconds: &[u8]) -> String {
+    match (seconds, step_of(seconds, 60)) {
         ([0], _) => String::new(),
         (_, Some(1)) => "every second".to_owned(),
         (_, Some(step)) => format!("every {step} seconds"),
         ([one], None) => format!("at second {one}"),
         (_, None) => format!("at seconds {}", listed(seconds.iter().map(u8::to_string))),
-    };
+    }
+}
+
+fn within_hours(seconds: &[u8], minutes: &[u8]) -> String {
+    let within_minutes = within_a_minute(seconds);
     let within_hour = match (minutes, step_of(minutes, 60)) {
         ([0], _) => "every hour".to_owned(),
         (_, Some(1)) => "every minute".to_owned(),
@@ -244,6 +251,7 @@ mod tests {
             ("17 * * * *", "every hour at minute 17"),
             ("*/15 * * * *", "every 15 minutes"),
             ("*/15 9-17 * * MON-FRI", "every 15 minutes from 09:00 to 17:45 on weekdays"),
+            ("*/10 0 2 * * *", "every 10 seconds of 02:00"),
             ("* 2 * * *", "every minute from 02:00 to 02:59"),
             ("0 */2 * * *", "every 2 hours"),
             ("0 9-17 * * *", "every hour from 09:00 to 17:00"),

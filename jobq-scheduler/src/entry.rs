@@ -32,7 +32,7 @@ impl Entry {
             name: schedule.to_string(),
             timing: definition.plan.timing()?,
             record: definition.plan.record()?,
-            after: definition.since,
+            after: definition.holds_from(),
             paused: false,
             wakes_at: None,
             schedule,
@@ -55,12 +55,31 @@ impl Entry {
     /// Learns how far it has come.
     pub(crate) fn marked(&mut self, mark: Option<&Mark>) {
         let last = mark.and_then(|mark| mark.last);
-        self.after = last.map_or(self.definition.since, |last| last.max(self.definition.since));
+        let from = self.definition.holds_from();
+        self.after = last.map_or(from, |last| last.max(from));
         self.paused = mark.is_some_and(|mark| mark.paused);
     }
 
     pub(crate) fn owed(&self, now: Timestamp) -> Owed {
         owed(&self.timing, &self.name, self.after, now, self.definition.plan.catch_up)
+    }
+
+    /// When it is to run after now, by its mark: ticks that jitter has put off, then those to come. Each waits
+    /// for those before it.
+    pub(crate) fn next_runs(
+        &self,
+        mark: Option<&Mark>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Timestamp> + '_ {
+        let from = self.definition.holds_from();
+        let after = mark.and_then(|mark| mark.last).map_or(from, |last| last.max(from));
+        let ticks = self.timing.ticks_after(after.max(now - self.timing.jitter()));
+        let runs = ticks.map(|tick| self.timing.runs_at(&self.name, tick));
+        let in_order = runs.scan(Timestamp::EPOCH, |latest, at| {
+            *latest = at.max(*latest);
+            Some(*latest)
+        });
+        in_order.skip_while(move |at| *at <= now)
     }
 
     pub(crate) fn firing(
@@ -76,7 +95,7 @@ impl Entry {
             overlap: self.definition.plan.overlap,
             revision,
             good_until,
-            since: self.definition.since,
+            since: self.definition.holds_from(),
         }
     }
 }

@@ -66,8 +66,9 @@
 //! - `L` the last day of the month, `LW` the last of Monday to Friday in it, `15W` the one of Monday to
 //!   Friday nearest to the 15th, `MON#2` the second Monday of the month, `FRIL` the last Friday.
 //! - When both fields of days say something else than `*`, a day that matches **either** of them is
-//!   meant, as in every cron: `0 0 13 * FRI` is the 13th, and each Friday. With a `+`, it must match both:
-//!   `0 0 13 * +FRI` is Friday the 13th.
+//!   meant: `0 0 13 * FRI` is the 13th, and each Friday. So in other crons, though some take a field that
+//!   only begins with `*` for all days: here `0 0 */2 * MON` is every second day, and each Monday. With a `+`,
+//!   it must match both: `0 0 13 * +FRI` is Friday the 13th.
 //! - `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`.
 //!
 //! Letters may be small. An expression that is none is refused with the name of the field, and so is one
@@ -106,7 +107,10 @@ mod cron;
 mod definition;
 mod describe;
 mod entry;
+#[cfg(test)]
+mod faults;
 mod firing;
+pub mod instant;
 mod interval;
 #[cfg(test)]
 mod kills;
@@ -115,13 +119,16 @@ mod owed;
 mod policy;
 #[cfg(feature = "cron")]
 mod quartz;
+mod reconcile;
 mod runner;
 mod schedule;
 mod scheduler;
+mod stored_job;
 mod sync;
 mod timetable;
 mod timing;
 mod units;
+mod view;
 mod wall;
 mod zone;
 
@@ -130,6 +137,7 @@ pub use definition::Source;
 pub use policy::{CatchUp, Overlap};
 pub use schedule::Schedule;
 pub use scheduler::{Scheduler, Summary};
-pub use timetable::{RunNow, ScheduleView, Timetable};
+pub use timetable::Timetable;
 pub use timing::{Ticks, Timing};
 pub use units::TimeUnits;
+pub use view::{RunNow, ScheduleView};

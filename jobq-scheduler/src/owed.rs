@@ -1,5 +1,7 @@
 //! Which ticks a scheduler claims now, and when it has to look again.
 
+use std::time::Duration;
+
 use jobq_core::Timestamp;
 use jobq_core::schedules::Tick;
 
@@ -15,10 +17,14 @@ pub(crate) struct Owed {
     pub(crate) next_at: Option<Timestamp>,
 }
 
+/// The most ticks that are claimed at a time, besides those that were missed.
+const MOST_AT_ONCE: usize = 1_000;
+
 /// The ticks after `after` that are owed at `now`, as far as `catch_up` makes up for them.
 ///
-/// Ticks come in their order, also when jitter would have a later one run before an earlier one: that
-/// waits until the earlier one has come.
+/// Only what is later than the longest jitter was missed, and is what `catch_up` is about. Ticks come in
+/// their order, also when jitter would have a later one run before an earlier one: that waits until the
+/// earlier one has come, and is no later by that than it may be.
 pub(crate) fn owed(
     timing: &Timing,
     name: &str,
@@ -29,24 +35,11 @@ pub(crate) fn owed(
     let tick = |at| Tick::new(at, timing.runs_at(name, at));
     // All ticks up to here have come, whatever their jitter is.
     let certain = now - timing.jitter();
-    let recent = after.max(certain);
     let mut ticks = Vec::new();
-    let mut next_at = None;
-    for at in timing.ticks_after(recent) {
-        let tick = tick(at);
-        if tick.runs_at > now {
-            next_at = Some(tick.runs_at);
-            break;
-        }
-        ticks.push(tick);
-    }
-    let surplus = ticks.len().saturating_sub(catch_up.at_most());
-    ticks.drain(..surplus);
-    ticks.reverse();
-    let mut earlier = recent + std::time::Duration::from_millis(1);
+    let mut earlier = certain + Duration::from_millis(1);
     while ticks.len() < catch_up.at_most() {
         match timing.previous_before(earlier).filter(|at| *at > after) {
-            Some(at) if catch_up.allows(now.since(timing.runs_at(name, at))) => {
+            Some(at) if catch_up.allows(certain.since(at)) => {
                 ticks.push(tick(at));
                 earlier = at;
             }
@@ -54,14 +47,20 @@ pub(crate) fn owed(
         }
     }
     ticks.reverse();
-    ticks.retain(|tick| catch_up.allows(now.since(tick.runs_at)));
+    let mut next_at = None;
+    for at in timing.ticks_after(after.max(certain)).take(MOST_AT_ONCE) {
+        let tick = tick(at);
+        next_at = Some(tick.runs_at);
+        if tick.runs_at > now {
+            break;
+        }
+        ticks.push(tick);
+    }
     Owed { ticks, next_at }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::schedule::Schedule;
     use crate::units::TimeUnits;
@@ -108,23 +107,48 @@ mod tests {
         assert_eq!(hours(&hourly(1.hours(), 2.hours() + 60.seconds(), CatchUp::skip())), [2]);
     }
 
-    #[test]
-    fn jitter_puts_ticks_off_and_keeps_their_order() {
-        let timing = Schedule::every_minute().jitter(10.minutes()).timing().unwrap();
-        let mut last = MONDAY;
-        let mut now = MONDAY;
-        let mut seen = Vec::new();
-        while now < MONDAY + 3.hours() {
-            let due = owed(&timing, "g/s", last, now, CatchUp::all(1_000));
+    /// Which ticks a scheduler claims that is always there, and wakes a few milliseconds late.
+    fn claimed(schedule: &Schedule, catch_up: CatchUp, until: Duration) -> Vec<Timestamp> {
+        let timing = schedule.timing().unwrap();
+        let (mut last, mut now, mut seen) = (MONDAY, MONDAY, Vec::new());
+        while now < MONDAY + until {
+            let due = owed(&timing, "g/s", last, now, catch_up);
             assert!(due.ticks.iter().all(|tick| tick.runs_at <= now));
             seen.extend(due.ticks.iter().map(|tick| tick.at));
             last = seen.last().copied().unwrap_or(last);
-            now = due.next_at.unwrap();
+            now = due.next_at.unwrap().max(now) + Duration::from_millis(3);
         }
+        seen
+    }
 
-        let all: Vec<_> = timing.ticks_after(MONDAY).take(seen.len()).collect();
-        assert_eq!(seen, all);
-        assert!(seen.len() > 165);
+    #[test]
+    fn jitter_puts_ticks_off_and_keeps_each_of_them_in_its_order() {
+        for schedule in [Schedule::every_minute(), Schedule::cron("0,5 * * * *")] {
+            let schedule = schedule.jitter(10.minutes());
+            let timing = schedule.timing().unwrap();
+            let all = timing.between(MONDAY, MONDAY + 24.hours() - 10.minutes(), usize::MAX);
+            assert!(all.len() >= 46);
+            for policy in [CatchUp::skip(), CatchUp::last(), CatchUp::all(5), CatchUp::all(1_000)] {
+                let seen = claimed(&schedule, policy, 24.hours());
+                assert_eq!(seen[..all.len()], all, "{policy:?}");
+                assert!(seen.len() <= all.len() + 10);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_later_than_its_jitter_was_missed() {
+        let timing = Schedule::every_minute().jitter(10.minutes()).timing().unwrap();
+        let after_an_outage = |catch_up| {
+            let due = owed(&timing, "g/s", MONDAY, MONDAY + 5.hours(), catch_up);
+            let minutes = due.ticks.iter().map(|tick| tick.at.since(MONDAY).as_secs() / 60);
+            minutes.filter(|minute| *minute <= 290).collect::<Vec<_>>()
+        };
+
+        assert_eq!(after_an_outage(CatchUp::last()), [290]);
+        assert_eq!(after_an_outage(CatchUp::all(3)), [288, 289, 290]);
+        assert_eq!(after_an_outage(CatchUp::skip()), [290]);
+        assert_eq!(after_an_outage(CatchUp::all(9).within(2.minutes())), [288, 289, 290]);
     }
 
     #[test]

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use jobq_core::{Error, ErrorKind, Job, JobId, JobRecord, Priority, QueueName, Result, Timestamp};
+use jobq_core::{
+    Error, ErrorKind, Job, JobId, JobRecord, Priority, QueueName, Result, Timestamp, UniqueMode,
+};
 
 use crate::calendar::{Weekday, time_of_day};
-use crate::definition::{Plan, Rhythm, StoredJob};
+use crate::definition::{Plan, Rhythm};
 use crate::policy::{CatchUp, Overlap};
+use crate::stored_job::StoredJob;
 use crate::timing::Timing;
 use crate::zone::Zone;
+
+/// The largest payload of a scheduled job: all schedules of a group are read together.
+const MOST_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// When a job is enqueued, again and again.
 ///
@@ -158,15 +164,21 @@ impl Schedule {
                 "an interval goes on through all days: say daily_at or cron to have some only";
             return self.refused(fault.to_owned());
         };
-        match expression.strip_suffix(" * * *") {
-            Some(times) if !days.is_empty() => *expression = format!("{times} * * {days}"),
-            _ => {
-                let fault =
-                    format!("days {days:?} cannot be added to {expression:?}: it has its own");
-                return self.refused(fault);
+        let fields: Vec<&str> = expression.split_whitespace().collect();
+        let is_any = |field: &str| field == "*" || field == "?";
+        let why = match fields.as_slice() {
+            _ if days.is_empty() => "there is no day among them",
+            [times @ .., day, month, weekday] if times.len() >= 2 => {
+                if is_any(day) && *month == "*" && is_any(weekday) {
+                    *expression = format!("{} * * {days}", times.join(" "));
+                    return self;
+                }
+                "it has its own"
             }
-        }
-        self
+            _ => "say it with five fields, such as \"0 2 * * *\"",
+        };
+        let fault = format!("days {days:?} cannot be added to {expression:?}: {why}");
+        self.refused(fault)
     }
 
     /// The time zone whose clocks count: a name of the IANA database, such as `"Europe/Warsaw"`. UTC by
@@ -191,6 +203,9 @@ impl Schedule {
     /// Puts each tick off by some part of this, so that not all schedules of an hour run in its first
     /// second. Which part is the same wherever it is asked for: see [`Timing::runs_at`]. At most a day, and
     /// of an interval at most the interval.
+    ///
+    /// Each tick comes, and in its order: one that would run before an earlier one waits for that. What is put
+    /// off by this is not late, and was not missed: [`CatchUp`] is about ticks that are later than that.
     pub const fn jitter(mut self, at_most: Duration) -> Self {
         self.jitter = at_most;
         self
@@ -263,6 +278,16 @@ impl Schedule {
         self
     }
 
+    /// Checks it as a scheduler does, with its job.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput), as [`timing`](Self::timing); and when there is no job, or
+    /// one that cannot be enqueued.
+    pub fn check(&self) -> Result<()> {
+        self.plan().map(drop)
+    }
+
     /// What a group keeps of it.
     ///
     /// # Errors
@@ -283,10 +308,36 @@ impl Schedule {
         longest.metadata.insert("schedule", "x".repeat(201));
         longest.metadata.insert("tick", Timestamp::EPOCH.to_string());
         longest.check()?;
+        self.catch_up.check()?;
+        self.check_job(record)?;
+        Plan::new(self, record)
+    }
+
+    /// Refuses a job that could be enqueued, but not by this schedule.
+    fn check_job(&self, record: &JobRecord) -> Result<()> {
         if record.batch.is_some() {
             return Err(Error::invalid_input("its job cannot be counted by a batch"));
         }
-        Plan::new(self, record)
+        let bytes = record.payload.as_bytes().len();
+        if bytes > MOST_PAYLOAD_BYTES {
+            return Err(Error::invalid_input(format!(
+                "its job has a payload of {bytes} bytes, more than the {MOST_PAYLOAD_BYTES} that a schedule may \
+                 have: store the data elsewhere and pass a reference"
+            )));
+        }
+        let is_held = record.unique.as_ref().is_some_and(|it| it.mode == UniqueMode::UntilFinished);
+        let waits = match self.overlap {
+            Overlap::Queue => "Overlap::Queue",
+            Overlap::Cancel => "Overlap::Cancel",
+            _ => return Ok(()),
+        };
+        if is_held {
+            return Err(Error::invalid_input(format!(
+                "{waits} enqueues a job while another one is live, which the job's unique key refuses until that \
+                 has finished: say Overlap::Skip, or leave the key away"
+            )));
+        }
+        Ok(())
     }
 
     pub(crate) fn plan_with(&self, job: StoredJob) -> Plan {
@@ -356,6 +407,8 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use jobq_core::{Payload, Unique, UniqueKey};
+
     use super::*;
     use crate::units::TimeUnits;
 
@@ -379,6 +432,7 @@ mod tests {
                 "at 02:30:05 every day, Asia/Tokyo",
             ),
             (Schedule::daily_at("02:00").weekends(), "at 02:00 on weekends, UTC"),
+            (Schedule::cron("0 2 * * ?").weekdays(), "at 02:00 on weekdays, UTC"),
             (
                 Schedule::daily_at("02:00").on_days([Weekday::Monday, Weekday::Thursday]),
                 "at 02:00 on Mondays and Thursdays, UTC",
@@ -409,6 +463,48 @@ mod tests {
         );
     }
 
+    fn plan_refused(schedule: &Schedule) -> String {
+        schedule.plan().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_job_that_may_not_be_enqueued_beside_itself_cannot_wait_for_itself() {
+        let mut record = crate::faults::record("one");
+        let key = UniqueKey::from_bytes([7; 16]);
+        record.unique = Some(Unique::new(key, UniqueMode::UntilFinished));
+        for (overlap, why) in
+            [(Overlap::Queue, "Overlap::Queue"), (Overlap::Cancel, "Overlap::Cancel")]
+        {
+            let message = plan_refused(&Schedule::hourly().overlap(overlap).record(record.clone()));
+            assert!(message.starts_with(why) && message.contains("unique key"), "{message}");
+        }
+        Schedule::hourly().without_overlapping().record(record.clone()).plan().unwrap();
+        record.unique = Some(Unique::new(key, UniqueMode::UntilStarted));
+        Schedule::hourly().overlap(Overlap::Queue).record(record).plan().unwrap();
+    }
+
+    #[test]
+    fn a_catch_up_that_makes_up_for_nothing_is_refused() {
+        let hourly = || Schedule::hourly().record(crate::faults::record("one"));
+        for (catch_up, why) in [
+            (CatchUp::all(0), "CatchUp::all(0)"),
+            (CatchUp::last().within(Duration::ZERO), "5 s or more"),
+            (CatchUp::all(9).within(Duration::from_millis(4_999)), "5 s or more"),
+        ] {
+            let message = plan_refused(&hourly().catch_up(catch_up));
+            assert!(message.contains(why), "{message}");
+        }
+        assert_eq!(CatchUp::skip().within(1.days()), CatchUp::skip());
+    }
+
+    #[test]
+    fn a_large_payload_is_refused() {
+        let mut record = crate::faults::record("one");
+        record.payload = Payload::from_bytes(vec![0; MOST_PAYLOAD_BYTES + 1]).unwrap();
+        let message = plan_refused(&Schedule::hourly().record(record));
+        assert!(message.contains("65537 bytes, more than the 65536"), "{message}");
+    }
+
     #[test]
     fn what_does_not_go_together_is_refused() {
         for (schedule, why) in [
@@ -422,7 +518,10 @@ mod tests {
             (Schedule::every(Duration::ZERO), "from one second to ten years"),
             (Schedule::daily().jitter(25.hours()), "a day"),
             (Schedule::weekly_on(Weekday::Monday, "02:00").weekdays(), "it has its own"),
-            (Schedule::daily().on_days([]), "cannot be added"),
+            (Schedule::daily().on_days([]), "there is no day among them"),
+            (Schedule::cron("@daily").weekdays(), "say it with five fields"),
+            (Schedule::cron("0 2 1 * ?").weekdays(), "it has its own"),
+            (Schedule::daily().starts_at(Timestamp::from_millis(u64::MAX)), "never fires"),
             (
                 Schedule::daily_at("02:00")
                     .starts_at(Timestamp::from_millis(7_200_001))

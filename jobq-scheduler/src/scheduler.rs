@@ -9,8 +9,9 @@ use jobq_core::{
     Backend, Error, ErrorKind, GroupName, Inspect, Result, ScheduleName, Schedules, Vitals,
 };
 
+use crate::definition::Plan;
 use crate::firing::ScheduleStore;
-use crate::runner::Runner;
+use crate::runner::{Manner, Runner};
 use crate::schedule::Schedule;
 use crate::sync::Declared;
 
@@ -106,7 +107,7 @@ impl Scheduler {
     /// Runs until `stop` completes. Needs a tokio runtime with time.
     ///
     /// It sleeps until a tick is due, and looks every 15 seconds whether the group has changed. When `stop`
-    /// has completed, what is being claimed is finished first. Dropped before, it leaves nothing half done.
+    /// has completed, ticks that are being claimed are finished first, and no other is begun. Dropped before, it leaves nothing half done.
     ///
     /// # Errors
     ///
@@ -115,7 +116,7 @@ impl Scheduler {
     /// as its schedules say.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary> {
         let vitals = self.vitals();
-        let mut runner = self.start()?;
+        let mut runner = self.start(Manner::Stays)?;
         // Beside the loop and in its task, so that the beats stop when the loop cannot go on.
         tokio::select! {
             biased;
@@ -127,20 +128,47 @@ impl Scheduler {
 
     /// Enqueues what is due now, and stops: for a line in a crontab, once a minute.
     ///
+    /// It counts as living for three minutes after, so that passes of two versions in turn agree on what is run
+    /// like schedulers that stay. So what left the code is run for three minutes more, then rests, and is
+    /// removed another three minutes later. It takes at most 45 seconds.
+    ///
     /// # Errors
     ///
-    /// As [`run_until`](Self::run_until); and [`Unavailable`](ErrorKind::Unavailable) when the store cannot
-    /// be reached.
+    /// As [`run_until`](Self::run_until); [`Unavailable`](ErrorKind::Unavailable) when the store cannot be
+    /// reached; and the error of the first job that could not be enqueued, when all others were.
     pub async fn run_once(self) -> Result<Summary> {
-        let mut runner = self.start()?;
+        let mut runner = self.start(Manner::Passes)?;
         runner.look().await?;
         runner.fire_due().await;
         runner.leave().await;
-        Ok(runner.summary)
+        match runner.fault.take() {
+            None => Ok(runner.summary),
+            Some(fault) => {
+                let Summary { enqueued, left_out, failed } = runner.summary;
+                let all = enqueued + left_out + failed;
+                let message = format!("{failed} of {all} claims failed: {fault}");
+                Err(Error::new(fault.kind(), message).because(fault))
+            }
+        }
     }
 
-    /// Checks everything.
-    fn start(self) -> Result<Runner> {
+    /// Checks all that [`run_until`](Self::run_until) checks before it begins, and calls nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured), listing every mistake in schedules and names.
+    pub fn check(&self) -> Result<()> {
+        self.declared().map(drop)
+    }
+
+    fn start(self, manner: Manner) -> Result<Runner> {
+        let (group, plans) = self.declared()?;
+        let stamp = self.stamp.unwrap_or_else(built_at);
+        let declared = Declared { stamp, program: program(), plans };
+        Ok(Runner::new(self.store, group, manner, declared, self.vitals))
+    }
+
+    fn declared(&self) -> Result<(GroupName, BTreeMap<ScheduleName, Plan>)> {
         let mut faults = Vec::new();
         let group = GroupName::new(&self.group).map_err(|fault| faults.push(fault.to_string()));
         let mut plans = BTreeMap::new();
@@ -162,11 +190,7 @@ impl Scheduler {
             }
         }
         match group {
-            Ok(group) if faults.is_empty() => {
-                let stamp = self.stamp.unwrap_or_else(built_at);
-                let declared = Declared { stamp, plans };
-                Ok(Runner::new(self.store, group, declared, self.vitals))
-            }
+            Ok(group) if faults.is_empty() => Ok((group, plans)),
             _ => Err(Error::new(ErrorKind::Misconfigured, faults.join("; "))),
         }
     }
@@ -190,6 +214,27 @@ pub struct Summary {
     pub enqueued: u64,
     /// Ticks that it has left out, because a job of the schedule was still live.
     pub left_out: u64,
+    /// Claims that failed: because the store could not be reached, or refused the job. They were made again
+    /// later, if the scheduler still ran then.
+    pub failed: u64,
+}
+
+impl fmt::Display for Summary {
+    /// `enqueued 12, left out 1`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "enqueued {}, left out {}", self.enqueued, self.left_out)?;
+        match self.failed {
+            0 => Ok(()),
+            failed => write!(f, ", failed {failed}"),
+        }
+    }
+}
+
+/// The name of the program's file.
+fn program() -> String {
+    let file = std::env::current_exe().ok();
+    let name = file.as_deref().and_then(std::path::Path::file_name);
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// When the program's file was written, in milliseconds since the epoch; 0 if that cannot be told.

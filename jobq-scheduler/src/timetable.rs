@@ -1,20 +1,23 @@
 //! The schedules of a group at run time: seen, added, changed, paused, removed, run now.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jobq_core::schedules::{Change, Claimed, Mark, MarkChange, ScheduleRef, TickOutcome};
+use jobq_core::schedules::{Change, Claimed, Entries, Mark, MarkChange, ScheduleRef};
 use jobq_core::{
-    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, Kind, QueueName,
-    Result, ScheduleName, Schedules, Timestamp,
+    Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, QueueName, Result, ScheduleName,
+    Schedules, Timestamp, WorkerId,
 };
 
 use crate::definition::{Definition, Source};
 use crate::entry::Entry;
 use crate::firing::ScheduleStore;
-use crate::policy::{CatchUp, Overlap};
+use crate::nearest::nearest;
 use crate::schedule::Schedule;
-use crate::sync::{SCHEDULE, definitions};
+use crate::sync::{SCHEDULE, definitions, definitions_after, is_declared, unreadable};
+use crate::view::{RunNow, ScheduleView};
 
 /// How often a change is tried again because others were faster.
 const MOST_TRIES: usize = 20;
@@ -55,20 +58,40 @@ impl Timetable {
         Ok(Self { store: Arc::new(backend), group: GroupName::new(group)? })
     }
 
-    /// All schedules of the group, by name.
+    /// All schedules of the group, by name: also those that this machine cannot run, whose description says
+    /// why. One that was written by a newer version of jobq and is not understood is left out, which the log
+    /// says.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self) -> Result<Vec<ScheduleView>> {
+        self.list_after(None, usize::MAX).await
+    }
+
+    /// The schedules of the group whose names come after one, at most so many, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn list_after(
+        &self,
+        after: Option<&ScheduleName>,
+        at_most: usize,
+    ) -> Result<Vec<ScheduleView>> {
         let entries = self.store.entries(&self.group).await?;
-        let mut views = Vec::new();
-        for (_, name, definition) in definitions(&entries) {
-            if definition.removed_at.is_none() {
-                views.push(self.view(name, definition).await?);
-            }
+        for key in unreadable(&entries) {
+            tracing::warn!(
+                name: "jobq.timetable.unreadable",
+                entry = key,
+                group = %self.group,
+                "a version of jobq that this one does not understand has written it: it is not shown"
+            );
         }
-        Ok(views)
+        let chosen = definitions_after(&entries, after)
+            .filter(|(_, _, definition)| definition.removed_at.is_none())
+            .map(|(_, name, definition)| (name, definition));
+        self.views(chosen.take(at_most).collect()).await
     }
 
     /// One schedule; `None` if there is none of this name.
@@ -78,7 +101,7 @@ impl Timetable {
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn get(&self, name: &str) -> Result<Option<ScheduleView>> {
         match self.find(name).await {
-            Ok((name, definition, _)) => self.view(name, definition).await.map(Some),
+            Ok((name, definition, _)) => Ok(self.views(vec![(name, definition)]).await?.pop()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -92,9 +115,12 @@ impl Timetable {
     pub async fn next(&self, name: &str, at_most: usize) -> Result<Vec<Timestamp>> {
         let (name, definition, _) = self.find(name).await?;
         let entry = Entry::new(self.reference(&name), definition)?;
-        let shown = entry.schedule().to_string();
-        let ticks = entry.timing().ticks_after(self.store.clock().now()).take(at_most);
-        Ok(ticks.map(|tick| entry.timing().runs_at(&shown, tick)).collect())
+        let mut mark = Mark::new();
+        for queue in entry.definition.queues()? {
+            let marks = self.store.marks(&queue, std::slice::from_ref(entry.schedule())).await?;
+            mark = together(mark, marks.into_iter().next().flatten().unwrap_or_default());
+        }
+        Ok(entry.next_runs(Some(&mark), self.store.clock().now()).take(at_most).collect())
     }
 
     /// Adds a schedule that no code declares. Schedulers of the group run it within 15 seconds.
@@ -106,7 +132,7 @@ impl Timetable {
     /// [`Unavailable`](ErrorKind::Unavailable), [`Full`](ErrorKind::Full).
     pub async fn add(&self, name: &str, schedule: Schedule) -> Result<()> {
         let plan = schedule.plan().map_err(|fault| said_of(name, &fault))?;
-        self.put(name, |known, now| match known {
+        self.put(name, |known, now, _| match known {
             Some(known) if known.removed_at.is_none() => {
                 let by = match known.source {
                     Source::Code => "declared by code",
@@ -120,7 +146,17 @@ impl Timetable {
             }
             None => Ok(Definition::new(plan.clone(), Source::Operator, now)),
         })
-        .await
+        .await?;
+        // What is left of one of its name that was paused when it was removed.
+        let (name, definition, _) = self.find(name).await?;
+        for queue in definition.queues()? {
+            let marks = self.store.marks(&queue, &[self.reference(&name)]).await?;
+            if marks.iter().flatten().any(|mark| mark.paused) {
+                let change = MarkChange::Resume;
+                self.store.change_mark(&queue, &self.reference(&name), change).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Changes a schedule that was added at run time. If it ticks at other times from now on, earlier ticks
@@ -132,21 +168,24 @@ impl Timetable {
     /// [`Conflict`](ErrorKind::Conflict) when code declares it.
     pub async fn change(&self, name: &str, schedule: Schedule) -> Result<()> {
         let plan = schedule.plan().map_err(|fault| said_of(name, &fault))?;
-        self.put(name, |known, now| {
+        self.put(name, |known, now, _| {
             let known = operators(name, known)?;
             Ok(known.changed(plan.clone(), now))
         })
         .await
     }
 
-    /// Removes a schedule that was added at run time. Jobs that it has enqueued stay.
+    /// Removes a schedule that was added at run time, or one from code that no living scheduler declares any
+    /// more. Jobs that it has enqueued stay.
     ///
     /// # Errors
     ///
     /// As [`change`](Self::change).
     pub async fn remove(&self, name: &str) -> Result<()> {
-        self.put(name, |known, now| {
-            Ok(Definition { removed_at: Some(now), ..operators(name, known)?.clone() })
+        self.put(name, |known, now, is_declared| {
+            let left_behind = known.filter(|known| known.removed_at.is_none() && !is_declared);
+            let known = left_behind.map_or_else(|| operators(name, known), Ok)?.clone();
+            Ok(Definition { removed_at: Some(now), unclaimed_since: None, ..known })
         })
         .await
     }
@@ -169,7 +208,14 @@ impl Timetable {
     ///
     /// As [`pause`](Self::pause).
     pub async fn resume(&self, name: &str) -> Result<()> {
-        self.change_mark(name, MarkChange::Resume).await
+        self.change_mark(name, MarkChange::Resume).await?;
+        // Where it stood in another queue, or from when on it holds, may be ahead of the clock, too.
+        self.put(name, |known, now, _| {
+            let known = known.ok_or_else(|| missing(name))?.clone();
+            let came_to = known.came_to.map(|came_to| came_to.min(now));
+            Ok(Definition { came_to, ..known.not_ahead_of(now) })
+        })
+        .await
     }
 
     /// Enqueues the job of a schedule now, as its overlap policy says, also of one that is paused. It is
@@ -199,35 +245,71 @@ impl Timetable {
 
     async fn change_mark(&self, name: &str, change: MarkChange) -> Result<()> {
         let (name, definition, _) = self.find(name).await?;
-        let queue = definition.plan.queue()?;
-        self.store.change_mark(&queue, &self.reference(&name), change).await
+        // While it moves to another queue there is a mark in the old one, too, from where it will go on.
+        for queue in definition.queues()? {
+            self.store.change_mark(&queue, &self.reference(&name), change).await?;
+        }
+        Ok(())
     }
 
     async fn find(&self, name: &str) -> Result<(ScheduleName, Definition, u64)> {
         let name = ScheduleName::new(name)?;
         let entries = self.store.entries(&self.group).await?;
         let bytes = entries.entries.get(&format!("{SCHEDULE}{name}"));
-        let definition = bytes.map(|bytes| Definition::decode(bytes)).transpose()?;
+        let definition = bytes
+            .map(|bytes| Definition::decode(bytes))
+            .transpose()
+            .map_err(|fault| said_of(name.as_str(), &fault))?;
         match definition.filter(|definition| definition.removed_at.is_none()) {
             Some(definition) => Ok((name, definition, entries.revision)),
-            None => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("group {} has no schedule {name:?}", self.group),
-            )),
+            None => Err(self.unknown(name.as_str(), &entries)),
         }
     }
 
+    /// There is no schedule of this name: with the one that was probably meant.
+    fn unknown(&self, name: &str, entries: &Entries) -> Error {
+        let present = definitions(entries).filter(|(_, _, it)| it.removed_at.is_none());
+        let names: Vec<ScheduleName> = present.map(|(_, name, _)| name).collect();
+        let hint = match nearest(name, names.iter().map(ScheduleName::as_str)) {
+            Some(meant) => format!(": did you mean {meant:?}?"),
+            None if names.is_empty() => ", nor any other".to_owned(),
+            None => String::new(),
+        };
+        let message = format!("group {} has no schedule {name:?}{hint}", self.group);
+        Error::new(ErrorKind::NotFound, message)
+    }
+
+    /// Changes a definition, by what is known of it, the store's time, and whether a living scheduler declares
+    /// it.
     async fn put(
         &self,
         name: &str,
-        changed: impl Fn(Option<&Definition>, Timestamp) -> Result<Definition>,
+        changed: impl Fn(Option<&Definition>, Timestamp, bool) -> Result<Definition>,
     ) -> Result<()> {
-        let key = format!("{SCHEDULE}{}", ScheduleName::new(name)?);
+        let name = ScheduleName::new(name)?;
+        let key = format!("{SCHEDULE}{name}");
         for _ in 0..MOST_TRIES {
             let entries = self.store.entries(&self.group).await?;
-            let known =
-                entries.entries.get(&key).map(|bytes| Definition::decode(bytes)).transpose()?;
-            let definition = changed(known.as_ref(), self.store.clock().now())?;
+            // Only asks: it has no word, and is nobody.
+            let asking = (WorkerId::generate(), Duration::ZERO);
+            let attendance = self.store.attend(&self.group, asking.0, "", asking.1).await?;
+            if attendance.revision != entries.revision {
+                continue;
+            }
+            let bytes = entries.entries.get(&key);
+            let known = bytes
+                .map(|bytes| Definition::decode(bytes))
+                .transpose()
+                .map_err(|fault| said_of(name.as_str(), &fault))?;
+            let is_declared = is_declared(&entries, &attendance.words, &name);
+            let definition =
+                changed(known.as_ref(), attendance.now, is_declared).map_err(|fault| {
+                    let is_unknown = fault.kind() == ErrorKind::NotFound;
+                    if is_unknown { self.unknown(name.as_str(), &entries) } else { fault }
+                })?;
+            if known.as_ref() == Some(&definition) {
+                return Ok(());
+            }
             let change = [Change::Put(key.clone(), definition.encode())];
             if self.store.amend(&self.group, entries.revision, &change).await?.is_some() {
                 return Ok(());
@@ -239,31 +321,41 @@ impl Timetable {
         ))
     }
 
-    async fn view(&self, name: ScheduleName, definition: Definition) -> Result<ScheduleView> {
-        let (source, plan) = (definition.source, definition.plan.clone());
-        let entry = Entry::new(self.reference(&name), definition)?;
-        let record = entry.record();
-        let schedules = std::slice::from_ref(entry.schedule());
-        let marks = self.store.marks(&record.queue, schedules).await?;
-        let mark: Mark = marks.into_iter().next().flatten().unwrap_or_default();
-        let next = entry.timing().next_after(self.store.clock().now());
-        let shown = entry.schedule().to_string();
-        Ok(ScheduleView {
-            description: entry.timing().to_string(),
-            timezone: entry.timing().timezone().map(ToOwned::to_owned),
-            queue: record.queue.clone(),
-            kind: record.kind.clone(),
-            source,
-            paused: mark.paused,
-            catch_up: plan.catch_up,
-            overlap: plan.overlap,
-            next_at: next.filter(|_| !mark.paused).map(|tick| entry.timing().runs_at(&shown, tick)),
-            last_tick: mark.last,
-            acted_at: mark.acted_at,
-            outcome: mark.outcome,
-            last_job: mark.jobs.last().copied(),
-            name,
-        })
+    /// Schedules with their marks, which are asked for in one trip for each of their queues.
+    async fn views(&self, chosen: Vec<(ScheduleName, Definition)>) -> Result<Vec<ScheduleView>> {
+        let mut entries = Vec::with_capacity(chosen.len());
+        let mut by_queue: BTreeMap<QueueName, Vec<ScheduleRef>> = BTreeMap::new();
+        for (name, definition) in chosen {
+            match Entry::new(self.reference(&name), definition.clone()) {
+                Ok(entry) => {
+                    for queue in entry.definition.queues()? {
+                        by_queue.entry(queue).or_default().push(entry.schedule().clone());
+                    }
+                    entries.push(Ok((name, entry)));
+                }
+                Err(fault) => {
+                    let view = ScheduleView::unusable(name.clone(), &definition, &fault);
+                    entries.push(Err(view.map_err(|fault| said_of(name.as_str(), &fault))?));
+                }
+            }
+        }
+        let mut marks: BTreeMap<ScheduleName, Mark> = BTreeMap::new();
+        for (queue, schedules) in by_queue {
+            let of_queue = self.store.marks(&queue, &schedules).await?;
+            for (schedule, mark) in schedules.into_iter().zip(of_queue) {
+                let known = marks.remove(&schedule.name).unwrap_or_default();
+                marks.insert(schedule.name, together(known, mark.unwrap_or_default()));
+            }
+        }
+        let now = self.store.clock().now();
+        let view = |entry: std::result::Result<(ScheduleName, Entry), ScheduleView>| match entry {
+            Ok((name, entry)) => {
+                let mark = marks.remove(&name).unwrap_or_default();
+                ScheduleView::of(name, &entry, mark, now)
+            }
+            Err(unusable) => unusable,
+        };
+        Ok(entries.into_iter().map(view).collect())
     }
 }
 
@@ -271,6 +363,15 @@ impl fmt::Debug for Timetable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timetable").field("group", &self.group).finish_non_exhaustive()
     }
+}
+
+/// The marks of a schedule in its queue and in one where it was before.
+fn together(mark: Mark, other: Mark) -> Mark {
+    let paused = mark.paused || other.paused;
+    let mut newest = if other.acted_at > mark.acted_at { other.clone() } else { mark.clone() };
+    newest.last = mark.last.max(other.last);
+    newest.paused = paused;
+    newest
 }
 
 fn said_of(name: &str, fault: &Error) -> Error {
@@ -285,52 +386,10 @@ fn operators<'a>(name: &str, known: Option<&'a Definition>) -> Result<&'a Defini
             ErrorKind::Conflict,
             format!("schedule {name:?} is declared by code: change it there, or pause it"),
         )),
-        None => Err(Error::new(ErrorKind::NotFound, format!("there is no schedule {name:?}"))),
+        None => Err(missing(name)),
     }
 }
 
-/// What is known of a schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScheduleView {
-    /// Its name in the group.
-    pub name: ScheduleName,
-    /// When it ticks, in plain English.
-    pub description: String,
-    /// The time zone whose clocks count; `None` for an interval.
-    pub timezone: Option<String>,
-    /// The queue of its jobs.
-    pub queue: QueueName,
-    /// The kind of its jobs.
-    pub kind: Kind,
-    /// Where it comes from.
-    pub source: Source,
-    /// Whether it is paused.
-    pub paused: bool,
-    /// Which missed ticks are made up for.
-    pub catch_up: CatchUp,
-    /// What a tick does while a job of it is live.
-    pub overlap: Overlap,
-    /// When it is to run next; `None` if it is paused or has come to its end.
-    pub next_at: Option<Timestamp>,
-    /// The last tick that was claimed, or when it was resumed.
-    pub last_tick: Option<Timestamp>,
-    /// When its job was last enqueued or left out, by a tick or by hand.
-    pub acted_at: Option<Timestamp>,
-    /// What became of it then.
-    pub outcome: Option<TickOutcome>,
-    /// The last job that it has enqueued, if that is known.
-    pub last_job: Option<JobId>,
-}
-
-/// What became of a schedule that was run by hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RunNow {
-    /// This job was enqueued.
-    Enqueued(JobId),
-    /// Another job stands for it, by its unique key.
-    Duplicate(JobRef),
-    /// Nothing was enqueued: a job of the schedule is live, and they must not overlap.
-    LeftOut,
+fn missing(name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no schedule {name:?}"))
 }

@@ -78,10 +78,10 @@ impl Timing {
     ) -> Result<Self> {
         (self.starts_at, self.ends_at) = (starts_at, ends_at);
         let first = starts_at.map_or(Timestamp::EPOCH, |start| start);
-        if ends_at.is_some() && self.next_from(first).is_none() {
-            let end = ends_at.unwrap_or(first);
+        if (starts_at.is_some() || ends_at.is_some()) && self.next_from(first).is_none() {
+            let end = ends_at.map(|end| format!(" to ends_at, {end}")).unwrap_or_default();
             return Err(Error::invalid_input(format!(
-                "never fires: there is no tick from starts_at, {first}, to ends_at, {end}"
+                "never fires: there is no tick from starts_at, {first},{end}"
             )));
         }
         Ok(self)
@@ -133,7 +133,8 @@ impl Timing {
     }
 
     /// When a tick is to run: some of the [jitter](crate::Schedule::jitter) later, the same for the same
-    /// name and tick in every process. The name is that of the schedule, whatever it is.
+    /// name and tick in every process. The name is that of the group and of the schedule, with a slash
+    /// between them: `shop/prune`. It waits for earlier ticks that run later.
     #[must_use]
     pub fn runs_at(&self, name: &str, tick: Timestamp) -> Timestamp {
         let jitter = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);

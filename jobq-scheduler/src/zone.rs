@@ -102,12 +102,20 @@ impl Zone {
     pub(crate) fn last_change(&self, instant: Timestamp) -> Option<Timestamp> {
         let after = instant.checked_add(1.second()).ok()?;
         let mut changes = self.zone.preceding(after).map(|change| change.timestamp());
-        changes.find(|change| *change <= instant)
+        changes.find(|change| *change <= instant && self.is_change(*change))
+    }
+
+    /// Whether clocks are put forward or back at an instant: not all that a zone's rules tell of is so.
+    fn is_change(&self, at: Timestamp) -> bool {
+        at.checked_sub(1.second()).is_ok_and(|before| self.offset(before) != self.offset(at))
     }
 
     /// The first change of clocks after an instant.
     pub(crate) fn next_change(&self, instant: Timestamp) -> Option<Timestamp> {
-        self.zone.following(instant).map(|change| change.timestamp()).find(|at| *at > instant)
+        self.zone
+            .following(instant)
+            .map(|change| change.timestamp())
+            .find(|at| *at > instant && self.is_change(*at))
     }
 }
 
@@ -144,6 +152,15 @@ mod tests {
             assert_eq!(end, Some(wall("2026-10-25T03:00:00")), "{second}");
         }
         assert_eq!(warsaw.end_of_repetition(at("2026-10-25T02:00:00Z")), None);
+    }
+
+    /// The rules of this zone tell of a change at 07:00Z on a day on which it is at 08:00Z.
+    #[test]
+    fn a_change_that_is_none_is_passed_over() {
+        let winamac = Zone::named("America/Indiana/Winamac").unwrap();
+        let skipped = winamac.moment(wall("2007-03-11T02:30:00")).unwrap();
+
+        assert_eq!(skipped.instant(), at("2007-03-11T08:00:00Z"));
     }
 
     #[test]

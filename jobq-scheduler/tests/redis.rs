@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jobq_core::{Backend, LeaseRequest, ManualClock, Next, Settlement, WorkerId};
+use jobq_core::{Backend, LeaseRequest, ManualClock, Next, ScheduleName, Settlement, WorkerId};
 use jobq_redis::{RedisBackend, RedisConfig, TestServer};
 use jobq_scheduler::{CatchUp, Schedule, Scheduler, TimeUnits, Timetable};
 use support::{MONDAY, prune, queue};
@@ -122,11 +122,52 @@ async fn a_timetable_is_kept_on_the_server() {
         .unwrap();
     clock.advance(1.hours());
     let again = Scheduler::new(store.clone()).group("shop");
-    assert_eq!(again.run_once().await.unwrap().enqueued, 0, "it was removed with its code");
+    assert_eq!(again.run_once().await.unwrap().enqueued, 0, "it rests without its code");
+    clock.advance(3.minutes());
+    Scheduler::new(store.clone()).group("shop").run_once().await.unwrap();
 
     let list = other.list().await.unwrap();
     assert_eq!((list.len(), list[0].description.as_str()), (1, "every hour, UTC"));
     assert_eq!(list[0].next_at, Some(MONDAY + 2.hours()));
     let shop = Timetable::new(store, "shop").unwrap();
     assert_eq!(shop.list().await.unwrap(), []);
+}
+
+/// How often the server was asked for marks.
+fn questions_for_marks(server: &TestServer) -> u64 {
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let info: String = redis::cmd("INFO").arg("commandstats").query(&mut connection).unwrap();
+    let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_hmget:calls="));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_list_asks_once_for_each_queue() {
+    let (server, clock) = (TestServer::start().unwrap(), ManualClock::starting_at(MONDAY));
+    let store = backend(&server, &clock).await;
+    let schedule = |queue: &str| Schedule::hourly().job(prune()).on(queue);
+    let all = (0..300).map(|i| {
+        let queue = ["maintenance", "elsewhere", "import"][i % 3];
+        (format!("s{i:03}"), schedule(queue))
+    });
+    Scheduler::new(store.clone()).group("shop").schedules(all).run_once().await.unwrap();
+    let shop = Timetable::new(store, "shop").unwrap();
+    shop.pause("s150").await.unwrap();
+
+    let before = questions_for_marks(&server);
+    let list = shop.list().await.unwrap();
+    let asked = questions_for_marks(&server) - before;
+
+    assert_eq!((list.len(), asked), (300, 3));
+    let paused: Vec<&str> =
+        list.iter().filter(|view| view.paused).map(|view| view.name.as_str()).collect();
+    assert_eq!(paused, ["s150"]);
+    let after = ScheduleName::new("s297").unwrap();
+    let page = shop.list_after(Some(&after), 5).await.unwrap();
+    let names: Vec<&str> = page.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!(names, ["s298", "s299"]);
+    let page = shop.list_after(None, 2).await.unwrap();
+    assert_eq!(page[1].name.as_str(), "s001");
+    let told = shop.pause("s30").await.unwrap_err().to_string();
+    assert!(told.starts_with("group shop has no schedule \"s30\": did you mean \"s"), "{told}");
 }

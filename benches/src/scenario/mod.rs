@@ -14,3 +14,4 @@ pub(crate) mod memory;
 pub(crate) mod memory_backend;
 pub(crate) mod pickup;
 pub(crate) mod rate;
+pub(crate) mod schedules;

@@ -1,4 +1,4 @@
-//! The four jobs of a bulk job, and the ids that make each of their enqueues repeatable.
+//! The four jobs of a bulk job, the one that forgets them, and the ids that make each of their enqueues repeatable.
 //!
 //! The queue is shared fairly between users: each has a lane. Premium callers go first. The chunks of a
 //! bulk job are a batch, which enqueues the follow-up when all of them have ended.
@@ -19,8 +19,12 @@ use crate::status::LeadStatus;
 
 /// The queue of everything that changes leads.
 pub const BULK_QUEUE: &str = "bulk-leads";
+/// The queue of what a schedule enqueues.
+pub const UPKEEP_QUEUE: &str = "bulk-upkeep";
 /// The queue of the messages to callers: a receiver that is slow holds up no leads.
 pub const WEBHOOK_QUEUE: &str = "webhooks";
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 const NORMAL: u8 = 5;
 const PREMIUM: u8 = 10;
@@ -102,6 +106,39 @@ pub struct FinishJob {
 pub struct SendWebhook {
     /// The bulk job.
     pub job_id: String,
+}
+
+/// Forgets bulk jobs that ended long ago: for a schedule, every hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Job)]
+#[job(
+    kind = "crm.bulk_forget",
+    queue = "bulk-upkeep",
+    max_attempts = 5,
+    timeout = "30m",
+    backoff = "exponential(5s..5m)"
+)]
+#[expect(clippy::exhaustive_structs, reason = "a job is made by its fields")]
+pub struct ForgetEnded {
+    /// For how many days jobs are kept that were completed or cancelled.
+    pub completed_days: u32,
+    /// For how many days jobs are kept that failed or timed out.
+    pub failed_days: u32,
+}
+
+impl Default for ForgetEnded {
+    fn default() -> Self {
+        Self { completed_days: 7, failed_days: 30 }
+    }
+}
+
+impl ForgetEnded {
+    pub(crate) fn completed(self) -> Duration {
+        DAY * self.completed_days
+    }
+
+    pub(crate) fn failed(self) -> Duration {
+        DAY * self.failed_days
+    }
 }
 
 impl SplitJob {

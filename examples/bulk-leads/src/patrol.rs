@@ -1,5 +1,5 @@
 //! Goes round every few seconds: ends jobs that are past their time, enqueues again what was lost or has
-//! died, tells of jobs that are stuck, and forgets those that ended long ago.
+//! died, and tells of jobs that are stuck.
 //!
 //! What is enqueued has an id of its own, so that it is added only where it is missing. Any number of
 //! processes may go round at once.
@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jobq_core::{JobId, Timestamp};
+use jobq_core::JobId;
 use tracing::{error, info, warn};
 
 use crate::app::App;
@@ -28,15 +28,7 @@ pub struct Rounds {
     pub stuck_after: Duration,
     /// After what time the queue jobs of a job are enqueued once more.
     pub again_after: Duration,
-    /// How often jobs are forgotten that ended long ago.
-    pub prune_every: Duration,
-    /// For how long jobs are kept that were completed or cancelled.
-    pub keep_completed: Duration,
-    /// For how long jobs are kept that failed or timed out.
-    pub keep_failed: Duration,
 }
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl Default for Rounds {
     fn default() -> Self {
@@ -44,9 +36,6 @@ impl Default for Rounds {
             every: Duration::from_secs(5),
             stuck_after: Duration::from_secs(300),
             again_after: Duration::from_secs(60),
-            prune_every: Duration::from_secs(3_600),
-            keep_completed: 7 * DAY,
-            keep_failed: 30 * DAY,
         }
     }
 }
@@ -59,20 +48,18 @@ pub(crate) struct Patrol {
     rounds: Rounds,
     /// Jobs that were told to be stuck, so that each is told once.
     told: HashSet<String>,
-    /// When jobs were last forgotten; `None` in the first round.
-    pruned_at: Option<Timestamp>,
 }
 
 impl Patrol {
     pub(crate) fn new(app: App, queue: OpenQueue, rounds: Rounds) -> Self {
-        Self { app, queue, rounds, told: HashSet::new(), pruned_at: None }
+        Self { app, queue, rounds, told: HashSet::new() }
     }
 
     /// Puts right at once what an earlier process has left behind, and then goes round for ever. May be
     /// dropped at any time.
     pub(crate) async fn run(mut self) {
         let mut before = self.app.store.now().as_millis();
-        // The scheduler of jobq is going to tick in place of this.
+        // No schedule: it also puts right what the queue has lost.
         let mut tick = tokio::time::interval(self.rounds.every);
         loop {
             tick.tick().await;
@@ -86,8 +73,7 @@ impl Patrol {
     async fn go_round(&mut self, before: u64) -> Result<(), Failure> {
         self.end_overdue().await?;
         self.enqueue_again(before).await?;
-        self.tell_stuck().await?;
-        self.prune().await
+        self.tell_stuck().await
     }
 
     async fn end_overdue(&self) -> Result<(), Failure> {
@@ -130,20 +116,6 @@ impl Patrol {
     async fn run_dead(&self, for_leads: &[JobId], messages: &[JobId]) -> Result<(), Failure> {
         run_dead(&self.queue.inspect, BULK_QUEUE, for_leads).await?;
         run_dead(&self.queue.inspect, WEBHOOK_QUEUE, messages).await?;
-        Ok(())
-    }
-
-    async fn prune(&mut self) -> Result<(), Failure> {
-        let now = self.app.store.now();
-        let Rounds { prune_every, keep_completed, keep_failed, .. } = self.rounds;
-        if self.pruned_at.is_some_and(|at| now.since(at) < prune_every) {
-            return Ok(());
-        }
-        let pruned = self.app.store.prune(keep_completed, keep_failed).await?;
-        if pruned > 0 {
-            info!("{pruned} bulk jobs were forgotten that had ended long ago");
-        }
-        self.pruned_at = Some(now);
         Ok(())
     }
 

@@ -11,7 +11,8 @@ use jobq_worker::Worker;
 use crate::app::App;
 use crate::change_chunk::change_chunk;
 use crate::finish_job::finish_job;
-use crate::jobs::{BULK_QUEUE, WEBHOOK_QUEUE};
+use crate::forget_ended::forget_ended;
+use crate::jobs::{BULK_QUEUE, UPKEEP_QUEUE, WEBHOOK_QUEUE};
 use crate::send_webhook::send_webhook;
 use crate::split_job::split_job;
 
@@ -20,14 +21,16 @@ const MESSAGES_AT_ONCE: usize = 16;
 /// How many of them to one user, over all processes: a receiver that does not answer holds up its own.
 const MESSAGES_TO_A_USER: u32 = 2;
 
-/// A worker for everything that changes leads, to be run.
+/// A worker for everything that changes leads, and for upkeep, to be run.
 pub fn lead_worker(backend: Arc<dyn Backend>, app: App) -> Worker {
     Worker::new(backend)
-        .queues([BULK_QUEUE])
+        // Upkeep is rare and short, and would wait for ever behind leads that keep coming.
+        .queues([UPKEEP_QUEUE, BULK_QUEUE])
         .state(app)
         .handle(split_job)
         .handle(change_chunk)
         .handle(finish_job)
+        .handle(forget_ended)
 }
 
 /// A worker for the messages to callers, to be run.

@@ -463,41 +463,6 @@ async fn jobs_are_forgotten_when_their_time_has_come_and_statistics_are_kept() {
     assert_eq!(history(&steps.url).await.len(), 10, "what happened to leads stays known");
 }
 
-#[tokio::test]
-async fn jobs_are_forgotten_without_anybody_asking() {
-    let steps = Steps::with_leads(10).await;
-    let client = steps.caller(7).await.client;
-    let left = async |jobs: i64| {
-        eventually("a round", async || {
-            let found = count(&steps.url, "SELECT COUNT(*) FROM crm_bulk_jobs").await;
-            (found == jobs).then_some(())
-        })
-        .await;
-    };
-    client.change(&[1], "won").await.unwrap();
-    steps.work_off().await;
-    steps.clock.advance(7 * DAY - Duration::from_secs(60));
-    client.change(&[2], "won").await.unwrap();
-    steps.work_off().await;
-    let setup = Setup {
-        store: steps.store().clone(),
-        queue: OpenQueue::of(steps.queue.clone()),
-        listen: anywhere(),
-        concurrency: 0,
-        rules: Rules::default(),
-        rounds: Rounds { every: Duration::from_millis(2), ..Rounds::default() },
-    };
-
-    let service = Service::start(setup).await.unwrap();
-    left(2).await;
-    steps.clock.advance(Duration::from_secs(3_600));
-    left(1).await;
-    steps.clock.advance(7 * DAY);
-    left(0).await;
-
-    service.stop().await.unwrap();
-}
-
 fn bulk(answer: &bulk_leads::client::Answer) -> &str {
     answer.text("job_id")
 }

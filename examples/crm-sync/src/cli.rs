@@ -177,17 +177,31 @@ pub struct WorkArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub queue: QueueArgs,
-    /// Stop when nothing is left that may be done now
+    /// Stop when nothing is left that may be done now; schedules are not run then
     #[arg(long)]
     pub stop_when_empty: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub schedules: ScheduleArgs,
     /// Print what was done as one line of JSON
     #[arg(long)]
     pub json: bool,
 }
 
+/// How schedules are run.
+#[derive(Debug, Args)]
+pub struct ScheduleArgs {
+    /// By whose clocks everything is synced, and what is old taken away, at night
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub timezone: String,
+}
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub schedules: ScheduleArgs,
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,

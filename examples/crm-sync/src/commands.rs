@@ -27,7 +27,7 @@ use crate::limits::{rate_of, set_rate};
 use crate::producer::Producer;
 use crate::report::RunSummary;
 use crate::stub::{Chances, Crm, Server};
-use crate::{monitor, queue, report};
+use crate::{monitor, queue, report, schedules};
 
 /// Does what the command line says.
 ///
@@ -72,10 +72,25 @@ async fn work(args: WorkArgs) -> Result<(), Failure> {
     let manner = args.manner.manner();
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store)?;
-    let worker = if args.stop_when_empty { worker.stop_when_empty() } else { worker };
-    let done = worker.run().await.map_err(misconfigured)?;
+    let done = if args.stop_when_empty {
+        worker.stop_when_empty().run().await.map_err(misconfigured)?
+    } else {
+        let scheduler = schedules::scheduler(&queue, &args.schedules.timezone)?;
+        let (stop, stopped) = watch::channel(false);
+        let working = async {
+            let done = worker.run().await;
+            stop.send_replace(true);
+            done
+        };
+        tokio::try_join!(working, scheduler.run_until(until(stopped))).map_err(misconfigured)?.0
+    };
     print_run(RunSummary::of(&done), args.json);
     Ok(())
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // When the sender is gone nobody is left who could say so.
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 fn misconfigured(error: jobq_core::Error) -> Failure {
@@ -101,6 +116,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let manner = args.manner.manner();
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store.clone())?;
+    let scheduler = schedules::scheduler(&queue, &args.schedules.timezone)?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
     })?;
@@ -108,17 +124,15 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     report::line(&format!("listening on http://{address}"));
 
     let (stop, stopped) = watch::channel(false);
-    let until_stopped = |mut stopped: watch::Receiver<bool>| async move {
-        // The sender lives until the end.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
     let api = axum::serve(listener, Api::new(store, queue).router())
-        .with_graceful_shutdown(until_stopped(stopped.clone()));
+        .with_graceful_shutdown(until(stopped.clone()));
     let serving = async {
         let served = async { api.await.map_err(|error| Failure::failed(&error)) };
         let worked =
-            async { worker.run_until(until_stopped(stopped)).await.map_err(misconfigured) };
-        tokio::try_join!(served, worked)
+            async { worker.run_until(until(stopped.clone())).await.map_err(misconfigured) };
+        let scheduled =
+            async { scheduler.run_until(until(stopped.clone())).await.map_err(misconfigured) };
+        tokio::try_join!(served, worked, scheduled)
     };
     let two_signals = async {
         signals.next().await;
@@ -127,7 +141,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     };
     tokio::select! {
         done = serving => {
-            let ((), summary) = done?;
+            let ((), summary, _) = done?;
             print_run(RunSummary::of(&summary), false);
         }
         // What runs is done again once its lease has expired.

@@ -25,12 +25,14 @@ pub mod producer;
 mod queue;
 mod report;
 mod run;
+pub mod schedules;
 pub mod stub;
 pub mod sync;
+pub mod upkeep;
 pub mod window;
 
 pub use app::App;
 pub use commands::run;
 pub use failure::Failure;
-pub use queue::Opened;
+pub use queue::{Opened, Scheduling};
 pub use run::Manner;

@@ -1,15 +1,29 @@
 //! Which queue an address means.
 
+use std::fmt;
 use std::sync::Arc;
 
-use jobq_core::{Backend, Inspect, MemoryBackend};
+use jobq_core::{Backend, Inspect, MemoryBackend, Schedules};
 use jobq_redis::RedisBackend;
+use jobq_scheduler::Scheduler;
 
 use crate::failure::Failure;
 
 /// Whether an address is that of the queue in this process's memory.
 pub(crate) fn is_memory(url: &str) -> bool {
     matches!(url, "memory:" | "memory" | "memory://")
+}
+
+/// A queue that can keep schedules.
+pub trait Scheduling: fmt::Debug + Send + Sync {
+    /// A scheduler, as yet without schedules.
+    fn scheduler(&self) -> Scheduler;
+}
+
+impl<B: Backend + Inspect + Schedules + Clone> Scheduling for B {
+    fn scheduler(&self) -> Scheduler {
+        Scheduler::new(self.clone())
+    }
 }
 
 /// An open queue. Clones are the same.
@@ -20,14 +34,17 @@ pub struct Opened {
     pub backend: Arc<dyn Backend>,
     /// For those who look.
     pub inspect: Arc<dyn Inspect>,
+    /// For those who run schedules.
+    pub schedules: Arc<dyn Scheduling>,
 }
 
 impl Opened {
     /// A queue over a backend.
     #[must_use]
-    pub fn of<B: Backend + Inspect>(backend: B) -> Self {
+    pub fn of<B: Backend + Inspect + Schedules + Clone>(backend: B) -> Self {
         let backend = Arc::new(backend);
-        Self { inspect: Arc::clone(&backend) as _, backend }
+        let (inspect, schedules) = (Arc::clone(&backend) as _, Arc::clone(&backend) as _);
+        Self { inspect, schedules, backend }
     }
 }
 

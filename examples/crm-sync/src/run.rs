@@ -14,6 +14,7 @@ use crate::job::SyncRecord;
 use crate::limits;
 use crate::queue::Opened;
 use crate::sync::sync_record;
+use crate::upkeep::{UPKEEP_QUEUE, Upkeep, clean_up_old, sync_all};
 
 /// How workers of this process work.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +44,13 @@ impl Manner {
         Ok(limits::install(&*queue.backend, self.rate, self.store_concurrency).await?)
     }
 
-    /// A worker for the one job of this system.
+    /// A worker for all jobs of this system.
     ///
     /// # Errors
     ///
     /// When the machine's certificates cannot be read.
     pub fn worker(&self, queue: &Opened, store: Store) -> Result<Worker, Failure> {
+        let upkeep = Upkeep { store: store.clone(), queue: queue.clone() };
         let app = App {
             store,
             http: Http::new(self.http_timeout).map_err(|error| Failure::failed(&error))?,
@@ -57,10 +59,14 @@ impl Manner {
             skew: self.skew,
         };
         Ok(Worker::new(Arc::clone(&queue.backend))
-            .queues([<SyncRecord as jobq_core::Job>::QUEUE])
+            // What enqueues more comes first: it is rare, and soon done.
+            .queues([UPKEEP_QUEUE, <SyncRecord as jobq_core::Job>::QUEUE])
             .concurrency(self.concurrency)
             .lease(self.lease)
             .state(app)
-            .handle(sync_record))
+            .state(upkeep)
+            .handle(sync_record)
+            .handle(sync_all)
+            .handle(clean_up_old))
     }
 }

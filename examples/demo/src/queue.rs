@@ -80,6 +80,13 @@ impl Queue {
         with!(self, backend => company_context::Opened::of(backend.clone()))
     }
 
+    pub(crate) fn for_relay(&self) -> crm_relay::OpenQueue {
+        match self {
+            Self::Memory(backend) => crm_relay::OpenQueue::memory(backend.clone()),
+            Self::Redis(backend) => crm_relay::OpenQueue::redis(backend.clone()),
+        }
+    }
+
     pub(crate) fn for_sync(&self) -> crm_sync::Opened {
         with!(self, backend => crm_sync::Opened::of(backend.clone()))
     }

@@ -28,7 +28,8 @@ fn names(verdict: &Value) -> Vec<&str> {
     systems.iter().map(|system| system["name"].as_str().unwrap()).collect()
 }
 
-const SYSTEMS: [&str; 4] = ["crm-sync", "company-context", "bulk-leads", "supplier-import"];
+const SYSTEMS: [&str; 5] =
+    ["crm-relay", "crm-sync", "company-context", "bulk-leads", "supplier-import"];
 
 #[test]
 fn all_systems_keep_their_promises_without_a_server() {

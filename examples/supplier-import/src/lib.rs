@@ -35,6 +35,7 @@ mod report;
 pub mod row;
 pub mod rows;
 mod run;
+pub mod schedules;
 pub mod shop;
 pub mod spool;
 pub mod start_import;

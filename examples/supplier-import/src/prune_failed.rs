@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobq_core::{Clock, Inspect, JobError, JobId, JobResult, JobState, QueueName, SystemClock};
+use jobq_core::{Inspect, JobContext, JobError, JobId, JobResult, JobState, QueueName, Timestamp};
 use jobq_worker::State;
 
 use crate::app::App;
@@ -17,22 +17,27 @@ const PAGE: usize = 500;
 /// # Errors
 ///
 /// When the queue fails, to be tried again.
-pub async fn prune_failed(job: PruneFailed, State(app): State<App>) -> JobResult<u64> {
+pub async fn prune_failed(
+    job: PruneFailed,
+    State(app): State<App>,
+    cx: JobContext,
+) -> JobResult<u64> {
     let Some(queues) = &app.queues else {
         return Err(JobError::dead("this worker was not given the queues to prune"));
     };
-    prune(&**queues, job.hours).await.map_err(JobError::retry)
+    let now = cx.queue().clock().now();
+    prune(&**queues, job.hours, now).await.map_err(JobError::retry)
 }
 
-/// Deletes the dead jobs of all queues of this system that died at least so many hours ago, and tells how many
-/// they were. May be repeated, and run by several at once.
+/// Deletes the dead jobs of all queues of this system that died at least so many hours before `now`, and tells how
+/// many they were. May be repeated, and run by several at once.
 ///
 /// # Errors
 ///
 /// When the queue fails; what was deleted until then is gone.
-pub async fn prune(queues: &dyn Inspect, hours: u32) -> Result<u64, Failure> {
+pub async fn prune(queues: &dyn Inspect, hours: u32, now: Timestamp) -> Result<u64, Failure> {
     let age = Duration::from_secs(u64::from(hours) * 60 * 60);
-    let before = SystemClock::default().now() - age;
+    let before = now - age;
     let mut deleted = 0;
     for name in QUEUES {
         let queue = QueueName::new(name).map_err(|error| Failure::failed(&error))?;

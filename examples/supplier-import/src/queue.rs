@@ -1,9 +1,11 @@
 //! Which queue an address means.
 
+use std::fmt;
 use std::sync::Arc;
 
-use jobq_core::{Backend, Inspect, MemoryBackend};
+use jobq_core::{Backend, Inspect, MemoryBackend, Schedules};
 use jobq_redis::RedisBackend;
+use jobq_scheduler::Scheduler;
 
 use crate::failure::Failure;
 
@@ -12,19 +14,33 @@ pub(crate) fn is_memory(url: &str) -> bool {
     matches!(url, "memory:" | "memory" | "memory://")
 }
 
+/// A queue that can keep schedules.
+pub(crate) trait Scheduling: fmt::Debug + Send + Sync {
+    /// A scheduler, as yet without schedules.
+    fn scheduler(&self) -> Scheduler;
+}
+
+impl<B: Backend + Inspect + Schedules + Clone> Scheduling for B {
+    fn scheduler(&self) -> Scheduler {
+        Scheduler::new(self.clone())
+    }
+}
+
 /// An open queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) inspect: Arc<dyn Inspect>,
+    pub(crate) schedules: Arc<dyn Scheduling>,
     /// Whether it ends with this process.
     pub(crate) is_memory: bool,
 }
 
 impl Opened {
-    fn of<B: Backend + Inspect>(backend: B, is_memory: bool) -> Self {
+    fn of<B: Backend + Inspect + Schedules + Clone>(backend: B, is_memory: bool) -> Self {
         let backend = Arc::new(backend);
-        Self { inspect: Arc::clone(&backend) as _, backend, is_memory }
+        let (inspect, schedules) = (Arc::clone(&backend) as _, Arc::clone(&backend) as _);
+        Self { inspect, schedules, backend, is_memory }
     }
 }
 

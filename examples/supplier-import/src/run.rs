@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::{Backend, JobId};
+use jobq_scheduler::Scheduler;
 use jobq_worker::{StopSignals, Worker};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -47,6 +48,24 @@ pub fn worker(
         .handle(link_shop)
         .handle(sync_availability)
         .handle(prune_failed)
+}
+
+/// Runs a worker until a signal comes, and schedules beside it.
+pub(crate) async fn with_schedules(
+    worker: Worker,
+    scheduler: Scheduler,
+) -> jobq_core::Result<(jobq_worker::Summary, jobq_scheduler::Summary)> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let scheduling = scheduler.run_until(async {
+        // Dropped is told, too.
+        let _ = stopped.await;
+    });
+    let working = async {
+        let done = worker.run().await;
+        drop(stop);
+        done
+    };
+    tokio::try_join!(working, scheduling)
 }
 
 /// An import that this process waits for.

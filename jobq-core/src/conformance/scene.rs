@@ -98,6 +98,11 @@ impl Scene {
         self.clock.advance(by);
     }
 
+    /// Puts the store's clock back.
+    pub fn put_back(&self, by: Duration) {
+        self.clock.put_back(by);
+    }
+
     // Jobs
 
     /// A job for now, not yet enqueued.

@@ -134,9 +134,20 @@ pub async fn a_paused_schedule_claims_nothing(t: &Scene) {
 /// A mark may be forgotten, also one that is not known.
 pub async fn a_mark_may_be_forgotten(t: &Scene) {
     t.claim(&due(t, "prune")).await;
-    t.change_mark("prune", MarkChange::Forget).await;
-    t.change_mark("prune", MarkChange::Forget).await;
+    t.change_mark("prune", MarkChange::Forget { revision: 1 }).await;
+    t.change_mark("prune", MarkChange::Forget { revision: 1 }).await;
 
+    assert_eq!(t.mark("prune").await, None);
+}
+
+/// Not by somebody who does not know the definition by which a tick was claimed.
+pub async fn a_mark_of_a_later_revision_is_not_forgotten(t: &Scene) {
+    let claim = Claim { revision: 7, ..due(t, "prune") };
+    t.claim(&claim).await;
+    t.change_mark("prune", MarkChange::Forget { revision: 6 }).await;
+
+    assert_eq!(t.claim(&claim).await, Claimed::Taken { last: Some(t.now()) });
+    t.change_mark("prune", MarkChange::Forget { revision: 7 }).await;
     assert_eq!(t.mark("prune").await, None);
 }
 
@@ -449,6 +460,34 @@ pub async fn an_absent_scheduler_is_forgotten(t: &Scene) {
     t.advance(MS);
 
     assert_eq!(t.store().attend(&mine, three, "stays", TTL).await.unwrap().words, ["stays"]);
+}
+
+/// Whoever attended before the clock was put back counts as living for its time from then on, and no longer.
+pub async fn a_scheduler_is_forgotten_though_the_clock_was_put_back(t: &Scene) {
+    let mine = group("mine");
+    let [one, two, three] = [1, 2, 3].map(WorkerId::from_u64);
+    t.store().attend(&mine, one, "silent", TTL).await.unwrap();
+    t.store().attend(&mine, two, "passes", TTL * 3).await.unwrap();
+    t.put_back(SECOND * 3_600);
+    let words = t.store().attend(&mine, three, "stays", TTL).await.unwrap().words;
+    assert_eq!(words, ["passes", "silent", "stays"]);
+
+    t.advance(TTL);
+    let words = t.store().attend(&mine, three, "stays", TTL).await.unwrap().words;
+    assert_eq!(words, ["passes", "stays"]);
+    t.advance(TTL * 2);
+    assert_eq!(t.store().attend(&mine, three, "stays", TTL).await.unwrap().words, ["stays"]);
+}
+
+/// A group can be asked for its schedulers without being one.
+pub async fn somebody_who_only_asks_is_no_scheduler(t: &Scene) {
+    let mine = group("mine");
+    let [one, two] = [1, 2].map(WorkerId::from_u64);
+    t.store().attend(&mine, one, "lives", TTL).await.unwrap();
+    let asked = t.store().attend(&mine, two, "", Duration::ZERO).await.unwrap();
+    assert_eq!((asked.now, asked.words), (t.now(), vec!["lives".to_owned()]));
+
+    assert_eq!(t.store().attend(&mine, one, "lives", TTL).await.unwrap().words, ["lives"]);
 }
 
 fn group(name: &str) -> GroupName {

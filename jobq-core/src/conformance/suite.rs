@@ -936,6 +936,7 @@ macro_rules! __conformance_suite {
                 an_older_definition_claims_nothing
                 a_paused_schedule_claims_nothing
                 a_mark_may_be_forgotten
+                a_mark_of_a_later_revision_is_not_forgotten
                 schedules_do_not_see_each_other
                 a_mark_tells_of_the_last_tick
                 a_tick_may_be_left_out
@@ -957,6 +958,8 @@ macro_rules! __conformance_suite {
                 revisions_never_come_again
                 schedulers_see_each_other
                 an_absent_scheduler_is_forgotten
+                a_scheduler_is_forgotten_though_the_clock_was_put_back
+                somebody_who_only_asks_is_no_scheduler
             }
             model {
                 random_operations_1

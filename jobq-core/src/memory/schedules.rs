@@ -33,8 +33,15 @@ struct AllGroups {
 struct Group {
     revision: u64,
     entries: BTreeMap<String, Vec<u8>>,
-    /// Each with its word, and when it is forgotten unless it is heard of again.
-    schedulers: BTreeMap<WorkerId, (String, Timestamp)>,
+    schedulers: BTreeMap<WorkerId, Attending>,
+}
+
+#[derive(Debug)]
+struct Attending {
+    word: String,
+    ttl: Duration,
+    /// When it is forgotten unless it is heard of again.
+    until: Timestamp,
 }
 
 impl Groups {
@@ -91,8 +98,10 @@ impl QueueState {
     }
 
     fn change_mark(&mut self, schedule: &ScheduleRef, change: MarkChange, now: Timestamp) {
-        if change == MarkChange::Forget {
-            self.marks.0.remove(schedule);
+        if let MarkChange::Forget { revision } = change {
+            if self.marks.0.get(schedule).is_some_and(|mark| mark.revision <= revision) {
+                self.marks.0.remove(schedule);
+            }
             return;
         }
         let mark = self.marks.0.entry(schedule.clone()).or_default();
@@ -205,9 +214,14 @@ impl Schedules for MemoryBackend {
         let now = self.now();
         let mut all = self.store.groups.all();
         let group = all.groups.entry(group.clone()).or_default();
-        group.schedulers.insert(scheduler, (word.to_owned(), now + ttl));
-        group.schedulers.retain(|_, (_, until)| now < *until);
-        let words = group.schedulers.values().map(|(word, _)| word.clone()).collect();
+        let attending = Attending { word: word.to_owned(), ttl, until: now + ttl };
+        group.schedulers.insert(scheduler, attending);
+        group.schedulers.retain(|_, one| {
+            // No later than if it had been heard of just now: the clock may have been put back.
+            one.until = one.until.min(now + one.ttl);
+            now < one.until
+        });
+        let words = group.schedulers.values().map(|one| one.word.clone()).collect();
         Ok(Attendance::new(now, group.revision, words))
     }
 

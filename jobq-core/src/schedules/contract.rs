@@ -84,7 +84,8 @@ pub trait Schedules: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Option<u64>>;
 
     /// Says that a scheduler lives, with a word of its own, and tells how the group is. It is forgotten
-    /// after `ttl` without another one. May be repeated.
+    /// after `ttl` without another one, also when the clock is put back meanwhile. May be repeated. With a
+    /// `ttl` of zero nobody is noted: it only tells.
     ///
     /// # Errors
     ///

@@ -101,6 +101,10 @@ pub enum MarkChange {
     Pause,
     /// Claims again, from now on: what was due before is not owed. Of a schedule that is not paused too.
     Resume,
-    /// Forgets all that is known.
-    Forget,
+    /// Forgets all that is known, unless a tick was claimed by a later revision than this: who forgets has
+    /// not seen that one.
+    Forget {
+        /// The revision that was seen.
+        revision: u64,
+    },
 }

@@ -8,7 +8,7 @@ use jobq_core::{
     Backend, Exchanged, JobId, JobRecord, Kind, LeaseRequest, NewJob, Payload, QueueName,
     SystemClock, When, WorkerId,
 };
-use jobq_redis::{RedisBackend, RedisConfig};
+use jobq_redis::{RedisBackend, RedisConfig, TestServer};
 
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,4 +56,22 @@ pub(crate) async fn eventually<T, E: std::fmt::Display>(
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The user that `docs/operations.md` tells operators to make, as the words of `ACL SETUSER`.
+pub(crate) fn documented_user() -> Vec<String> {
+    let text = include_str!("../../../docs/operations.md");
+    let (_, rest) = text.split_once("\nACL SETUSER ").unwrap();
+    let (rule, _) = rest.split_once("\n```").unwrap();
+    rule.split_whitespace().map(|word| word.replace("PASSWORD", "secret")).collect()
+}
+
+/// A server with that user, and the URL by which it logs in. The user `default` may do all, for the test.
+pub(crate) fn server_with_documented_user() -> (TestServer, String) {
+    let user = documented_user();
+    let words: Vec<&str> =
+        std::iter::once("--user").chain(user.iter().map(String::as_str)).collect();
+    let server = TestServer::start_with(&words).unwrap();
+    let url = format!("redis://{}:secret@127.0.0.1:{}", user[0], server.port());
+    (server, url)
 }

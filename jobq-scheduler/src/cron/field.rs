@@ -138,6 +138,9 @@ fn read_part(name: FieldName, text: &str) -> Result<Part, String> {
     if text.is_empty() {
         return Err("there is nothing between two commas, or before or after one".to_owned());
     }
+    if name == FieldName::DayOfMonth && text.to_ascii_uppercase().starts_with("L-") {
+        return Err(format!("{text:?}: days before the last one cannot be told, only L and LW"));
+    }
     if let Some(special) = read_special(name, text)? {
         return Ok(special);
     }
@@ -283,6 +286,7 @@ mod tests {
             (FieldName::Minute, "1,,2", "nothing between two commas"),
             (FieldName::DayOfWeek, "MON#6", "1 to 5, not \"6\""),
             (FieldName::DayOfWeek, "L", "FRIL"),
+            (FieldName::DayOfMonth, "L-3", "\"L-3\": days before the last one cannot be told"),
             (FieldName::DayOfMonth, "L,LW", "do not go together"),
             (FieldName::Hour, "L", "\"L\" is not a number"),
         ] {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jobq_core::{Backend, DeadRetention, Inspect, JobId, JobRef, MemoryBackend, QueueName};
+use jobq_core::{
+    Backend, DeadRetention, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName, Schedules,
+};
 use jobq_redis::{RedisBackend, RedisConfig};
+use jobq_scheduler::{Scheduler, Timetable};
 
 use super::exit::Failure;
 use super::units::Named;
@@ -36,16 +39,40 @@ impl std::fmt::Debug for Address {
     }
 }
 
-/// A store, for jobs and for people.
+/// A store, for jobs, for people and for schedules.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) inspect: Arc<dyn Inspect>,
+    pub(super) schedules: Arc<dyn Scheduling>,
+}
+
+/// A store as schedules need it.
+pub(super) trait Scheduling: Schedules {
+    /// A scheduler, as yet without schedules.
+    fn scheduler(&self) -> Scheduler;
+
+    /// The schedules of a group.
+    fn timetable(&self, group: &GroupName) -> jobq_core::Result<Timetable>;
+}
+
+impl<B: Backend + Inspect + Schedules + Clone> Scheduling for B {
+    fn scheduler(&self) -> Scheduler {
+        Scheduler::new(self.clone())
+    }
+
+    fn timetable(&self, group: &GroupName) -> jobq_core::Result<Timetable> {
+        Timetable::new(self.clone(), group)
+    }
 }
 
 impl Store {
-    pub(super) fn of<B: Backend + Inspect + Clone>(store: B) -> Self {
-        Self { backend: Arc::new(store.clone()), inspect: Arc::new(store) }
+    pub(super) fn of<B: Backend + Inspect + Schedules + Clone>(store: B) -> Self {
+        Self {
+            backend: Arc::new(store.clone()),
+            inspect: Arc::new(store.clone()),
+            schedules: Arc::new(store),
+        }
     }
 
     /// Where a job is: in the queue that it is named with, or in this one, or in whichever knows it.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Backoff, Clock, Job, JobContext, JobError, JobResult, SystemClock, Timestamp};
+use jobq_core::{
+    Backoff, Clock, Error, Job, JobContext, JobError, JobResult, SystemClock, Timestamp,
+};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -103,6 +105,11 @@ impl Http {
     #[must_use]
     pub fn post(url: impl Into<String>, body: impl Into<String>) -> Self {
         Self { body: Some(Body::Text(body.into())), ..Self::get(url) }
+    }
+
+    /// Refuses what no worker could ask for.
+    pub(super) fn check(&self) -> jobq_core::Result<()> {
+        self.request().map(drop).map_err(Error::invalid_input)
     }
 
     /// The request as it is to be made, or why it makes no sense.

@@ -33,6 +33,29 @@
 //! rate = "1000/h sliding"
 //! ```
 //!
+//! Schedules, too, which run wherever `jobq scheduler` or `jobq work --scheduler` does:
+//!
+//! ```toml
+//! [scheduler]
+//! group = "shop"              # the service that they belong to; `default` if nobody says
+//!
+//! [schedules.prune]
+//! cron = "0 2 * * *"          # or every = "30m", or daily_at = "02:00"
+//! timezone = "Europe/Warsaw"  # UTC by default
+//! kind = "prune_failed"
+//! payload = { hours = 168 }   # as `jobq enqueue KIND --json` takes it
+//! queue = "default"           # what is not said is as the job's type says
+//! overlap = "skip"            # allow (default), skip, queue, cancel
+//! catch_up = "all 24 within 2d" # skip, last (default), last within 2h, all 24
+//! jitter = "30s"
+//! starts_at = 2026-12-01T06:00:00+01:00
+//! ends_at = 2027-12-01T06:00:00+01:00
+//! ```
+//!
+//! Beside `queue` a job may have `priority`, `max_attempts`, `timeout`, `retention`, `lane`, `cost`, `unique`, `unique_mode`
+//! and `unique_everywhere`, as in `jobq enqueue`. A schedule that leaves the file leaves the store. A program
+//! declares schedules of its own by [`CommandLine::schedule`].
+//!
 //! A queue that the file names has just the limits that the file says, but for those that an operator has
 //! set by `jobq limits set`, which win.
 //!
@@ -56,10 +79,13 @@ mod batches;
 mod cancel;
 mod clear;
 mod command;
+mod command_line;
 mod config;
 mod connect;
 mod consent;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod enqueue;
 mod exit;
 mod explain;
@@ -68,9 +94,11 @@ mod flush;
 mod forget;
 mod health;
 mod http;
+mod job;
 mod jobs;
 mod lanes;
 mod limits;
+mod log;
 mod manual;
 mod monitor;
 mod nearest;
@@ -80,6 +108,8 @@ mod progress;
 mod queues;
 mod restart;
 mod retry;
+mod schedule;
+mod scheduler;
 mod stats;
 mod sweep;
 mod unique;
@@ -92,6 +122,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 pub use self::command::Command;
+pub use self::command_line::CommandLine;
 use self::config::ConfigFile;
 use self::connect::Address;
 use self::exit::Failure;
@@ -157,6 +188,10 @@ enum Verb {
     Limits(limits::Args),
     /// Show who holds a unique key.
     Unique(unique::Args),
+    /// Show schedules, and change them: when jobs are enqueued, again and again.
+    Schedule(schedule::Args),
+    /// Run the schedules of code and of `jobq.toml`, and enqueue what is due, until SIGTERM or Ctrl+C.
+    Scheduler(scheduler::Args),
     /// Show the batches that are at home in a queue.
     Batches(batches::Args),
     /// Show a batch, call it off, retry what failed of it, or close it.
@@ -173,6 +208,10 @@ enum Verb {
 /// The program's own `tracing` subscriber is used if it has set one.
 #[must_use = "it is the exit code of the process"]
 pub fn main(registry: Registry) -> ExitCode {
+    CommandLine::new(registry).main()
+}
+
+fn run_process(code: CommandLine) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => {
@@ -185,22 +224,22 @@ pub fn main(registry: Registry) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("no threads: {error}")).report(),
     };
-    let ended = runtime.block_on(run(cli, registry));
+    let ended = runtime.block_on(run(cli, code));
     // A blocking handler that is stuck must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
 }
 
-async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
+async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
     if cli.quiet {
         output::be_quiet();
     }
     let address = &cli.address;
     // Whatever the command: a mistake in it is best told at once.
-    let config = cli.config.read()?;
+    let config = cli.config.read(&code.registry)?;
     match cli.verb {
-        Verb::Work(args) => work::run(address, &config, args, registry).await,
-        Verb::Enqueue(args) => enqueue::run(address, args, registry).await,
+        Verb::Work(args) => work::run(address, &config, args, code).await,
+        Verb::Enqueue(args) => enqueue::run(address, args, &code.registry).await,
         Verb::Queues(args) => queues::run(address, &args).await,
         Verb::Stats(args) => stats::run(address, &args).await,
         Verb::Doctor(args) => doctor::run(address, &args).await,
@@ -219,7 +258,9 @@ async fn run(cli: Cli, registry: Registry) -> Result<(), Failure> {
         Verb::Explain(args) => explain::run(address, &args).await,
         Verb::Lanes(args) => lanes::run(address, &args).await,
         Verb::Limits(args) => limits::run(address, &config, &args).await,
-        Verb::Unique(args) => unique::run(address, &args, &registry).await,
+        Verb::Unique(args) => unique::run(address, &args, &code.registry).await,
+        Verb::Schedule(args) => schedule::run(address, &config, &args, &code).await,
+        Verb::Scheduler(args) => scheduler::run(address, &config, &args, code.schedules).await,
         Verb::Batches(args) => batches::run(address, &args).await,
         Verb::Batch(args) => batch::run(address, &args).await,
         Verb::Completions(args) => manual::completions(&args),
@@ -301,6 +342,19 @@ mod tests {
             "jobq man --out target/man",
             "jobq pause mail",
             "jobq resume mail",
+            "jobq schedule list --group shop --limit 5 --after prune --json",
+            "jobq schedule next prune -n 3",
+            "jobq schedule run prune --json",
+            "jobq schedule pause prune",
+            "jobq schedule resume prune --group shop",
+            "jobq schedule remove prune",
+            "jobq schedule add prune --every 30m prune_failed --queue default --priority 5",
+            "jobq schedule add prune --cron @daily --timezone Europe/Warsaw prune_failed --json {}",
+            "jobq schedule change prune --daily-at 02:00 --jitter 5m --overlap skip --catch-up skip sync",
+            "jobq schedule add x --every 1h --start 2026-12-01T06:00:00Z --ends-at 2027-12-01T06:00:00Z x",
+            "jobq scheduler --group shop --once --json",
+            "jobq scheduler --deploy-stamp 7 --log-format json",
+            "jobq work --scheduler --group shop --stop-when-empty",
             "jobq cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
         ] {
             if let Err(error) = parse(line) {
@@ -360,6 +414,18 @@ mod tests {
                 "jobq enqueue sync --after 1s --on-parent-failure stop",
                 "is no policy: there are fail, skip, continue",
             ),
+            ("jobq schedule", "Usage"),
+            ("jobq schedule next", "required"),
+            ("jobq schedule next prune -n 0", "zero"),
+            ("jobq schedule run a/b", "may hold only ASCII letters"),
+            ("jobq schedule add prune prune_failed", "required"),
+            ("jobq schedule add prune --every 1h --cron @daily x", "cannot be used with"),
+            ("jobq schedule add prune --every soon x", "\"soon\" is not a duration"),
+            ("jobq schedule add prune --every 1h --overlap skp x", "did you mean \"skip\"?"),
+            ("jobq schedule add prune --every 1h --catch-up all x", "`all 24`"),
+            ("jobq schedule add prune --every 1h --starts-at soon x", "is not an instant"),
+            ("jobq schedule add prune --every 1h --priority 16 x", "16"),
+            ("jobq schedule list --group é", "must start with a letter or a digit"),
             ("jobq enqueue sync --lane é", "may hold only printable ASCII"),
         ] {
             let error = parse(line).unwrap_err().to_string();

@@ -65,7 +65,7 @@ pub(super) enum Column {
     Number(&'static str),
 }
 
-fn render(columns: &[Column], rows: Vec<Vec<String>>) -> String {
+pub(super) fn render(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let aligned = |column: &Column, text: String| match column {

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use jobq_core::{Breaker, Error, JobId, OnParentFailure, QueueName, UniqueKey, UniqueMode};
+use jobq_core::{
+    Breaker, Error, JobId, OnParentFailure, Priority, QueueName, UniqueKey, UniqueMode,
+};
 
 use super::nearest;
 
@@ -63,6 +65,12 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
+}
+
+/// 0 to 15, higher first.
+pub(super) fn priority(text: &str) -> Result<Priority, String> {
+    let level = text.parse().map_err(|_| format!("{text:?} is not a priority: 0 to 15"))?;
+    Priority::new(level).map_err(|fault| fault.to_string())
 }
 
 /// Failures in a row, and the rest after them: `5/30s`.

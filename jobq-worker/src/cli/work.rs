@@ -1,17 +1,16 @@
 //! `jobq work`: runs jobs.
 
-use std::io;
 use std::time::Duration;
-
-use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
 
 use super::allowed::AllowedPrograms;
 use super::allowed_urls::AllowedUrls;
+use super::command_line::CommandLine;
 use super::config::Config;
 use super::connect::Address;
 use super::exit::Failure;
 use super::health::ListenArgs;
+use super::log::{self, LogFormat};
+use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
 use super::{command, http, limits, output};
 use crate::registry::Registry;
@@ -67,35 +66,57 @@ pub(super) struct Args {
     allow_url: Vec<String>,
     #[command(flatten)]
     listen: ListenArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
+    /// Run the schedules of code and of `jobq.toml` beside the jobs, as `jobq scheduler` does. With --once
+    /// or --stop-when-empty, what is due is enqueued once, before the first job.
+    #[arg(long)]
+    scheduler: bool,
+    #[command(flatten)]
+    declare: DeclareArgs,
 }
 
 pub(super) async fn run(
     address: &Address,
     config: &Config,
     args: Args,
-    mut registry: Registry,
+    code: CommandLine,
 ) -> Result<(), Failure> {
-    log_to_stderr(args.log_format);
-    registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
+    log::to_stderr(args.log_format);
+    let CommandLine { registry, schedules } = code;
+    let registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
     let store = address.connect().await?;
+    let scheduler = match args.scheduler {
+        true => Some(args.declare.scheduler(&store, config, schedules)?),
+        false => None,
+    };
     // Before anything is leased: a wrong address is best told at once.
     let watched = args.listen.open(config, &store)?;
     let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
     }
+    let is_short = args.once || args.stop_when_empty;
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
     }
-    let summary = watched.worker(worker).run().await?;
+    let worker = watched.worker(worker);
+    let (summary, scheduled) = match scheduler {
+        None => (worker.run().await?, None),
+        Some(scheduler) if is_short => {
+            // A job that was refused, such as by a full queue, does not keep the worker from its jobs.
+            let scheduled = scheduler.run_once().await;
+            (worker.run().await?, Some(scheduled))
+        }
+        Some(scheduler) => {
+            watched.part(&scheduler.vitals());
+            let (summary, scheduled) = beside(scheduler, worker.run()).await?;
+            (summary, Some(Ok(scheduled)))
+        }
+    };
     output::line(&summary.to_string())?;
+    if let Some(scheduled) = scheduled {
+        output::line(&format!("schedules: {}", scheduled?))?;
+    }
     Ok(())
 }
 
@@ -151,18 +172,4 @@ fn set_up(worker: Worker, args: Args) -> Worker {
         Some(name) => worker.name(name),
         None => worker,
     }
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let usual = if output::is_quiet() { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(output::may_colour());
-    // The program's own subscriber, if it has set one, stays.
-    let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
 }

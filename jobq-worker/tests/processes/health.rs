@@ -210,3 +210,25 @@ async fn the_address_may_stand_in_the_file_and_the_flag_wins() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean \"listen\"?"), "{output:?}");
 }
+
+#[tokio::test]
+async fn a_scheduler_tells_of_itself_alone_and_beside_a_worker() {
+    let stage = Stage::set().await;
+    for (arguments, body) in [
+        (&["scheduler"] as &[&str], "ready\nscheduler: ready\nstore: up\n"),
+        (&["work", "--scheduler"], "ready\nscheduler: ready\nworker: ready\nstore: up\n"),
+    ] {
+        let address = free_address();
+        let mut command = stage.jobq();
+        command.args(arguments).args(["--listen", &address.to_string()]);
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let process = WorkerProcess(process);
+        until("the listener", || std::net::TcpStream::connect(address).is_ok());
+
+        assert_eq!(until_ready_is(address, 200).body, body);
+        assert_eq!(get(address, "/livez").status, 200);
+        process.signal("-TERM");
+        let (code, log) = process.end();
+        assert_eq!(code, Some(0), "{log}");
+    }
+}

@@ -13,6 +13,7 @@ mod manual;
 mod openmetrics;
 mod operators;
 mod requests;
+mod schedule;
 mod stage;
 #[cfg(target_os = "linux")]
 mod systemd;

@@ -31,11 +31,10 @@ impl Stage {
 
     pub(crate) fn jobq(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
-        command
-            .env("REDIS_URL", self.server.url())
-            .env_remove("JOBQ_CONFIG")
-            .env_remove("JOBQ_LISTEN")
-            .stdin(Stdio::null());
+        command.env("REDIS_URL", self.server.url()).stdin(Stdio::null());
+        for variable in ["JOBQ_CONFIG", "JOBQ_GROUP", "JOBQ_DEPLOY_STAMP", "JOBQ_LISTEN"] {
+            command.env_remove(variable);
+        }
         command
     }
 

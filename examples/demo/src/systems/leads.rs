@@ -10,9 +10,11 @@ use async_trait::async_trait;
 use bulk_leads::api_key::ApiKey;
 use bulk_leads::client::Client;
 use bulk_leads::db::{Bad, NewKey, Store};
+use bulk_leads::jobs::ForgetEnded;
 use bulk_leads::limits::LimitOverrides;
 use bulk_leads::receiver::{Receiver, Reception};
 use bulk_leads::{App, OpenQueue, Rounds, Rules, Service, Setup, lead_worker, webhook_worker};
+use jobq_scheduler::{Schedule, TimeUnits};
 use jobq_worker::Worker;
 use tokio::time::interval;
 
@@ -156,6 +158,11 @@ impl System for Leads {
             lead_worker(backend(), self.app.clone()).concurrency(2),
             webhook_worker(backend(), self.app.clone()),
         ])
+    }
+
+    fn schedules(&self) -> Vec<(&'static str, Schedule)> {
+        let forget = Schedule::every(10.seconds()).without_overlapping();
+        vec![("forget-ended", forget.job(ForgetEnded::default()))]
     }
 
     async fn play(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod context;
 mod leads;
+mod relay;
 mod supplier;
 mod sync;
 
@@ -18,6 +19,7 @@ pub(crate) async fn set_up(
     cli: &Cli,
 ) -> Result<Vec<Box<dyn System>>> {
     Ok(vec![
+        Box::new(relay::Relay::set_up(queue.for_relay(), folder).await?),
         Box::new(sync::Sync::set_up(queue.for_sync(), folder).await?),
         Box::new(context::Context::set_up(queue.for_contexts(), folder).await?),
         Box::new(leads::Leads::set_up(queue.for_leads(), folder).await?),

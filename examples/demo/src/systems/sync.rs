@@ -12,9 +12,11 @@ use crm_sync::ids::{RecordId, RecordKey, StoreId};
 use crm_sync::limits::DEFAULT_STORE_CONCURRENCY;
 use crm_sync::producer::Producer;
 use crm_sync::stub::{Chances, Crm, Fault, Plan, Server};
+use crm_sync::upkeep::CleanUp;
 use crm_sync::window::Windows;
 use crm_sync::{Manner, Opened};
 use jobq_core::{Clock, Rate, SystemClock};
+use jobq_scheduler::{Schedule, TimeUnits};
 use jobq_worker::Worker;
 use tokio::time::interval;
 
@@ -96,6 +98,11 @@ impl System for Sync {
 
     fn workers(&self) -> Result<Vec<Worker>> {
         Ok(vec![self.manner.worker(&self.queue, self.store.clone())?])
+    }
+
+    fn schedules(&self) -> Vec<(&'static str, Schedule)> {
+        let clean_up = CleanUp { days: 7 };
+        vec![("clean-up", Schedule::every(10.seconds()).without_overlapping().job(clean_up))]
     }
 
     async fn play(&self) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::jobs::{MAX_CHUNK_ROWS, QUEUES};
 use crate::location::Location;
 use crate::mapping::MapEntry;
 use crate::rows::Format;
+use crate::schedules::{Plan, Supplier};
 
 pub use shop::{BenchSyncArgs, LinkArgs, PruneArgs, ShopArgs, SyncArgs, TestConnectionArgs};
 
@@ -219,6 +220,27 @@ pub struct WorkArgs {
     /// Stop when nothing is left to do
     #[arg(long)]
     pub stop_when_empty: bool,
+    /// Run the schedules, too: imports every hour, the shop's availability every half an hour if there is a
+    /// shop, pruning at 02:00
+    #[arg(long)]
+    pub scheduler: bool,
+    /// A supplier whose list is imported every hour: its contractor and where the list is. May be repeated
+    #[arg(long, requires = "scheduler", value_name = "ID=FILE|URL")]
+    pub supplier: Vec<Supplier>,
+    /// By whose clocks it is 02:00
+    #[arg(long, requires = "scheduler", default_value = "UTC", value_name = "ZONE")]
+    pub timezone: String,
+}
+
+impl WorkArgs {
+    /// What the schedules do; `None` if they are run elsewhere.
+    pub(crate) fn plan(&self) -> Option<Plan> {
+        self.scheduler.then(|| Plan {
+            suppliers: self.supplier.clone(),
+            has_shop: self.shop.shop.is_some(),
+            timezone: self.timezone.clone(),
+        })
+    }
 }
 
 /// Arguments of `summary`.

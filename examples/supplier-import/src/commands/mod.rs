@@ -21,7 +21,7 @@ use crate::generate::Recipe;
 use crate::jobs::ImportFile;
 use crate::location::Location;
 use crate::rows::{Format, Layout};
-use crate::{queue, report, run as running};
+use crate::{queue, report, run as running, schedules};
 use import::Waiting;
 
 /// Of so many rows of the demonstration one is malformed.
@@ -116,16 +116,30 @@ async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(message));
     }
     let shop = args.shop.open()?;
+    let plan = args.plan();
+    for (name, schedule) in plan.iter().flat_map(schedules::Plan::schedules) {
+        schedule.check().map_err(|fault| Failure::usage(format!("schedule {name}: {fault}")))?;
+    }
     let store = open(&args.db.url()).await?;
     let queue = queue::open(&args.backend).await?;
+    let scheduler = plan.map(|plan| {
+        queue.schedules.scheduler().group(schedules::GROUP).schedules(plan.schedules())
+    });
     let app = App::new(store).shop(shop).queues(queue.inspect);
     let worker = running::worker(queue.backend, app, args.queue, args.concurrency);
     let worker = if args.stop_when_empty { worker.stop_when_empty() } else { worker };
-    let done = worker.run().await.map_err(|error| match error.kind() {
+    let misconfigured = |error: jobq_core::Error| match error.kind() {
         ErrorKind::Misconfigured => Failure::usage(Failure::failed(&error).to_string()),
         _ => Failure::failed(&error),
-    })?;
-    report::line(&done.to_string());
+    };
+    let Some(scheduler) = scheduler else {
+        report::line(&worker.run().await.map_err(misconfigured)?.to_string());
+        return Ok(ExitCode::SUCCESS);
+    };
+    scheduler.check().map_err(misconfigured)?;
+    let done = running::with_schedules(worker, scheduler).await.map_err(misconfigured)?;
+    report::line(&done.0.to_string());
+    report::line(&format!("schedules: {}", done.1));
     Ok(ExitCode::SUCCESS)
 }
 

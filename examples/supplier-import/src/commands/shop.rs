@@ -76,7 +76,8 @@ pub(super) async fn prune(args: &PruneArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(message));
     }
     let queue = queue::open(&args.backend).await?;
-    let deleted = prune_failed::prune(&*queue.inspect, args.hours).await?;
+    let deleted =
+        prune_failed::prune(&*queue.inspect, args.hours, queue.backend.clock().now()).await?;
     report::line(&if args.json {
         json!({"deleted": deleted, "hours": args.hours}).to_string()
     } else {

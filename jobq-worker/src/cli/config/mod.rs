@@ -1,15 +1,21 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
+mod schedules;
+mod values;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jobq_core::{Breaker, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
-use serde::{Deserialize, Deserializer};
+use jobq_core::{GroupName, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
+use serde::Deserialize;
 
+use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
+use self::values::{Failures, Text};
 use super::exit::Failure;
-use super::{nearest, units};
+use super::nearest;
 use crate::flow::{self, GivenLimits};
+use crate::registry::Registry;
 
 /// The file that is read if it is there and no other is named.
 const DEFAULT: &str = "jobq.toml";
@@ -29,16 +35,21 @@ pub(super) struct Config {
     pub(super) listen: Option<String>,
     /// Limits that hold whenever a worker starts.
     pub(super) limits: Vec<(LimitScope, Limits)>,
+    /// The group of schedules, unless another one is asked for.
+    pub(super) group: Option<GroupName>,
+    /// Schedules that are declared whenever a scheduler starts.
+    pub(super) schedules: FileSchedules,
 }
 
 impl ConfigFile {
     /// Reads it, and refuses whatever it says that makes no sense.
-    pub(super) fn read(&self) -> Result<Config, Failure> {
+    pub(super) fn read(&self, registry: &Registry) -> Result<Config, Failure> {
         let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT));
+        let shown = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Config::parse(&path.display().to_string(), &text).map_err(Failure::Usage),
+            Ok(text) => Config::parse(&shown, &text, registry).map_err(Failure::Usage),
             Err(error) if self.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(Config::default())
+                Config::parse(&shown, "", registry).map_err(Failure::Usage)
             }
             Err(error) => Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
         }
@@ -46,16 +57,20 @@ impl ConfigFile {
 }
 
 impl Config {
-    fn parse(path: &str, text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
+    pub(super) fn parse(path: &str, text: &str, registry: &Registry) -> Result<Self, String> {
+        let mut file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
+        let (group, tables) = (file.scheduler.group.take(), std::mem::take(&mut file.schedules));
         let mut faults = Vec::new();
         let listen = file.listen.clone();
         let limits = flow::check(file.limits(), &mut faults);
-        if faults.is_empty() {
-            Ok(Self { listen, limits })
-        } else {
-            Err(format!("{path}: {}", faults.join("; ")))
+        if !faults.is_empty() {
+            return Err(format!("{path}: {}", faults.join("; ")));
         }
+        let schedules = FileSchedules::of(tables, (path, text), registry, &mut faults);
+        if !faults.is_empty() {
+            return Err(format!("{path}, {}", faults.join("; ")));
+        }
+        Ok(Self { listen, limits, group, schedules })
     }
 }
 
@@ -67,13 +82,17 @@ struct File {
     queues: BTreeMap<String, QueueTable>,
     #[serde(default)]
     limits: BTreeMap<String, SharedTable>,
+    #[serde(default)]
+    scheduler: SchedulerTable,
+    #[serde(default)]
+    schedules: ScheduleTables,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QueueTable {
     concurrency: Option<u32>,
-    rate: Option<RateText>,
+    rate: Option<Text<Rate>>,
     max_size: Option<u64>,
     shared: Option<String>,
     lanes: Option<LaneTable>,
@@ -85,37 +104,17 @@ struct QueueTable {
 #[serde(deny_unknown_fields)]
 struct LaneTable {
     concurrency: Option<u32>,
-    rate: Option<RateText>,
+    rate: Option<Text<Rate>>,
     max_size: Option<u64>,
     weight: Option<u16>,
-    breaker: Option<BreakerText>,
+    breaker: Option<Failures>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SharedTable {
     concurrency: Option<u32>,
-    rate: Option<RateText>,
-}
-
-/// A rate as text: `100/min`.
-struct RateText(Rate);
-
-/// A breaker as text: `5/30s`.
-struct BreakerText(Breaker);
-
-impl<'de> Deserialize<'de> for RateText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl<'de> Deserialize<'de> for BreakerText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        units::breaker(&text).map(Self).map_err(serde::de::Error::custom)
-    }
+    rate: Option<Text<Rate>>,
 }
 
 impl File {
@@ -141,7 +140,7 @@ impl QueueTable {
     fn limits(self, queue: &QueueName, given: &mut Vec<GivenLimits>) {
         let mut limits = Limits::new();
         limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.rate = self.rate.map(|Text(rate)| rate);
         limits.max_size = self.max_size;
         match self.shared.map(LimitName::new).transpose() {
             Ok(name) => limits.shared = name,
@@ -161,10 +160,10 @@ impl LaneTable {
     fn limits(self) -> Limits {
         let mut limits = Limits::new();
         limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.rate = self.rate.map(|Text(rate)| rate);
         limits.max_size = self.max_size;
         limits.weight = self.weight;
-        limits.breaker = self.breaker.map(|BreakerText(breaker)| breaker);
+        limits.breaker = self.breaker.map(|Failures(breaker)| breaker);
         limits
     }
 }
@@ -173,7 +172,7 @@ impl SharedTable {
     fn limits(self) -> Limits {
         let mut limits = Limits::new();
         limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|RateText(rate)| rate);
+        limits.rate = self.rate.map(|Text(rate)| rate);
         limits
     }
 }
@@ -183,12 +182,14 @@ fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
     let what = unknown_key(message).unwrap_or_else(|| message.replace('\n', "; "));
     match error.span() {
-        Some(span) => {
-            let before = text.get(..span.start).unwrap_or(text);
-            format!("{path}, line {}: {what}", before.matches('\n').count() + 1)
-        }
+        Some(span) => format!("{path}, line {}: {what}", line_of(text, span.start)),
         None => format!("{path}: {what}"),
     }
+}
+
+/// In which line a place in a text is.
+fn line_of(text: &str, place: usize) -> usize {
+    text.get(..place).unwrap_or(text).matches('\n').count() + 1
 }
 
 /// What serde says of an unknown key, with the one that was probably meant.
@@ -203,10 +204,16 @@ fn unknown_key(message: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
+    use jobq_core::Breaker;
+
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse("jobq.toml", text, &Registry::new())
+    }
+
     fn scope_and_limits(text: &str) -> Vec<(String, Limits)> {
-        let config = Config::parse("jobq.toml", text).unwrap();
+        let config = parse(text).unwrap();
         config.limits.into_iter().map(|(scope, limits)| (scope.to_string(), limits)).collect()
     }
 
@@ -265,10 +272,10 @@ mod tests {
 
     #[test]
     fn an_address_to_listen_at_stands_before_all_tables() {
-        let config = Config::parse("jobq.toml", "listen = \"0.0.0.0:9090\"\n[queues.crm]").unwrap();
+        let config = parse("listen = \"0.0.0.0:9090\"\n[queues.crm]").unwrap();
         assert_eq!(config.listen.as_deref(), Some("0.0.0.0:9090"));
 
-        let told = Config::parse("jobq.toml", "\nlisten = 9090").unwrap_err();
+        let told = parse("\nlisten = 9090").unwrap_err();
         assert_eq!(told, "jobq.toml, line 2: invalid type: integer `9090`, expected a string");
     }
 
@@ -331,7 +338,7 @@ mod tests {
             ("[queues.crm", "jobq.toml, line 1: "),
             ("[queues.crm]\n[queues.crm]", "jobq.toml, line 2: "),
         ] {
-            let told = Config::parse("jobq.toml", text).unwrap_err();
+            let told = parse(text).unwrap_err();
             assert!(told.starts_with(complaint), "{text:?}: {told}");
             assert!(!told.contains('\n'), "{told:?}");
         }

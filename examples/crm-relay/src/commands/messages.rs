@@ -1,0 +1,108 @@
+//! What people do with messages: send, retry, look, prune.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::open;
+use crate::cli::{MetricsArgs, PlacesArgs, PruneArgs, RetryArgs, SendArgs};
+use crate::db::{Enqueued, Store};
+use crate::failure::Failure;
+use crate::input::shown;
+use crate::jobs::PruneMessages;
+use crate::message::NewOutbox;
+use crate::queue::OpenQueue;
+use crate::report;
+
+/// How many failed messages one step puts back.
+const STEP: u32 = 500;
+
+pub(super) async fn send(args: &SendArgs) -> Result<(), Failure> {
+    let data: Value = serde_json::from_str(&args.data)
+        .map_err(|error| Failure::usage("malformed_json", format!("--data is no JSON: {error}")))?;
+    let new = NewOutbox::new(&args.destination, &args.event, &data, args.key.as_deref())?;
+    let store = open(&args.places.database.url()).await?;
+    let told = match store.enqueue(new).await? {
+        Enqueued::New { id, message_id } => {
+            hand_over(&args.places, &store).await;
+            json!({"id": id, "message_id": message_id, "status": "pending", "duplicate": false})
+        }
+        Enqueued::Repeated(known) => json!({
+            "id": known.id, "message_id": known.message_id, "status": known.status,
+            "duplicate": true
+        }),
+        Enqueued::Different => {
+            let message = "another message to this destination has the same key";
+            return Err(Failure::usage("idempotency_key_reused", message));
+        }
+    };
+    report::json(&told);
+    Ok(())
+}
+
+/// Hands what was stored to a queue that others see, so that they are woken at once. It is stored by now, so
+/// that whatever goes wrong here is put right by the next relay.
+async fn hand_over(places: &PlacesArgs, store: &Store) {
+    let handed = async {
+        let queue = OpenQueue::open(&places.queue).await?;
+        if !queue.is_memory() {
+            store.relay(Arc::clone(&queue.backend)).run_once().await?;
+        }
+        Ok::<_, Failure>(())
+    };
+    if let Err(failure) = handed.await {
+        tracing::warn!("stored, and not yet handed to its queue: {failure}");
+    }
+}
+
+pub(super) async fn retry(args: &RetryArgs) -> Result<ExitCode, Failure> {
+    // First of all: a mistake in one must not leave the others half done.
+    let number = |text: &String| {
+        text.parse::<i64>().map_err(|_| {
+            let message = format!("{:?} is no number of a message", shown(text));
+            Failure::usage("invalid_message", message)
+        })
+    };
+    let is_all = args.messages.iter().any(|text| text == "all");
+    let ids = args.messages.iter().filter(|text| *text != "all").map(number);
+    let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+    let store = open(&args.places.database.url()).await?;
+    let mut left = 0_u64;
+    if is_all {
+        let (mut after, mut put_back) = (0, 0_u64);
+        loop {
+            let page = store.failed_outbox(after, STEP).await?;
+            let Some(last) = page.last() else { break };
+            after = *last;
+            for id in page {
+                put_back += u64::from(store.put_back(id).await?);
+            }
+        }
+        report::line(&format!("{put_back} put back"));
+    } else {
+        for id in ids {
+            let is_back = store.put_back(id).await?;
+            left += u64::from(!is_back);
+            let told = if is_back { "put back" } else { "has not failed: left as it is" };
+            report::line(&format!("{id}  {told}"));
+        }
+    }
+    hand_over(&args.places, &store).await;
+    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub(super) async fn metrics(args: &MetricsArgs) -> Result<(), Failure> {
+    report::json(&open(&args.database.url()).await?.metrics().await?);
+    Ok(())
+}
+
+pub(super) async fn prune(args: &PruneArgs) -> Result<(), Failure> {
+    let store = open(&args.database.url()).await?;
+    let pruned = store.prune(PruneMessages { days: args.keep_days }.age()).await?;
+    report::line(&format!(
+        "{} inbox and {} outbox messages pruned, and {} notes of jobs",
+        pruned.inbox, pruned.outbox, pruned.jobs
+    ));
+    Ok(())
+}

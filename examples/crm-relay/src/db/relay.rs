@@ -1,0 +1,42 @@
+//! jobq's relay, over whichever database.
+
+use std::future::Future;
+
+use jobq_core::Result;
+use jobq_core::sql::outbox::{self, RelayCounts};
+use sqlx::{MySql, Sqlite};
+
+/// Moves jobs from the database to their queue. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) enum Relay {
+    Sqlite(outbox::Relay<Sqlite>),
+    Mysql(outbox::Relay<MySql>),
+}
+
+impl Relay {
+    /// Says that something was committed: the relay looks at once.
+    pub(crate) fn nudge(&self) {
+        match self {
+            Self::Sqlite(relay) => relay.nudge(),
+            Self::Mysql(relay) => relay.nudge(),
+        }
+    }
+
+    pub(crate) async fn run_until(
+        &self,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<RelayCounts> {
+        match self {
+            Self::Sqlite(relay) => relay.run_until(stop).await,
+            Self::Mysql(relay) => relay.run_until(stop).await,
+        }
+    }
+
+    /// Moves what there is.
+    pub(crate) async fn run_once(&self) -> Result<RelayCounts> {
+        match self {
+            Self::Sqlite(relay) => relay.run_once().await,
+            Self::Mysql(relay) => relay.run_once().await,
+        }
+    }
+}

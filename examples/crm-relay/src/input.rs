@@ -1,0 +1,113 @@
+//! What is wrong with what a caller gave: one sentence for people, and one word for programs.
+
+use std::fmt;
+
+/// A fault of the caller's input. Nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFault {
+    code: &'static str,
+    message: String,
+}
+
+impl InputFault {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The word for it, such as `unknown_field`. A promise to programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl fmt::Display for InputFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for InputFault {}
+
+/// What the caller gave, short enough to be shown.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+/// How long a payload may be, in bytes of JSON.
+pub const MAX_DATA: usize = 200 * 1024;
+
+/// Checks the name of a destination or a source.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), InputFault> {
+    let is_good =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    if (1..=64).contains(&name.len()) && name.bytes().all(is_good) {
+        return Ok(());
+    }
+    let message = format!("{:?} is no {what}: 1 to 64 of a-z, 0-9, _ and -", shown(name));
+    Err(InputFault::new("invalid_name", message))
+}
+
+/// Checks the name of an event, such as `contact.updated`.
+pub(crate) fn check_event(event: &str) -> Result<(), InputFault> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (1..=64).contains(&event.len()) && event.bytes().all(is_good) {
+        return Ok(());
+    }
+    let message = format!("{:?} is no event: 1 to 64 of a-z, A-Z, 0-9, ., _ and -", shown(event));
+    Err(InputFault::new("invalid_event", message))
+}
+
+/// Checks the id that a sender has given a message, so that it can be sent twice.
+pub(crate) fn check_message_id(id: &str) -> Result<(), InputFault> {
+    if (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let message =
+        format!("{:?} is no message id: 1 to 128 characters of ASCII without spaces", shown(id));
+    Err(InputFault::new("invalid_message_id", message))
+}
+
+/// Checks the data of a message, and gives it as it is kept.
+pub(crate) fn check_data(data: &serde_json::Value) -> Result<String, InputFault> {
+    if !data.is_object() {
+        return Err(InputFault::new("invalid_data", "\"data\" is no JSON object"));
+    }
+    let text = data.to_string();
+    if text.len() > MAX_DATA {
+        let message = format!("\"data\" has {} bytes, more than {MAX_DATA}", text.len());
+        return Err(InputFault::new("data_too_large", message));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_events_and_ids_are_checked() {
+        for (name, is_good) in
+            [("shop-1", true), ("a_b", true), ("", false), ("Shop", false), ("a b", false)]
+        {
+            assert_eq!(check_name("destination", name).is_ok(), is_good, "{name}");
+        }
+        for (event, is_good) in [("contact.updated", true), ("", false), ("a b", false)] {
+            assert_eq!(check_event(event).is_ok(), is_good, "{event}");
+        }
+        for (id, is_good) in [("4711", true), ("", false), ("a b", false), ("ü", false)] {
+            assert_eq!(check_message_id(id).is_ok(), is_good, "{id}");
+        }
+        assert!(check_message_id(&"x".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn data_is_an_object_of_a_bounded_size() {
+        assert!(check_data(&json!({"name": "Ada"})).is_ok());
+        assert_eq!(check_data(&json!([1])).unwrap_err().code(), "invalid_data");
+        let large = json!({"text": "x".repeat(MAX_DATA)});
+        assert_eq!(check_data(&large).unwrap_err().code(), "data_too_large");
+    }
+}
