@@ -1,9 +1,12 @@
 //! Jobs are listed, shown and deleted: one by one, and many at once.
 
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
 use serde_json::json;
 
 use crate::golden::{ended, json, lines};
-use crate::stage::Stage;
+use crate::stage::{Stage, text};
 
 /// One dead job, two that are ready, one that is scheduled; their ids in this order.
 async fn stage() -> (Stage, [String; 4]) {
@@ -191,4 +194,36 @@ async fn clear_deletes_what_waits_and_nothing_else() {
     assert_eq!(lines(&cleared), ["2 jobs of queue default deleted"]);
     let stats = stage.stats().await;
     assert_eq!((stats.ready, stats.scheduled, stats.dead), (0, 0, 1));
+}
+
+/// Runs the program in a terminal in which this is typed.
+#[cfg(target_os = "linux")]
+fn in_terminal(stage: &Stage, arguments: &str, typed: &str) -> Output {
+    let mut command = Command::new("script");
+    let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_jobq"));
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.env("REDIS_URL", stage.server.url()).env("TERM", "xterm").env_remove("JOBQ_CONFIG");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn in_a_terminal_deletes_ask_first() {
+    let (stage, _) = stage().await;
+
+    let kept = in_terminal(&stage, "clear default", "n\n");
+    let told = text(&kept.stdout);
+    assert!(
+        told.contains("delete 3 jobs of queue default (1 scheduled, 2 ready)? [y/N]")
+            && told.contains("jobq: nothing was deleted"),
+        "{kept:?}"
+    );
+    assert_eq!((kept.status.code(), stage.stats().await.ready), (Some(1), 2));
+
+    let cleared = in_terminal(&stage, "clear default", "y\n");
+    assert!(text(&cleared.stdout).contains("3 jobs of queue default deleted"), "{cleared:?}");
+    assert_eq!((cleared.status.code(), stage.stats().await.ready), (Some(0), 0));
 }

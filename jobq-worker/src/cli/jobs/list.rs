@@ -10,6 +10,9 @@ use crate::cli::connect::{Address, Store};
 use crate::cli::exit::Failure;
 use crate::cli::units::queue_name;
 
+/// How far into a list one may look: jobs that have left a ready list may have to be counted up to there.
+const FARTHEST: u64 = 20_000;
+
 /// What `jobs list` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,9 +27,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 50,
         value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
-    /// How many are passed over, 100000 at most.
+    /// How many are passed over, 20000 at most.
     #[arg(long, value_name = "N", default_value_t = 0,
-        value_parser = clap::value_parser!(u64).range(..=100_000))]
+        value_parser = clap::value_parser!(u64).range(..=FARTHEST))]
     offset: u64,
     /// One JSON object, for programs.
     #[arg(long)]
@@ -38,9 +41,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let page = page(&store, args).await?;
     let next = args.offset.saturating_add(page.jobs.len() as u64);
     let more = page.total.saturating_sub(next);
+    let next = (more > 0 && next <= FARTHEST).then_some(next);
     if args.json {
         let jobs: Vec<_> = page.jobs.iter().map(view::as_json).collect();
-        let next = (more > 0).then_some(next);
         output::json(&json!({ "jobs": jobs, "total": page.total, "next_offset": next }))?;
     } else if page.jobs.is_empty() {
         output::line(&match args.offset {
@@ -49,8 +52,10 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         })?;
     } else {
         output::table(&COLUMNS, page.jobs.iter().map(as_row).collect())?;
-        if more > 0 {
-            output::note(&format!("and {more} more: --offset {next}"))?;
+        match next {
+            Some(next) => output::note(&format!("and {more} more: --offset {next}"))?,
+            None if more > 0 => output::note(&format!("and {more} more, too far to look"))?,
+            None => {}
         }
     }
     Ok(())
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in ["--limit 0", "--limit 1001", "--limit x", "--offset -1", "--state done"] {
+        for line in ["--limit 0", "--limit 1001", "--limit x", "--offset 20001", "--state done"] {
             let line = ["list", "mail"].into_iter().chain(line.split_whitespace());
             assert!(Line::try_parse_from(line).is_err());
         }
