@@ -89,12 +89,12 @@ pub(super) async fn run(
         false => None,
     };
     // Before anything is leased: a wrong address is best told at once.
-    let watched = args.listen.open(config, &store)?;
+    let is_short = args.once || args.stop_when_empty;
+    let watched = args.listen.open(config, &store, is_short)?;
     let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
     }
-    let is_short = args.once || args.stop_when_empty;
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
