@@ -156,7 +156,7 @@ impl Inspect for RedisBackend {
         limit: usize,
     ) -> Result<Vec<JobView>> {
         let offset = offset.min(FARTHEST);
-        let (mut ids, mut seen, mut skip) = (Vec::new(), offset, 0);
+        let (mut ids, mut seen, mut skip, mut is_counted) = (Vec::new(), offset, 0, offset == 0);
         while ids.len() < limit {
             let step = limit.saturating_add(skip).saturating_sub(ids.len()).min(STEP);
             let mut call = self.store.call(&LIST, queue);
@@ -167,14 +167,11 @@ impl Inspect for RedisBackend {
             let found = reply::list(next())?;
             // With entries of jobs that have left in between, only counting from the front tells where
             // an offset is.
-            if seen == offset
-                && offset > 0
-                && skip == 0
-                && reply::optional_count(next())? == Some(1)
-            {
-                (seen, skip) = (0, offset);
+            if !is_counted && reply::optional_count(next())? == Some(1) {
+                (seen, skip, is_counted) = (0, offset, true);
                 continue;
             }
+            is_counted = true;
             let before = found.len().min(skip);
             skip -= before;
             for id in found.into_iter().skip(before) {

@@ -203,6 +203,11 @@ impl Keys {
         format!("{{{}}}:workers", self.prefix)
     }
 
+    /// What is never there: the user's rights are tried on it, as a key and as a channel.
+    pub(crate) fn rights(&self) -> String {
+        format!("{{{}}}:rights", self.prefix)
+    }
+
     /// The channel on which one process hears of changes of the jobs that it watches.
     pub(crate) fn watch_channel(&self) -> String {
         format!("{{{}}}:watch:{}", self.prefix, JobId::generate(&SystemClock::default()))

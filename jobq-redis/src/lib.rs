@@ -39,6 +39,7 @@ mod config;
 mod enqueue;
 mod error;
 mod exchange;
+mod facts;
 #[cfg(any(test, feature = "test-util"))]
 mod fault_proxy;
 mod grouping;
@@ -62,6 +63,7 @@ mod watch;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
+pub use facts::ServerFacts;
 #[cfg(any(test, feature = "test-util"))]
 pub use fault_proxy::FaultProxy;
 #[cfg(any(test, feature = "test-util"))]

@@ -207,12 +207,12 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// An error and its causes in one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.0.to_string();
-        let mut cause = std::error::Error::source(self.0);
+        let mut cause = self.0.source();
         while let Some(source) = cause {
             let below = source.to_string();
             // Many errors repeat their cause in their own message.

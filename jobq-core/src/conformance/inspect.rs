@@ -210,6 +210,25 @@ pub async fn a_list_is_read_page_by_page(t: &Scene) {
     }
 }
 
+/// Where a page begins is found also when jobs far behind it have left, however many steps a backend needs
+/// to get there.
+pub async fn a_page_far_into_a_list_is_found_after_jobs_have_left(t: &Scene) {
+    let mut all = Vec::new();
+    for _ in 0..1_003 {
+        all.push(t.enqueue().await);
+    }
+    for id in all.drain(1_001..) {
+        t.cancel(id).await;
+    }
+
+    for (offset, limit) in [(500, 2), (1_000, 2), (999, 9), (1_001, 2), (400, 601)] {
+        let page = t.store().jobs(t.queue(), JobState::Ready, offset, limit);
+        let page: Vec<_> = page.await.unwrap().iter().map(|v| v.record.id).collect();
+        let expected: Vec<_> = all.iter().copied().skip(offset).take(limit).collect();
+        assert_eq!(page, expected, "{limit} from {offset}");
+    }
+}
+
 /// Other states are read page by page as well.
 pub async fn a_list_of_dead_jobs_is_read_page_by_page(t: &Scene) {
     for _ in 0..4 {

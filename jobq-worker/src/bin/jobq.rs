@@ -1,4 +1,4 @@
-//! The stock command line: no handlers of its own but the one that runs programs.
+//! The stock command line: no handlers of its own but those that run programs and make requests.
 
 use std::process::ExitCode;
 

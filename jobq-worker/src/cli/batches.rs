@@ -41,7 +41,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         output::table(&COLUMNS, batches.iter().map(as_row).collect())?;
         if batches.len() == args.limit.get() {
             let next = args.offset.saturating_add(batches.len());
-            output::line(&format!("perhaps more: --offset {next}"))?;
+            output::note(&format!("perhaps more: --offset {next}"))?;
         }
     }
     Ok(())

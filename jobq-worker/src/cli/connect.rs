@@ -1,9 +1,12 @@
 //! Where the jobs are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use jobq_core::{Backend, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName, Schedules};
+use jobq_core::{
+    Backend, DeadRetention, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName, Schedules,
+};
 use jobq_redis::{RedisBackend, RedisConfig};
 use jobq_scheduler::{Scheduler, Timetable};
 
@@ -88,13 +91,36 @@ impl Store {
 
 impl Address {
     pub(super) async fn connect(&self) -> Result<Store, Failure> {
-        if self.backend == "memory:" {
-            return Ok(Store::of(MemoryBackend::new()));
+        match self.redis_config()? {
+            None => Ok(Store::of(MemoryBackend::new())),
+            Some(config) => Ok(Store::of(RedisBackend::connect_with(config).await?)),
         }
-        let mut config = RedisConfig::new(&self.backend)?;
-        if let Some(prefix) = &self.prefix {
-            config = config.prefix(prefix)?;
-        }
+    }
+
+    /// As `connect`, and with it the server, if the store is one.
+    pub(super) async fn connect_to_both(&self) -> Result<(Store, Option<RedisBackend>), Failure> {
+        let Some(config) = self.redis_config()? else { return Ok((self.connect().await?, None)) };
+        let redis = RedisBackend::connect_with(config).await?;
+        Ok((Store::of(redis.clone()), Some(redis)))
+    }
+
+    /// As `connect`, for who does a worker's maintenance and does not know how long workers keep the dead.
+    pub(super) async fn connect_keeping_the_dead(&self) -> Result<Store, Failure> {
+        let Some(config) = self.redis_config()? else { return self.connect().await };
+        let century = Duration::from_secs(100 * 365 * 24 * 3_600);
+        let config = config.dead_retention(DeadRetention::new(century, 1 << 40));
         Ok(Store::of(RedisBackend::connect_with(config).await?))
+    }
+
+    /// The server; `None` for the store in memory.
+    pub(super) fn redis_config(&self) -> Result<Option<RedisConfig>, Failure> {
+        if self.backend == "memory:" {
+            return Ok(None);
+        }
+        let config = RedisConfig::new(&self.backend)?;
+        Ok(Some(match &self.prefix {
+            Some(prefix) => config.prefix(prefix)?,
+            None => config,
+        }))
     }
 }

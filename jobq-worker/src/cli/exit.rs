@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use jobq_core::{Error, ErrorKind};
+use jobq_core::{Error, ErrorKind, JobId};
 
 use super::output;
 use crate::events::Chain;
@@ -24,6 +24,13 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn failed(why: impl Into<String>) -> Self {
         Self::Failed(why.into())
+    }
+
+    pub(super) fn unknown_job(id: JobId) -> Self {
+        Self::Failed(format!(
+            "nothing is known of job {id}: it was never enqueued, or it has ended and left nothing behind \
+             (jobs with a retention are kept)"
+        ))
     }
 
     /// Says why, and gives the code.

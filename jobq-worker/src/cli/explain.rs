@@ -31,10 +31,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         None => None,
     };
     let Some(explanation) = explanation else {
-        return Err(Failure::failed(format!(
-            "nothing is known of job {id}: it was never enqueued, or it has ended and left nothing behind \
-             (jobs with a retention are kept)"
-        )));
+        return Err(Failure::unknown_job(id));
     };
     if args.json {
         let value = to_value(&explanation).map_err(|error| Failure::failed(error.to_string()))?;

@@ -43,7 +43,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         output::table(&COLUMNS, jobs.iter().map(as_row).collect())?;
         let more = all.saturating_sub(jobs.len() as u64);
         if more > 0 {
-            output::line(&format!("and {more} more: raise --limit to see them"))?;
+            output::note(&format!("and {more} more: raise --limit to see them"))?;
         }
     }
     Ok(())

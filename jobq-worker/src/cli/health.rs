@@ -13,7 +13,7 @@ use crate::worker::Worker;
 #[derive(Args, Clone, Debug)]
 pub(super) struct ListenArgs {
     /// Serve /livez, /readyz and /metrics at this address; a port alone is for this machine alone. By default
-    /// what `listen` in jobq.toml says, or nowhere.
+    /// what `listen` in jobq.toml says, or nowhere; with --once or --stop-when-empty nowhere.
     #[arg(long, value_name = "[HOST:]PORT", env = "JOBQ_LISTEN")]
     listen: Option<String>,
 }
@@ -27,10 +27,17 @@ pub(super) struct Watched {
 }
 
 impl ListenArgs {
-    /// Begins to listen, if it is asked for, and to tell systemd, if it is there.
-    pub(super) fn open(&self, config: &Config, store: &Store) -> Result<Watched, Failure> {
+    /// Begins to listen, if it is asked for, and to tell systemd, if it is there. A short run leaves the address of the
+    /// file to the process that runs all the time.
+    pub(super) fn open(
+        &self,
+        config: &Config,
+        store: &Store,
+        is_short: bool,
+    ) -> Result<Watched, Failure> {
         let health = Health::looking(store.backend.detached(), store.inspect.inspect_detached());
-        let address = self.listen.as_ref().or(config.listen.as_ref());
+        let of_file = config.listen.as_ref().filter(|_| !is_short);
+        let address = self.listen.as_ref().or(of_file);
         let listener = match address.filter(|address| !address.trim().is_empty()) {
             Some(address) => Some(health.listen(address)?),
             None => None,

@@ -10,6 +10,7 @@ use jobq_core::{
 
 use super::command::Command;
 use super::exit::Failure;
+use super::http::Http;
 use super::unique;
 use super::units::{duration, priority, queue_name, unique_mode};
 use crate::registry::Registry;
@@ -131,6 +132,12 @@ fn arguments(json: &str) -> Result<String, Failure> {
     let most = 8 * MAX_PAYLOAD_BYTES as u64;
     let read = std::io::stdin().take(most + 1).read_to_string(&mut text);
     read.map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(Failure::Usage(
+            "standard input is empty: pipe the arguments in as JSON, or leave --json out for none"
+                .to_owned(),
+        ));
+    }
     if text.len() as u64 > most {
         return Err(Failure::Usage(format!(
             "standard input has more than {most} bytes: a payload has {MAX_PAYLOAD_BYTES} at most"
@@ -147,6 +154,10 @@ fn of_kind(kind: Kind, id: JobId, payload: Payload, registry: &Registry) -> Resu
             let command = payload.decode::<Command>();
             Some(command.and_then(|command| JobRecord::of(id, &command)))
         }
+        None if kind.as_str() == Http::KIND => Some(payload.decode::<Http>().and_then(|http| {
+            http.check()?;
+            JobRecord::of(id, &http)
+        })),
         known => known,
     };
     match known {
@@ -225,6 +236,8 @@ mod tests {
             ("mail --unique 1 --unique-mode throttle(0s)", "a throttle of 0ns is not possible"),
             ("mail --cost 0", "cost of a job of kind \"mail\" is 0"),
             (r#"command --json {"programme":"ls"}"#, "the payload does not fit"),
+            (r#"http --json {"uri":"http://a/"}"#, "the payload does not fit"),
+            (r#"http --json {"url":"example.com"}"#, "the URL is wrong: relative URL"),
         ] {
             let Err(Failure::Usage(told)) = record(line) else { panic!("{line}") };
             assert!(told.starts_with(why), "{line}: {told}");

@@ -1,9 +1,11 @@
 //! Log lines of the commands that run until they are told to stop.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+
+use super::output;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -14,11 +16,12 @@ pub(super) enum LogFormat {
 
 /// Writes the log to standard error from now on.
 pub(super) fn to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let usual = if output::is_quiet() { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(output::may_colour());
     // The program's own subscriber, if it has set one, stays.
     let _ = match format {
         LogFormat::Text => log.try_init(),

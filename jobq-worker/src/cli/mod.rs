@@ -73,32 +73,45 @@
 //! 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
 
 mod allowed;
+mod allowed_urls;
 mod batch;
 mod batches;
 mod cancel;
+mod clear;
 mod command;
 mod command_line;
 mod config;
 mod connect;
+mod consent;
+mod doctor;
 #[cfg(test)]
 mod documented;
 mod enqueue;
 mod exit;
 mod explain;
 mod failed;
+mod flush;
+mod forget;
 mod health;
+mod http;
 mod job;
+mod jobs;
 mod lanes;
 mod limits;
 mod log;
+mod manual;
+mod monitor;
 mod nearest;
 mod output;
 mod pause;
+mod progress;
 mod queues;
 mod restart;
 mod retry;
 mod schedule;
 mod scheduler;
+mod stats;
+mod sweep;
 mod unique;
 mod units;
 mod work;
@@ -113,6 +126,7 @@ pub use self::command_line::CommandLine;
 use self::config::ConfigFile;
 use self::connect::Address;
 use self::exit::Failure;
+pub use self::http::Http;
 use crate::registry::Registry;
 
 /// Background jobs: enqueue them, run them, see what became of them.
@@ -123,6 +137,9 @@ struct Cli {
     address: Address,
     #[command(flatten)]
     config: ConfigFile,
+    /// Print results and errors only: no hints, no progress, and of `work` no log but warnings.
+    #[arg(long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -135,10 +152,26 @@ enum Verb {
     Enqueue(enqueue::Args),
     /// Show all queues and their counts.
     Queues(queues::Args),
+    /// Show jobs, workers and the server in a few lines.
+    Stats(stats::Args),
+    /// Check that the server is fit for jobs, and say what to do if not.
+    Doctor(doctor::Args),
+    /// End with code 1 if a queue is too long, or waits too long: for alerts.
+    Monitor(monitor::Args),
     /// Show dead jobs and what went wrong with them.
     Failed(failed::Args),
     /// Put dead jobs back into their queues.
     Retry(retry::Args),
+    /// Show, cancel and delete jobs of any state.
+    Jobs(jobs::Args),
+    /// Delete dead jobs by their ids.
+    Forget(jobs::DeleteArgs),
+    /// Delete all dead jobs.
+    Flush(flush::Args),
+    /// Delete dead jobs that died long ago.
+    Prune(flush::PruneArgs),
+    /// Delete what waits in a queue.
+    Clear(clear::Args),
     /// Ask all workers to finish what they run and end, after a deploy.
     Restart,
     /// Say why a job is not running and when it may, or how it ended.
@@ -163,6 +196,10 @@ enum Verb {
     Batches(batches::Args),
     /// Show a batch, call it off, retry what failed of it, or close it.
     Batch(batch::Args),
+    /// Print a script by which a shell completes what is typed.
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    Man(manual::ManArgs),
 }
 
 /// Runs the command line of this process, with the handlers of `registry` for `work` and its job types
@@ -194,6 +231,9 @@ fn run_process(code: CommandLine) -> ExitCode {
 }
 
 async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
+    if cli.quiet {
+        output::be_quiet();
+    }
     let address = &cli.address;
     // Whatever the command: a mistake in it is best told at once.
     let config = cli.config.read(&code.registry)?;
@@ -201,8 +241,16 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
         Verb::Work(args) => work::run(address, &config, args, code).await,
         Verb::Enqueue(args) => enqueue::run(address, args, &code.registry).await,
         Verb::Queues(args) => queues::run(address, &args).await,
+        Verb::Stats(args) => stats::run(address, &args).await,
+        Verb::Doctor(args) => doctor::run(address, &args).await,
+        Verb::Monitor(args) => monitor::run(address, &args).await,
         Verb::Failed(args) => failed::run(address, &args).await,
         Verb::Retry(args) => retry::run(address, &args).await,
+        Verb::Jobs(args) => jobs::run(address, &args).await,
+        Verb::Forget(args) => forget::run(address, &args).await,
+        Verb::Flush(args) => flush::flush(address, &args).await,
+        Verb::Prune(args) => flush::prune(address, &args).await,
+        Verb::Clear(args) => clear::run(address, &args).await,
         Verb::Restart => restart::run(address).await,
         Verb::Pause(args) => pause::pause(address, &args).await,
         Verb::Resume(args) => pause::resume(address, &args).await,
@@ -215,6 +263,8 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
         Verb::Scheduler(args) => scheduler::run(address, &config, &args, code.schedules).await,
         Verb::Batches(args) => batches::run(address, &args).await,
         Verb::Batch(args) => batch::run(address, &args).await,
+        Verb::Completions(args) => manual::completions(&args),
+        Verb::Man(args) => manual::man(&args),
     }
 }
 
@@ -239,12 +289,24 @@ mod tests {
             "jobq work --queue a,b,c --concurrency 8 --once",
             "jobq work --queue a=3,b --stop-when-empty --max-jobs 9 --max-time 2h --max-memory 512M",
             "jobq work --listen 9090 --once",
+            "jobq work --allow-url https://api.example.com/hooks --allow-url http://127.0.0.1:8080",
             "jobq work --listen 0.0.0.0:9090",
             "jobq work --name w1 --grace 5s --lease 30s --log-format json --allow-command /bin/true",
             "jobq --backend redis://10.0.0.1 queues --json",
+            "jobq stats --json",
+            "jobq doctor --json",
+            "jobq monitor mail,crm --max 100 --max-age 5m --json",
             "jobq failed --queue mail --limit 5",
             "jobq retry all --queue mail",
             "jobq retry 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq --quiet jobs list mail --state ready,dead --limit 5 --offset 10 --json",
+            "jobq jobs show crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --json",
+            "jobq jobs cancel 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+            "jobq jobs delete 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --yes",
+            "jobq forget 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --dry-run",
+            "jobq flush --queue mail --yes --json",
+            "jobq prune --hours 168 --queue mail --dry-run",
+            "jobq clear mail --state ready,completed --yes --quiet",
             "jobq enqueue command --json {} --queue a",
             "jobq restart --prefix shop",
             "jobq enqueue sync --after 90s --cost 5 --lane 7 --retention 1h",
@@ -276,6 +338,8 @@ mod tests {
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue import",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e retry",
             "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e call-off",
+            "jobq completions zsh",
+            "jobq man --out target/man",
             "jobq pause mail",
             "jobq resume mail",
             "jobq schedule list --group shop --limit 5 --after prune --json",
@@ -307,6 +371,19 @@ mod tests {
             ("jobq work --max-memory 5X", "a size such as 512M or 2G"),
             ("jobq work --max-time soon", "soon"),
             ("jobq retry 4711", "is not a UUID"),
+            ("jobq monitor mail", "required"),
+            ("jobq monitor a,{b} --max 5", "must start with a letter"),
+            ("jobq monitor mail --max -5", "unexpected argument"),
+            ("jobq monitor mail --max-age soon", "\"soon\" is not a duration"),
+            ("jobq jobs list", "required"),
+            ("jobq jobs list mail --state done", "\"done\" is not a state"),
+            ("jobq jobs list mail --limit 1001", "1001 is not in 1..=1000"),
+            ("jobq jobs show 4711", "is not a UUID"),
+            ("jobq forget", "required"),
+            ("jobq flush --yes --dry-run", "cannot be used with"),
+            ("jobq prune --hours -1", "unexpected argument"),
+            ("jobq prune --hours long", "invalid digit"),
+            ("jobq clear mail --state leased", "leased jobs run: see `jobq cancel`"),
             ("jobq retry", "required"),
             ("jobq pause", "required"),
             ("jobq pause mail --lane é", "may hold only printable ASCII"),
@@ -330,6 +407,7 @@ mod tests {
                 "jobq batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e stop",
                 "[possible values: call-off, retry, close]",
             ),
+            ("jobq completions cmd", "[possible values: bash, elvish, fish, powershell, zsh]"),
             ("jobq enqueue sync --after soon", "neither a duration"),
             ("jobq enqueue sync --unique-mode forever", "is not a unique mode"),
             (

@@ -1,16 +1,45 @@
 //! Everything the command line prints: results to standard output, complaints to standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use jobq_core::{Timestamp, duration};
 use serde_json::Value;
 
+/// Whether only results and complaints are wanted. Of the process: it is one command.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Whether what goes to standard error may be coloured: to a terminal, unless `NO_COLOR` is set to anything.
+pub(super) fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::stderr().is_terminal()
+}
+
+/// Prints what is good to know beside the result, unless only that is wanted.
+pub(super) fn note(text: &str) -> io::Result<()> {
+    if is_quiet() { Ok(()) } else { line(text) }
+}
+
 /// Prints one line.
 pub(super) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Prints what is a whole file.
+pub(super) fn bytes(file: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(file)?;
     out.flush()
 }
 
@@ -73,6 +102,22 @@ pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
     duration::text(Duration::from_secs(to.since(from).as_secs()))
 }
 
+/// Bytes, as people say them.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let (mut whole, mut rest, mut unit) = (bytes, 0, "B");
+    for next in UNITS {
+        if whole < 1_024 {
+            break;
+        }
+        (whole, rest, unit) = (whole / 1_024, whole % 1_024, next);
+    }
+    match unit {
+        "B" => format!("{whole} B"),
+        unit => format!("{whole}.{} {unit}", rest * 10 / 1_024),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +132,15 @@ mod tests {
             render(&columns, rows),
             " queue         ready\n mail              7\n integrations  12465"
         );
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        for (bytes, text) in
+            [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
     }
 
     #[test]

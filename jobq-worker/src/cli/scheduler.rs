@@ -60,7 +60,7 @@ pub(super) async fn run(
     let summary = match args.once {
         true => scheduler.run_once().await?,
         false => {
-            let watched = args.listen.open(config, &store)?;
+            let watched = args.listen.open(config, &store, false)?;
             watched.part(&scheduler.vitals());
             until_told(scheduler).await?
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::allowed::AllowedPrograms;
+use super::allowed_urls::AllowedUrls;
 use super::command_line::CommandLine;
 use super::config::Config;
 use super::connect::Address;
@@ -11,7 +12,8 @@ use super::health::ListenArgs;
 use super::log::{self, LogFormat};
 use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
-use super::{command, limits, output};
+use super::{command, http, limits, output};
+use crate::registry::Registry;
 use crate::worker::Worker;
 
 /// What `work` takes.
@@ -58,6 +60,10 @@ pub(super) struct Args {
     /// be repeated.
     #[arg(long, value_name = "PROGRAM")]
     allow_command: Vec<String>,
+    /// What the URLs begin with that jobs of kind `http` may ask for, such as https://api.example.com/hooks/.
+    /// May be repeated.
+    #[arg(long, value_name = "PREFIX")]
+    allow_url: Vec<String>,
     #[command(flatten)]
     listen: ListenArgs,
     /// Run the schedules of code and of `jobq.toml` beside the jobs, as `jobq scheduler` does. With --once
@@ -75,29 +81,20 @@ pub(super) async fn run(
     code: CommandLine,
 ) -> Result<(), Failure> {
     log::to_stderr(args.log_format);
-    let CommandLine { mut registry, schedules } = code;
-    if !args.allow_command.is_empty() || registry.kinds().next().is_none() {
-        let allowed = AllowedPrograms::find(&args.allow_command).map_err(Failure::Usage)?;
-        if allowed.is_empty() {
-            tracing::warn!(
-                target: "jobq",
-                "no handlers, and no program is allowed: all jobs are put off; see --allow-command"
-            );
-        }
-        registry = command::register(registry, allowed);
-    }
+    let CommandLine { registry, schedules } = code;
+    let registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
     let store = address.connect().await?;
     let scheduler = match args.scheduler {
         true => Some(args.declare.scheduler(&store, config, schedules)?),
         false => None,
     };
     // Before anything is leased: a wrong address is best told at once.
-    let watched = args.listen.open(config, &store)?;
+    let is_short = args.once || args.stop_when_empty;
+    let watched = args.listen.open(config, &store, is_short)?;
     let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
     }
-    let is_short = args.once || args.stop_when_empty;
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
@@ -121,6 +118,28 @@ pub(super) async fn run(
         output::line(&format!("schedules: {}", scheduled?))?;
     }
     Ok(())
+}
+
+/// Adds the kinds that need no Rust: all of them to a program without handlers, those that are allowed
+/// something to any other.
+fn with_built_in(mut registry: Registry, args: &Args) -> Result<Registry, String> {
+    let programs = AllowedPrograms::find(&args.allow_command)?;
+    let urls = AllowedUrls::read(&args.allow_url)?;
+    let is_bare = registry.kinds().next().is_none();
+    if is_bare && programs.is_empty() && urls.is_empty() {
+        tracing::warn!(
+            target: "jobq",
+            "no handlers, and no program or URL is allowed: all jobs are put off; see --allow-command \
+             and --allow-url"
+        );
+    }
+    if is_bare || !programs.is_empty() {
+        registry = command::register(registry, programs);
+    }
+    if is_bare || !urls.is_empty() {
+        registry = http::register(registry, urls)?;
+    }
+    Ok(registry)
 }
 
 fn set_up(worker: Worker, args: Args) -> Worker {

@@ -9,7 +9,8 @@ use jobq_core::{Error, ErrorKind, Result};
 ///
 /// # Errors
 ///
-/// [`Misconfigured`](ErrorKind::Misconfigured), in words.
+/// [`Misconfigured`](ErrorKind::Misconfigured) when it is no address; [`Refused`](ErrorKind::Refused) when the machine does
+/// not let us listen there, which may pass: another process that is about to end has the port. In words.
 pub(super) fn bind(address: &str) -> Result<TcpListener> {
     let address = address.trim();
     if let Ok(port) = address.parse::<u16>() {
@@ -38,11 +39,15 @@ fn open(to: impl ToSocketAddrs, shown: &str) -> Result<TcpListener> {
             io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
             _ => cause.to_string(),
         };
-        misconfigured(format!("cannot listen at {shown}: {why}"))
+        refused(shown, &why)
     })?;
     let ready = listener.set_nonblocking(true);
-    ready.map_err(|cause| misconfigured(format!("cannot listen at {shown}: {cause}")))?;
+    ready.map_err(|cause| refused(shown, &cause.to_string()))?;
     Ok(listener)
+}
+
+fn refused(shown: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Refused, format!("cannot listen at {shown}: {why}"))
 }
 
 fn misconfigured(why: String) -> Error {
@@ -73,12 +78,20 @@ mod tests {
                 ":9090",
                 "\":9090\" names no host: 127.0.0.1:9090 is for this machine alone, 0.0.0.0:9090",
             ),
-            ("192.0.2.1:9090", "cannot listen at 192.0.2.1:9090: this machine has no such address"),
         ] {
             let error = bind(address).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misconfigured);
             assert!(error.to_string().contains(told), "{address:?}: {error}");
         }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_may_be_ours_later() {
+        let error = bind("192.0.2.1:9090").unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        let told = "cannot listen at 192.0.2.1:9090: this machine has no such address";
+        assert!(error.to_string().contains(told), "{error}");
     }
 
     #[test]
@@ -88,6 +101,7 @@ mod tests {
 
         let error = bind(&address).unwrap_err();
 
+        assert_eq!(error.kind(), ErrorKind::Refused);
         let told = format!("cannot listen at {address}: something else does already");
         assert!(error.to_string().contains(&told), "{error}");
     }

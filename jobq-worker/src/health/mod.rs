@@ -140,8 +140,9 @@ impl Health {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](jobq_core::ErrorKind::Misconfigured) when it is no address, or cannot be listened
-    /// at: most likely because something else does.
+    /// [`Misconfigured`](jobq_core::ErrorKind::Misconfigured) when it is no address;
+    /// [`Refused`](jobq_core::ErrorKind::Refused) when it cannot be listened at: most likely because something else
+    /// does, such as an older process that drains.
     pub fn listen(&self, address: &str) -> Result<Listener> {
         Listener::open(self.clone(), address)
     }

@@ -26,7 +26,7 @@ fn a_port_in_use_is_told_and_a_dropped_listener_leaves_its_port() {
     let address = listener.address();
 
     let error = health.listen(&address.to_string()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!(
         error.to_string(),
         format!("cannot listen at {address}: something else does already")

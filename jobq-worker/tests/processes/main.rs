@@ -3,11 +3,16 @@
 
 mod config;
 mod flow;
+mod golden;
 mod health;
 #[path = "../support/http.rs"]
 mod http;
+mod jobs;
+mod manual;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
+mod operators;
+mod requests;
 mod schedule;
 mod stage;
 #[cfg(target_os = "linux")]
@@ -307,8 +312,34 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["work", "--lease", "soon"],
         &["work", "--max-memory", "lots"],
         &["work", "--listen", "nowhere"],
+        &["work", "--allow-url", "example.com"],
+        &["work", "--allow-url", "ftp://example.com/"],
+        &["enqueue", "http", "--json", "{\"urll\":\"http://a/\"}"],
+        &["enqueue", "sync", "--json", "-"],
         &["enqueue", "command", "--json", "{\"program\":"],
         &["enqueue", "no such kind!"],
+        &["jobs", "list", "a b"],
+        &["jobs", "list", "mail", "--state", "done"],
+        &["jobs", "list", "mail", "--limit", "0"],
+        &["jobs", "list", "mail", "--offset", "-1"],
+        &["jobs", "show", "4711"],
+        &["jobs", "cancel", "mail/4711"],
+        &["jobs", "delete", "4711", "--yes"],
+        &["forget", "--yes"],
+        &["flush", "--yes", "--dry-run"],
+        &["flush", "--queue", "a b", "--yes"],
+        &["prune", "--hours", "soon", "--yes"],
+        &["clear", "--yes"],
+        &["clear", "mail", "--state", "leased", "--yes"],
+        &["monitor", "mail"],
+        &["monitor", "mail", "--max", "lots"],
+        &["monitor", "mail", "--max-age", "5"],
+        &["monitor", "a b", "--max", "5"],
+        &["stats", "--watch"],
+        &["completions", "cmd"],
+        &["completions"],
+        &["man", "work"],
+        &["doctor", "mail"],
         &["retry", "4711"],
         &["cancel", "4711"],
         &["pause", "a b"],

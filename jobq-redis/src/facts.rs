@@ -1,0 +1,310 @@
+//! What a server says of itself, for operators.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jobq_core::{Clock, ErrorKind, Result, SystemClock, Timestamp};
+use redis::{Cmd, Value};
+use tokio::time::Instant;
+
+use crate::backend::{RedisBackend, Store};
+use crate::reply;
+
+/// What a server is like, as far as the Redis user may know: the rest is `None`.
+///
+/// A snapshot, by [`RedisBackend::server_facts`]. Each answer takes as long as the server needs for a few small
+/// questions, however many jobs it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerFacts {
+    /// Where it is, without user or password.
+    pub address: String,
+    /// What it is, such as `redis` or `valkey`.
+    pub product: String,
+    /// Its version.
+    pub version: String,
+    /// How long it has been running.
+    pub uptime: Option<Duration>,
+    /// Whether it writes an append-only file.
+    pub appends: Option<bool>,
+    /// When it forces that file to the disk: `always`, `everysec` or `no`.
+    pub fsync: Option<String>,
+    /// Whether it saves snapshots by itself.
+    pub snapshots: Option<bool>,
+    /// Whether its last attempts to write to its disk have succeeded.
+    pub can_write: Option<bool>,
+    /// Its `maxmemory-policy`.
+    pub eviction: Option<String>,
+    /// The memory that its data take, in bytes.
+    pub used_memory: Option<u64>,
+    /// The most that they may take, in bytes; 0 for no bound.
+    pub max_memory: Option<u64>,
+    /// The memory of its machine, in bytes.
+    pub system_memory: Option<u64>,
+    /// How far its clock is ahead of this machine's, in milliseconds; less than nothing if it is behind.
+    pub clock_ahead_ms: Option<i64>,
+}
+
+impl RedisBackend {
+    /// What the server says of itself, in a round trip or two. What its user may not know is `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn server_facts(&self) -> Result<ServerFacts> {
+        self.store.facts().await
+    }
+
+    /// How long the server takes to answer a question that costs it nothing, asked so often one after the
+    /// other: from the shortest time to the longest.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn round_trips(&self, count: usize) -> Result<Vec<Duration>> {
+        let mut trips = Vec::with_capacity(count);
+        // The first one may have to connect.
+        self.store.link.send_again(&redis::cmd("PING")).await?;
+        for _ in 0..count {
+            let sent = Instant::now();
+            self.store.link.send(&redis::cmd("PING")).await?;
+            trips.push(sent.elapsed());
+        }
+        trips.sort_unstable();
+        Ok(trips)
+    }
+
+    /// The commands that jobq uses and the Redis user may not, of those that can be tried without a change
+    /// to anything: all but `HSETNX`, `INCR`, `LPUSH`, `RPUSH`, `SADD` and `SUBSCRIBE`.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn missing_rights(&self) -> Result<Vec<&'static str>> {
+        self.store.missing_rights().await
+    }
+}
+
+impl Store {
+    async fn facts(&self) -> Result<ServerFacts> {
+        let ask = async |words: &[&str]| {
+            let mut question = redis::cmd(words[0]);
+            words[1..].iter().for_each(|word| {
+                question.arg(word);
+            });
+            self.answer(&question).await
+        };
+        let (hello, info, fsync, save, eviction, ahead) = futures_util::try_join!(
+            ask(&["HELLO"]),
+            ask(&["INFO"]),
+            ask(&["CONFIG", "GET", "appendfsync"]),
+            ask(&["CONFIG", "GET", "save"]),
+            ask(&["CONFIG", "GET", "maxmemory-policy"]),
+            self.clock_ahead(),
+        )?;
+        let mut config = HashMap::new();
+        for answer in [fsync, save, eviction].into_iter().flatten() {
+            config.extend(reply::text_pairs(answer)?);
+        }
+        let info = info.map(reply::text).transpose()?.map(|text| info_pairs(&text));
+        let hello = hello.map(reply::text_pairs).transpose()?;
+        let mut facts = judge(&hello.unwrap_or_default(), &info.unwrap_or_default(), &config);
+        facts.address = self.link.address().to_owned();
+        facts.clock_ahead_ms = ahead;
+        Ok(facts)
+    }
+
+    /// The answer to a question; `None` if it is refused.
+    async fn answer(&self, question: &Cmd) -> Result<Option<Value>> {
+        match self.link.send(question).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Taken to be read halfway between the question and the answer.
+    async fn clock_ahead(&self) -> Result<Option<i64>> {
+        let before = SystemClock::default().now();
+        let Some(answer) = self.answer(&redis::cmd("TIME")).await? else { return Ok(None) };
+        let after = SystemClock::default().now();
+        let mut parts = reply::list(answer)?.into_iter();
+        let mut next = || reply::count(parts.next().unwrap_or(Value::Nil));
+        let server = Timestamp::from_millis(next()? * 1_000 + next()? / 1_000);
+        let here = before + after.since(before) / 2;
+        let ahead = i128::from(server.as_millis()) - i128::from(here.as_millis());
+        Ok(i64::try_from(ahead).ok())
+    }
+
+    /// Tries each command in a form that changes nothing: a server looks at the user's rights before it
+    /// looks at the arguments.
+    async fn missing_rights(&self) -> Result<Vec<&'static str>> {
+        let key = self.keys.rights();
+        let tries: Vec<_> = HARMLESS
+            .iter()
+            .map(|words| {
+                let mut command = redis::cmd(words[0]);
+                words[1..].iter().for_each(|word| {
+                    command.arg(if *word == "KEY" { key.as_str() } else { word });
+                });
+                command
+            })
+            .collect();
+        let answers = tries.iter().map(|command| self.link.send(command));
+        let mut missing = Vec::new();
+        for (words, answer) in HARMLESS.iter().zip(futures_util::future::join_all(answers).await) {
+            match answer {
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(error) if error.kind() == ErrorKind::Refused => missing.push(words[0]),
+                _ => {}
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// Each command that jobq uses, so that it does nothing to a key that is not there: either there is nothing to do, or
+/// its last argument is refused.
+const HARMLESS: [&[&str]; 43] = [
+    &["BLPOP", "KEY", "x"],
+    &["DEL", "KEY"],
+    &["EVAL", "return 1", "1", "KEY"],
+    &["EVALSHA", "0000000000000000000000000000000000000000", "1", "KEY"],
+    &["EXISTS", "KEY"],
+    &["GET", "KEY"],
+    &["HDEL", "KEY", "x"],
+    &["HEXISTS", "KEY", "x"],
+    &["HGET", "KEY", "x"],
+    &["HGETALL", "KEY"],
+    &["HINCRBY", "KEY", "x", "x"],
+    &["HKEYS", "KEY"],
+    &["HLEN", "KEY"],
+    &["HMGET", "KEY", "x"],
+    &["HRANDFIELD", "KEY", "1"],
+    &["HSET", "KEY", "x", "x", "x"],
+    &["LINDEX", "KEY", "0"],
+    &["LLEN", "KEY"],
+    &["LPOP", "KEY"],
+    &["LPOS", "KEY", "x"],
+    &["LRANGE", "KEY", "0", "0"],
+    &["LTRIM", "KEY", "0", "0"],
+    &["PUBLISH", "KEY", ""],
+    &["SCRIPT", "LOAD", "return 1"],
+    &["SET", "KEY", "x", "XX"],
+    &["SMEMBERS", "KEY"],
+    &["TIME"],
+    &["ZADD", "KEY", "XX", "1", "x"],
+    &["ZCARD", "KEY"],
+    &["ZCOUNT", "KEY", "0", "1"],
+    &["ZLEXCOUNT", "KEY", "-", "+"],
+    &["ZMSCORE", "KEY", "x"],
+    &["ZRANGE", "KEY", "0", "0"],
+    &["ZRANGEBYLEX", "KEY", "-", "+"],
+    &["ZRANGEBYSCORE", "KEY", "0", "1"],
+    &["ZRANK", "KEY", "x"],
+    &["ZREM", "KEY", "x"],
+    &["ZREMRANGEBYLEX", "KEY", "-", "+"],
+    &["ZREMRANGEBYRANK", "KEY", "0", "0"],
+    &["ZREMRANGEBYSCORE", "KEY", "0", "1"],
+    &["ZREVRANGE", "KEY", "0", "0"],
+    &["ZREVRANGEBYLEX", "KEY", "+", "-"],
+    &["ZSCORE", "KEY", "x"],
+];
+
+/// The lines `name:value` of `INFO`.
+fn info_pairs(text: &str) -> HashMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.trim_end().split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn judge(
+    hello: &HashMap<String, String>,
+    info: &HashMap<String, String>,
+    config: &HashMap<String, String>,
+) -> ServerFacts {
+    let text = |name: &str| info.get(name).cloned();
+    let number = |name: &str| info.get(name).and_then(|value| value.parse::<u64>().ok());
+    let told = |name: &str| hello.get(name).cloned().unwrap_or_default();
+    let states = ["rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"];
+    let states: Vec<_> = states.into_iter().filter_map(|name| info.get(name)).collect();
+    ServerFacts {
+        address: String::new(),
+        product: text("server_name").unwrap_or_else(|| told("server")),
+        version: text("valkey_version").unwrap_or_else(|| told("version")),
+        uptime: number("uptime_in_seconds").map(Duration::from_secs),
+        appends: number("aof_enabled").map(|enabled| enabled == 1),
+        fsync: config.get("appendfsync").cloned(),
+        snapshots: config.get("save").map(|save| !save.trim().is_empty()),
+        can_write: (!states.is_empty()).then(|| states.iter().all(|state| *state == "ok")),
+        eviction: config.get("maxmemory-policy").cloned().or_else(|| text("maxmemory_policy")),
+        used_memory: number("used_memory"),
+        max_memory: number("maxmemory"),
+        system_memory: number("total_system_memory"),
+        clock_ahead_ms: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RedisConfig, TestServer};
+
+    #[test]
+    fn what_may_not_be_known_is_left_out() {
+        let hello = HashMap::from([("server".to_owned(), "redis".to_owned())]);
+        let facts = judge(&hello, &HashMap::new(), &HashMap::new());
+
+        assert_eq!(facts.product, "redis");
+        assert_eq!((facts.appends, facts.used_memory, facts.can_write), (None, None, None));
+    }
+
+    #[tokio::test]
+    async fn a_server_tells_of_itself_and_is_left_as_it_was() {
+        let server = TestServer::start_with(&["--appendonly", "yes"]).unwrap();
+        let backend = RedisBackend::connect(&server.url()).await.unwrap();
+
+        let facts = backend.server_facts().await.unwrap();
+
+        assert!(facts.version.starts_with(|c: char| c.is_ascii_digit()), "{facts:?}");
+        assert_eq!((facts.appends, facts.snapshots), (Some(true), Some(false)));
+        assert_eq!(facts.fsync.as_deref(), Some("everysec"));
+        assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
+        assert!(facts.clock_ahead_ms.unwrap().abs() < 1_000, "{facts:?}");
+        assert!(backend.round_trips(9).await.unwrap().is_sorted());
+        assert_eq!(backend.missing_rights().await.unwrap(), [""; 0]);
+        let keys = backend.store.link.send(&redis::cmd("DBSIZE")).await.unwrap();
+        assert_eq!(keys, Value::Int(0));
+    }
+
+    #[tokio::test]
+    async fn a_restricted_user_is_told_what_is_missing_and_no_more() {
+        let server = TestServer::start().unwrap();
+        let backend = RedisBackend::connect(&server.url()).await.unwrap();
+        let user = |name: &str, rules: &[&str]| {
+            let mut command = redis::cmd("ACL");
+            command
+                .arg("SETUSER")
+                .arg(name)
+                .arg("on")
+                .arg(">pw")
+                .arg("~{jobq*}:*")
+                .arg("&{jobq*}:*");
+            command.arg("+@all").arg(rules).take()
+        };
+        let enough = user("enough", &["-@admin", "-@dangerous"]);
+        let lacking = user("lacking", &["-@admin", "-@dangerous", "-zadd", "-publish"]);
+        for command in [enough, lacking] {
+            backend.store.link.send(&command).await.unwrap();
+        }
+
+        for (name, missing) in [("enough", &[] as &[&str]), ("lacking", &["PUBLISH", "ZADD"])] {
+            let url = format!("redis://{name}:pw@127.0.0.1:{}", server.port());
+            let backend = RedisBackend::lazy(RedisConfig::new(&url).unwrap()).unwrap();
+            let facts = backend.server_facts().await.unwrap();
+            assert_eq!(backend.missing_rights().await.unwrap(), missing, "{name}");
+            assert_eq!((facts.appends, facts.eviction), (None, None), "{name}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The built-in kind `http`: a job that makes a request.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobq_core::{
+    Backoff, Clock, Error, Job, JobContext, JobError, JobResult, SystemClock, Timestamp,
+};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::allowed_urls::{AllowedUrls, is_web, same_place};
+use crate::events::Chain;
+use crate::registry::Registry;
+
+/// How long a request may take unless the job says otherwise, and how long at most.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// The longest wait that a server may ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+
+/// How much of the end of an answer is kept, and how much of it is read at most.
+const TAIL_BYTES: usize = 2 * 1024;
+const READ_BYTES: usize = 1024 * 1024;
+
+/// How many of its lines go to the log of a job that has failed.
+const TAIL_LINES: usize = 20;
+
+/// How often a server may send the request elsewhere.
+const MAX_REDIRECTS: usize = 5;
+
+/// After how long a job comes back that this worker is not for.
+const LATER: Duration = Duration::from_secs(60);
+
+/// What frames a request, and so is not for a job to say.
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Makes an HTTP request. The worker must allow the URL: `jobq work --allow-url https://api.example.com/`. A worker
+/// that allows none puts such jobs off; one that allows others only finds them dead.
+///
+/// An answer of 2xx completes the job; its status and the end of its body are the result, if the job has a
+/// retention. 408, 425, 429 and 5xx are errors, and the job is tried again, when `Retry-After` says if that is within
+/// an hour; any other answer is not going to change, and the job is dead. So it is after a redirect to
+/// another server, or to what is not allowed: only others are followed. The end of the body of an answer
+/// that is no success goes to the job's log.
+///
+/// Without an `Idempotency-Key` among its headers it has the job's id, so that the server can tell a repeat.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Http {
+    /// The URL.
+    pub url: String,
+    /// The method; `GET` by default, or `POST` if there is a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Its headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<Body>,
+    /// How long it may take, in seconds, until the answer has been read; 30 by default, 3600 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<u64>,
+}
+
+/// A text is sent as it is, anything else as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Body {
+    Text(String),
+    Json(Value),
+}
+
+impl Job for Http {
+    const KIND: &'static str = "http";
+    const BACKOFF: Backoff = Backoff::DEFAULT;
+}
+
+impl Http {
+    /// A `GET` of this URL.
+    #[must_use]
+    pub fn get(url: impl Into<String>) -> Self {
+        let headers = BTreeMap::new();
+        Self { url: url.into(), method: None, headers, body: None, timeout_s: None }
+    }
+
+    /// A `POST` of a text to this URL. Its `content-type` is for [`headers`](Self::headers) to say.
+    #[must_use]
+    pub fn post(url: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { body: Some(Body::Text(body.into())), ..Self::get(url) }
+    }
+
+    /// Refuses what no worker could ask for.
+    pub(super) fn check(&self) -> jobq_core::Result<()> {
+        self.request().map(drop).map_err(Error::invalid_input)
+    }
+
+    /// The request as it is to be made, or why it makes no sense.
+    fn request(&self) -> Result<(Method, Url, HeaderMap), String> {
+        // A URL may hold a password: only what is wrong with it is told.
+        let url: Url = self.url.parse().map_err(|fault| format!("the URL is wrong: {fault}"))?;
+        if !is_web(&url) {
+            return Err(format!("a URL of {}: only http and https are possible", url.scheme()));
+        }
+        let method = match (&self.method, &self.body) {
+            (Some(name), _) => name
+                .to_ascii_uppercase()
+                .parse()
+                .map_err(|_| format!("{name:?} is not a method of HTTP"))?,
+            (None, Some(_)) => Method::POST,
+            (None, None) => Method::GET,
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let known = name
+                .parse::<HeaderName>()
+                .map_err(|_| format!("{name:?} is not the name of a header"))?;
+            if FRAMING.contains(&known.as_str()) {
+                return Err(format!("a job may not set the header {known}"));
+            }
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                format!("the value of header {known} has characters it may not have")
+            })?;
+            headers.insert(known, value);
+        }
+        if matches!(self.body, Some(Body::Json(_))) && !headers.contains_key(CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok((method, url, headers))
+    }
+}
+
+/// What is kept of an answer.
+#[derive(Debug, Serialize)]
+struct Answered {
+    status: u16,
+    /// The end of the body.
+    body: String,
+}
+
+/// Adds the handler, for these URLs only, unless the kind is taken.
+pub(super) fn register(registry: Registry, allowed: AllowedUrls) -> Result<Registry, String> {
+    if registry.kinds().any(|kind| kind == Http::KIND) {
+        return Ok(registry);
+    }
+    let allowed = Arc::new(allowed);
+    // What is never asked needs no certificates.
+    let client = (!allowed.is_empty()).then(|| client(Arc::clone(&allowed))).transpose()?;
+    Ok(registry.handle(move |job: Http, context: JobContext| {
+        run(job, context, client.clone(), Arc::clone(&allowed))
+    }))
+}
+
+fn client(allowed: Arc<AllowedUrls>) -> Result<Client, String> {
+    // An error means that the program has chosen a provider before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .user_agent(concat!("jobq/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(TIME_LIMIT)
+        .referer(false)
+        .redirect(Policy::custom(move |attempt| follow(attempt, &allowed)))
+        .build()
+        .map_err(|error| format!("no HTTP requests can be made: {}", Chain(&error)))
+}
+
+/// A server may send a request on to itself only, and only to what is allowed.
+fn follow(attempt: Attempt<'_>, allowed: &AllowedUrls) -> Action {
+    let is_here = attempt.previous().first().is_some_and(|first| same_place(first, attempt.url()));
+    if is_here && allowed.allows(attempt.url()) && attempt.previous().len() <= MAX_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+async fn run(
+    job: Http,
+    context: JobContext,
+    client: Option<Client>,
+    allowed: Arc<AllowedUrls>,
+) -> JobResult<Answered> {
+    // Another worker of this queue may be the one for such jobs.
+    let Some(client) = client else { return Err(JobError::snooze(LATER)) };
+    let (method, url, mut headers) = job.request().map_err(JobError::dead)?;
+    if !allowed.allows(&url) {
+        let place = place(&url);
+        return Err(JobError::dead(format!(
+            "the URL, at {place}, is not allowed here: start the worker with --allow-url {place}/"
+        )));
+    }
+    let what = format!("{method} at {}", place(&url));
+    if !headers.contains_key("idempotency-key") {
+        let id = HeaderValue::from_str(&context.id().to_string()).map_err(JobError::dead)?;
+        headers.insert("idempotency-key", id);
+    }
+    let limit = job.timeout_s.map_or(TIME_LIMIT, Duration::from_secs).min(LONGEST);
+    let end = Instant::now() + limit;
+    let mut request = client.request(method, url).headers(headers);
+    request = match job.body {
+        None => request,
+        Some(Body::Text(text)) => request.body(text),
+        Some(Body::Json(value)) => request.body(value.to_string()),
+    };
+    let sent = tokio::time::timeout_at(end, request.send()).await;
+    let answer = sent
+        .map_err(|_| JobError::retry(format!("{what} took longer than {limit:?}")))?
+        // Without the URL, which may hold a password.
+        .map_err(|error| JobError::retry(format!("{what}: {}", Chain(&error.without_url()))))?;
+    let (status, wait) = (answer.status(), retry_after(answer.headers(), &SystemClock::default()));
+    let body = tail(answer, end).await;
+    if status.is_success() {
+        return Ok(Answered { status: status.as_u16(), body });
+    }
+    let lines: Vec<_> = body.lines().collect();
+    for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
+        // The log is a courtesy.
+        let _ = context.log(*line).await;
+    }
+    Err(verdict(&what, status, wait))
+}
+
+/// Where a URL leads, without user, password, path and query.
+fn place(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn verdict(what: &str, status: StatusCode, wait: Option<Duration>) -> JobError {
+    let why = format!("{what} was answered by {status}");
+    let may_change = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        );
+    match (may_change, wait) {
+        (true, Some(wait)) => JobError::retry_after(wait, why),
+        (true, None) => JobError::retry(why),
+        (false, _) if status.is_redirection() => JobError::dead(format!(
+            "{why}: it leads to another server or to what is not allowed, or on and on"
+        )),
+        (false, _) => JobError::dead(why),
+    }
+}
+
+/// When a server wants to be asked again: in so many seconds, or at an instant. An hour at most.
+fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
+    let wanted = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match wanted.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = httpdate::parse_http_date(wanted).ok()?;
+            let since_epoch = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+            let at = Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).ok()?);
+            at.since(clock.now())
+        }
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// The end of a body: of one that is long, or does not end in time, of what was read of it.
+async fn tail(mut answer: Response, end: Instant) -> String {
+    let (mut kept, mut read) = (VecDeque::with_capacity(2 * TAIL_BYTES), 0);
+    while read < READ_BYTES {
+        let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(end, answer.chunk()).await else { break };
+        read += chunk.len();
+        kept.extend(&chunk[chunk.len().saturating_sub(TAIL_BYTES)..]);
+        kept.drain(..kept.len().saturating_sub(TAIL_BYTES));
+    }
+    let text = String::from_utf8_lossy(kept.make_contiguous()).into_owned();
+    // The first character may have been cut in two.
+    text.trim_start_matches(char::REPLACEMENT_CHARACTER).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            // 1994-11-06T08:49:00Z
+            Timestamp::from_millis(784_111_740_000)
+        }
+    }
+
+    #[test]
+    fn a_server_says_when_it_wants_to_be_asked_again() {
+        let secs = |seconds| Some(Duration::from_secs(seconds));
+        for (text, wait) in [
+            ("7", secs(7)),
+            (" 0 ", secs(0)),
+            ("999999999999", secs(3_600)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", secs(37)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", secs(0)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", secs(3_600)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            assert_eq!(retry_after(&headers, &Still), wait, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), &Still), None);
+    }
+
+    fn job(json: &str) -> Http {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_said_is_chosen_to_fit() {
+        let (method, _, headers) = job(r#"{"url":"http://a/"}"#).request().unwrap();
+        assert_eq!((method, headers.len()), (Method::GET, 0));
+        let (method, _, headers) = job(r#"{"url":"http://a/","body":{"a":1}}"#).request().unwrap();
+        assert_eq!(method, Method::POST);
+        assert_eq!(headers[CONTENT_TYPE], "application/json");
+        let text =
+            r#"{"url":"http://a/","method":"put","body":"a","headers":{"Content-Type":"b"}}"#;
+        let (method, _, headers) = job(text).request().unwrap();
+        assert_eq!(method, Method::PUT);
+        assert_eq!(headers[CONTENT_TYPE], "b");
+        // A newline in a header could begin another one.
+        let split =
+            Http { headers: [("a".into(), "b\r\nc: d".into())].into(), ..Http::get("http://a/") };
+        assert!(split.request().unwrap_err().contains("characters it may not have"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_without_the_password() {
+        for (json, why) in [
+            (r#"{"url":"example.com"}"#, "the URL is wrong"),
+            (r#"{"url":"http://u:secret@:80:80/"}"#, "the URL is wrong"),
+            (r#"{"url":"file:///etc/passwd"}"#, "a URL of file: only http and https"),
+            (r#"{"url":"http://a/","method":"a b"}"#, "\"A B\" is not a method"),
+            (r#"{"url":"http://a/","headers":{"Host":"b"}}"#, "may not set the header host"),
+            (r#"{"url":"http://a/","headers":{"a b":"c"}}"#, "is not the name of a header"),
+        ] {
+            let told = job(json).request().unwrap_err();
+            assert!(told.to_lowercase().contains(&why.to_lowercase()), "{json}: {told}");
+            assert!(!told.contains("secret"), "{told}");
+        }
+        assert!(serde_json::from_str::<Http>(r#"{"url":"http://a/","methd":"GET"}"#).is_err());
+    }
+
+    #[test]
+    fn what_a_status_means() {
+        let wait = Some(Duration::from_secs(9));
+        for (status, said) in [
+            (500, "GET at x was answered by 500 Internal Server Error (retry after 9s)"),
+            (429, "GET at x was answered by 429 Too Many Requests (retry after 9s)"),
+            (404, "GET at x was answered by 404 Not Found"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(verdict("GET at x", status, wait).to_string(), said);
+        }
+        let moved = verdict("GET at x", StatusCode::FOUND, None).to_string();
+        assert!(moved.contains("leads to another server"), "{moved}");
+    }
+}

@@ -1,0 +1,166 @@
+//! `jobq jobs show`: all that is known of a job.
+
+use jobq_core::inspect::JobView;
+use jobq_core::{JobId, QueueName, duration};
+
+use super::{output, view};
+use crate::cli::connect::Address;
+use crate::cli::exit::Failure;
+use crate::cli::units::{Named, queue_name};
+
+/// How much of a payload or a result is shown to people.
+const SHOWN: usize = 2_000;
+
+/// What `jobs show` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The job, by its id or as `QUEUE/ID`.
+    #[arg(value_name = "ID")]
+    job: Named<JobId>,
+    /// Its queue; found by looking into each if not given.
+    #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
+    queue: Option<QueueName>,
+    /// One JSON object with all of its payload, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    let store = address.connect().await?;
+    let view = match store.find(&args.job, args.queue.as_ref()).await? {
+        Some(job) => store.inspect.job(&job.queue, job.id).await?,
+        None => None,
+    };
+    let Some(view) = view else { return Err(Failure::unknown_job(args.job.id)) };
+    if args.json {
+        output::json(&view::whole_as_json(&view))?;
+    } else {
+        output::line(&text(&view))?;
+    }
+    Ok(())
+}
+
+fn text(job: &JobView) -> String {
+    let record = &job.record;
+    let mut lines = vec![format!("job {}/{}", record.queue, record.id)];
+    let mut fact = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
+    fact("kind", record.kind.to_string());
+    fact(
+        "state",
+        match view::time(job) {
+            Some(time) => format!("{}, {time}", job.state),
+            None => job.state.to_string(),
+        },
+    );
+    fact("enqueued at", record.enqueued_at.to_string());
+    fact("attempts", format!("{} of {} failed", job.failed_attempts, record.max_attempts));
+    if job.crashes > 0 {
+        fact("crashes", format!("{} of {}", job.crashes, record.max_crashes));
+    }
+    if let Some((worker, token)) = job.held_by {
+        fact("held by", format!("worker {worker}, token {}", token.as_u64()));
+    }
+    if job.cancel_requested {
+        fact("cancel", "asked for".to_owned());
+    }
+    fact("priority", record.priority.level().to_string());
+    if let Some(lane) = &record.lane {
+        fact("lane", format!("{lane}, cost {}", record.cost));
+    }
+    if let Some(timeout) = record.timeout {
+        fact("timeout", duration::text(timeout));
+    }
+    if let Some(retention) = record.retention {
+        fact("retention", duration::text(retention));
+    }
+    if let Some(unique) = &record.unique {
+        fact("unique key", unique.key.to_string());
+    }
+    if let Some(batch) = &record.batch {
+        fact("batch", batch.to_string());
+    }
+    if let Some(progress) = &job.report.progress {
+        let of = if progress.total > 0 { format!(" of {}", progress.total) } else { String::new() };
+        fact("progress", format!("{}{of}  {}", progress.done, progress.message).trim_end().into());
+    }
+    fact("payload", shown(record.payload.as_bytes()));
+    if let Some(result) = &job.result {
+        fact("result", shown(result));
+    }
+    for failure in job.history.failures() {
+        lines.push(format!(
+            "  {} attempt {}: {}: {}",
+            failure.at, failure.attempt, failure.kind, failure.message
+        ));
+    }
+    for line in &job.report.log {
+        lines.push(format!("  {} attempt {} log: {}", line.at, line.attempt, line.text));
+    }
+    lines.join("\n")
+}
+
+fn shown(bytes: &[u8]) -> String {
+    match view::decoded(bytes) {
+        Some(value) => {
+            let text = value.to_string();
+            if text.chars().count() <= SHOWN {
+                return text;
+            }
+            let cut: String = text.chars().take(SHOWN).collect();
+            format!("{cut}… ({} bytes; all of it by --json)", bytes.len())
+        }
+        None => format!("{} bytes that are not readable as JSON", bytes.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobq_core::{Failure as Fault, FailureKind, JobRecord, JobState, Kind, Payload};
+    use jobq_core::{LaneKey, Timestamp, WorkerId};
+
+    use super::*;
+
+    fn dead_job() -> JobView {
+        let id = "0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e".parse().unwrap();
+        let payload = Payload::from_json(r#"{"user": 42}"#).unwrap();
+        let queue = QueueName::new("mail").unwrap();
+        let mut record = JobRecord::new(id, queue, Kind::new("hello").unwrap(), payload);
+        record.lane = Some(LaneKey::new(7).unwrap());
+        let mut job = JobView::new(record, JobState::Dead);
+        job.at = Some(Timestamp::from_millis(60_000));
+        job.failed_attempts = 5;
+        let (at, worker) = (Timestamp::from_millis(60_000), WorkerId::from_u64(1));
+        job.history.push(Fault::new(FailureKind::Error, 5, at, worker, "no route"));
+        job.report.push_line(at, 5, "begun");
+        job
+    }
+
+    #[test]
+    fn all_that_is_known_is_told() {
+        assert_eq!(
+            text(&dead_job()),
+            "job mail/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e\n\
+             \x20 kind         hello\n\
+             \x20 state        dead, died 1970-01-01T00:01:00.000Z\n\
+             \x20 enqueued at  1970-01-01T00:00:00.000Z\n\
+             \x20 attempts     5 of 5 failed\n\
+             \x20 priority     0\n\
+             \x20 lane         7, cost 1\n\
+             \x20 payload      {\"user\":42}\n\
+             \x20 1970-01-01T00:01:00.000Z attempt 5: error: no route\n\
+             \x20 1970-01-01T00:01:00.000Z attempt 5 log: begun"
+        );
+        let json = view::whole_as_json(&dead_job());
+        assert_eq!(json["payload"]["user"], 42);
+        assert_eq!(json["failures"][0]["message"], "no route");
+        assert_eq!(json["log"][0]["text"], "begun");
+    }
+
+    #[test]
+    fn a_long_payload_is_cut_and_says_so() {
+        let long = Payload::from_json(&format!("[\"{}\"]", "x".repeat(9_000))).unwrap();
+        let text = shown(long.as_bytes());
+        assert!(text.len() < 2_100 && text.ends_with("bytes; all of it by --json)"), "{text}");
+        assert_eq!(shown(&[0xc1]), "1 bytes that are not readable as JSON");
+    }
+}

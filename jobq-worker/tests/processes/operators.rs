@@ -1,0 +1,149 @@
+//! What operators ask: is a queue too long, how is everything, is the server fit.
+
+use std::process::{Command, Stdio};
+
+use jobq_redis::TestServer;
+use serde_json::json;
+
+use crate::golden::{ended, json, lines};
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn monitor_tells_which_queue_is_too_long_by_its_exit_code() {
+    let stage = Stage::set().await;
+    for _ in 0..3 {
+        stage.enqueue("exit 0", &[]);
+    }
+
+    let fine = stage.run(&["monitor", "default,mail", "--max", "3", "--max-age", "1h"]);
+    let table = lines(&fine);
+    assert_eq!(table[0], "queue ready oldest verdict");
+    assert!(table[1].starts_with("default 3 ") && table[1].ends_with(" ok"), "{table:?}");
+    assert_eq!(table[2], "mail 0 - unknown: it never had a job");
+    assert_eq!(ended(&fine), (Some(0), String::new()));
+
+    let over = stage.run(&["monitor", "default", "--max", "2", "--json"]);
+    let why = "queue default has 3 jobs ready, more than 2";
+    assert_eq!(ended(&over), (Some(1), format!("jobq: {why}")));
+    let mut told = json(&over);
+    told["queues"][0]["oldest_s"] = json!(0);
+    assert_eq!(
+        told,
+        json!({
+            "ok": false,
+            "queues": [{
+                "queue": "default", "known": true, "ready": 3, "oldest_s": 0, "paused": false,
+                "faults": [why],
+            }],
+        })
+    );
+}
+
+#[tokio::test]
+async fn stats_tell_of_jobs_workers_and_the_server() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &["--after", "1h"]);
+    stage.run(&["pause", "default"]);
+
+    let told = lines(&stage.run(&["stats"]));
+    assert_eq!(
+        told[..3],
+        [
+            "queues 1, 1 of them paused",
+            "jobs 0 waiting, 1 scheduled, 0 ready, 0 leased, 0 completed, 0 cancelled, 0 dead",
+            "workers 0, with 0 of 0 places in use",
+        ]
+    );
+    let server = format!("server 127.0.0.1:{}: ", stage.server.port());
+    assert!(told[3].starts_with(&server) && told[3].contains("iB in use, up for "), "{told:?}");
+
+    let told = json(&stage.run(&["stats", "--json"]));
+    assert_eq!(
+        (&told["queues"], &told["paused"], &told["workers"]),
+        (&json!(1), &json!(1), &json!([]))
+    );
+    assert_eq!(
+        told["jobs"],
+        json!({
+            "waiting": 0, "scheduled": 1, "ready": 0, "leased": 0, "completed": 0, "cancelled": 0,
+            "dead": 0,
+        })
+    );
+    assert!(told["server"]["used_memory"].as_u64().is_some_and(|bytes| bytes > 0), "{told}");
+}
+
+fn doctor(url: &str, options: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+    command.env("REDIS_URL", url).env_remove("JOBQ_CONFIG").stdin(Stdio::null());
+    command.arg("doctor").args(options).output().unwrap()
+}
+
+#[tokio::test]
+async fn the_doctor_finds_nothing_wrong_with_a_good_server() {
+    let server = TestServer::start_with(&["--appendonly", "yes"]).unwrap();
+
+    let told = doctor(&server.url(), &[]);
+
+    let checks: Vec<_> = lines(&told)
+        .iter()
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        checks[..6],
+        ["verdict check", "ok server", "ok rights", "ok persistence", "ok disk", "ok eviction",]
+    );
+    assert_eq!(checks.len(), 9, "{checks:?}");
+    assert_eq!(lines(&told)[3], "ok persistence append-only file, appendfsync everysec");
+    assert_eq!(ended(&told), (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn the_doctor_fails_a_server_that_loses_jobs_and_says_what_to_do() {
+    let server = TestServer::start_with(&["--maxmemory-policy", "allkeys-lru"]).unwrap();
+
+    let told = doctor(&server.url(), &["--json"]);
+
+    assert_eq!(ended(&told).0, Some(1));
+    let told = json(&told);
+    assert_eq!(told["ok"], false);
+    let check = |name: &str| {
+        let checks = told["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["check"] == name).unwrap().clone()
+    };
+    assert_eq!(
+        check("persistence"),
+        json!({
+            "check": "persistence", "verdict": "fail", "found": "none: jobs are in memory only",
+            "advice": "set appendonly to yes, or a restart of the server loses all jobs",
+        })
+    );
+    assert_eq!(
+        check("eviction"),
+        json!({
+            "check": "eviction", "verdict": "fail", "found": "maxmemory-policy allkeys-lru",
+            "advice": "set it to noeviction, or a full server silently deletes jobs",
+        })
+    );
+    assert_eq!(check("rights")["advice"], json!(null));
+
+    let almost_full = TestServer::start_with(&["--maxmemory", "1100kb"]).unwrap();
+    let told = json(&doctor(&almost_full.url(), &["--json"]));
+    let memory = told["checks"].as_array().unwrap().iter().find(|check| check["check"] == "memory");
+    assert_ne!(memory.unwrap()["verdict"], "ok", "{told}");
+}
+
+#[tokio::test]
+async fn the_doctor_tells_of_a_server_that_is_away_or_closed_without_the_password() {
+    let mut server = TestServer::start_with(&["--requirepass", "right"]).unwrap();
+    let url = format!("redis://:top-secret@127.0.0.1:{}", server.port());
+
+    let told = doctor(&url, &[]);
+    assert!(lines(&told)[1].contains("refused the user name or password"), "{told:?}");
+    assert_eq!(ended(&told), (Some(1), String::new()));
+    server.kill();
+    let away = doctor(&url, &["--json"]);
+    assert_eq!(ended(&away).0, Some(1));
+    let found = json(&away)["checks"][0]["found"].to_string();
+    assert!(found.contains("nothing listens at 127.0.0.1:"), "{found}");
+    assert!(!format!("{told:?}{away:?}").contains("top-secret"));
+}
