@@ -863,9 +863,9 @@ macro_rules! __conformance_suite {
                 leased_jobs_are_listed_by_their_expiry
                 kept_jobs_are_listed_by_their_end
                 a_list_is_read_page_by_page
+                a_page_far_into_a_list_is_found_after_jobs_have_left
                 a_list_of_dead_jobs_is_read_page_by_page
                 the_oldest_ready_job_can_be_seen
-                a_page_far_into_a_list_is_found_after_jobs_have_left
                 an_offset_past_everything_finds_nothing
             }
             wake {
