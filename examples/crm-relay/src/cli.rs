@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use jobq_core::Backoff;
 
 use crate::app::Policy;
-use crate::jobs::MAX_ATTEMPTS;
+use crate::jobs::{MAX_ATTEMPTS, MOST_ATTEMPTS};
 use crate::queue::Upkeep;
 
 /// Takes messages of a CRM in, and delivers messages to webhooks, signed, each in the background.
@@ -115,7 +115,7 @@ pub struct MannerArgs {
     pub longest_wait: Duration,
     /// How often a message is delivered before it fails
     #[arg(long, default_value_t = MAX_ATTEMPTS, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ATTEMPTS)))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ATTEMPTS)))]
     pub max_attempts: u32,
 }
 

@@ -186,8 +186,11 @@ pub struct OutboxMessage {
     pub payload: String,
     /// How it stands.
     pub status: OutboxStatus,
-    /// How many deliveries were begun since it was enqueued, or put back.
+    /// How many deliveries have ended, in one way or the other, since it was enqueued, or put back.
     pub attempts: u64,
+    /// How many deliveries have begun: the newest one has this number.
+    #[serde(skip)]
+    pub begun: u64,
     /// When it may be delivered, if it is pending.
     #[serde(serialize_with = "instant")]
     pub next_attempt_at: Timestamp,

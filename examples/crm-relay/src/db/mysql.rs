@@ -104,8 +104,8 @@ static DIALECT: Dialect = Dialect {
     add_outbox: "
         INSERT IGNORE INTO crm_outbox
             (message_id, job_id, destination, event, payload, caller_key, status, attempts,
-             next_attempt_at, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?)",
+             begun, next_attempt_at, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?)",
     // The server assigns from left to right: `newest` comes last.
     put_contact: "
         INSERT INTO crm_contacts (source, external_id, name, email, newest, updated_at, messages)

@@ -146,8 +146,8 @@ static DIALECT: Dialect = Dialect {
     add_outbox: "
         INSERT INTO crm_outbox
             (message_id, job_id, destination, event, payload, caller_key, status, attempts,
-             next_attempt_at, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?) ON CONFLICT DO NOTHING",
+             begun, next_attempt_at, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?) ON CONFLICT DO NOTHING",
     put_contact: "
         INSERT INTO crm_contacts (source, external_id, name, email, newest, updated_at, messages)
         VALUES (?, ?, ?, ?, ?, ?, 1)

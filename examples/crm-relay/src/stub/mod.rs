@@ -103,6 +103,11 @@ impl StubReceiver {
         self.lock().planned.entry(hook.to_owned()).or_default().extend(answers);
     }
 
+    /// Forgets what was planned, for all hooks.
+    pub fn forget_plans(&self) {
+        self.lock().planned.clear();
+    }
+
     /// Lets those go that are held.
     pub fn release(&self) {
         self.shared.released.send_modify(|times| *times += 1);
