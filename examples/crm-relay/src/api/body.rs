@@ -1,9 +1,11 @@
 //! A request's body, read field by field, so that each mistake has its own answer.
 
+use std::collections::BTreeMap;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 use crate::input::{InputFault, shown};
@@ -21,20 +23,21 @@ pub(super) fn bytes(content: Result<Bytes, BytesRejection>) -> Result<Bytes, Api
 
 /// The fields of a body that were not yet taken.
 #[derive(Debug)]
-pub(super) struct Body(Map<String, Value>);
+pub(super) struct Body<'b>(BTreeMap<String, &'b RawValue>);
 
-impl Body {
-    pub(super) fn read(content: &Bytes) -> Result<Self, ApiError> {
-        match serde_json::from_slice(content) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) => Err(malformed("the body is no JSON object".to_owned())),
-            Err(error) => Err(malformed(format!("the body is no JSON: {error}"))),
+impl<'b> Body<'b> {
+    pub(super) fn read(content: &'b Bytes) -> Result<Self, ApiError> {
+        let no_json = |error| malformed(format!("the body is no JSON: {error}"));
+        let whole: &RawValue = serde_json::from_slice(content).map_err(no_json)?;
+        if !whole.get().starts_with('{') {
+            return Err(malformed("the body is no JSON object".to_owned()));
         }
+        serde_json::from_str(whole.get()).map(Self).map_err(no_json)
     }
 
-    /// Whatever is there under a name; null if nothing is.
-    pub(super) fn any(&mut self, name: &str) -> Value {
-        self.0.remove(name).unwrap_or_default()
+    /// Whatever is there under a name, letter by letter; null if nothing is.
+    pub(super) fn any(&mut self, name: &str) -> &'b str {
+        self.0.remove(name).unwrap_or(RawValue::NULL).get()
     }
 
     /// A text that must be there.
@@ -46,14 +49,11 @@ impl Body {
 
     /// A text that may be there, and not null.
     pub(super) fn optional(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => {
-                let message = format!("{name:?} is no text: {}", shown(&other.to_string()));
-                Err(InputFault::new("malformed_field", message).into())
-            }
-        }
+        let text = self.any(name);
+        serde_json::from_str(text).map_err(|_| {
+            let message = format!("{name:?} is no text: {}", shown(text));
+            InputFault::new("malformed_field", message).into()
+        })
     }
 
     /// Refuses what was not taken: a misspelt field would otherwise do something else than was meant.

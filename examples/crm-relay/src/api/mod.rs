@@ -18,7 +18,7 @@ mod token;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -92,6 +92,20 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The caller's key. One that cannot be read must not be taken for none: the message would be stored twice.
+fn key_of(headers: &HeaderMap) -> Answer<Option<&str>> {
+    let mut keys = headers.get_all(KEY_HEADER).iter();
+    let refused = |why| Err(InputFault::new("invalid_message_id", why).into());
+    match (keys.next().map(HeaderValue::to_str), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => refused("there is more than one header Idempotency-Key"),
+        (Some(Ok(key)), None) => Ok(Some(key)),
+        (Some(Err(_)), None) => {
+            refused("Idempotency-Key is no message id: 1 to 128 characters of ASCII without spaces")
+        }
+    }
+}
+
 async fn receive(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -107,7 +121,7 @@ async fn receive(
             return Err(ApiError::unauthorized());
         }
     }
-    let new = new_inbox(Body::read(&content)?, header(&headers, KEY_HEADER))?;
+    let new = new_inbox(Body::read(&content)?, key_of(&headers)?)?;
     match api.store.receive(new).await? {
         Received::New(id) => {
             api.nudge();
@@ -127,7 +141,7 @@ async fn receive(
 
 /// The sender's id is the header's, or a field's; if both are there they must agree, for only the header is
 /// what a signature is about.
-fn new_inbox(mut body: Body, key: Option<&str>) -> Answer<NewInbox> {
+fn new_inbox(mut body: Body<'_>, key: Option<&str>) -> Answer<NewInbox> {
     let (source, event) = (body.needed("source")?, body.needed("event")?);
     let (named, data) = (body.optional("message_id")?, body.any("data"));
     body.finish()?;
@@ -143,7 +157,7 @@ fn new_inbox(mut body: Body, key: Option<&str>) -> Answer<NewInbox> {
             return Err(InputFault::new("missing_field", message).into());
         }
     };
-    Ok(NewInbox::new(&source, message_id, &event, &data)?)
+    Ok(NewInbox::of_json(&source, message_id, &event, data)?)
 }
 
 async fn enqueue(
@@ -152,11 +166,12 @@ async fn enqueue(
     content: Content,
 ) -> Answer<(StatusCode, Json<Value>)> {
     api.need_token(&headers)?;
-    let mut body = Body::read(&bytes(content)?)?;
+    let content = bytes(content)?;
+    let mut body = Body::read(&content)?;
     let (destination, event) = (body.needed("destination")?, body.needed("event")?);
     let data = body.any("data");
     body.finish()?;
-    let new = NewOutbox::new(&destination, &event, &data, header(&headers, KEY_HEADER))?;
+    let new = NewOutbox::of_json(&destination, &event, data, key_of(&headers)?)?;
     match api.store.enqueue(new).await? {
         Enqueued::New { id, message_id } => {
             api.nudge();

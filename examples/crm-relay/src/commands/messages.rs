@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::open;
 use crate::cli::{MetricsArgs, PlacesArgs, PruneArgs, RetryArgs, SendArgs};
@@ -19,9 +20,9 @@ use crate::report;
 const STEP: u32 = 500;
 
 pub(super) async fn send(args: &SendArgs) -> Result<(), Failure> {
-    let data: Value = serde_json::from_str(&args.data)
+    let data: &RawValue = serde_json::from_str(&args.data)
         .map_err(|error| Failure::usage("malformed_json", format!("--data is no JSON: {error}")))?;
-    let new = NewOutbox::new(&args.destination, &args.event, &data, args.key.as_deref())?;
+    let new = NewOutbox::of_json(&args.destination, &args.event, data.get(), args.key.as_deref())?;
     let store = open(&args.places.database.url()).await?;
     let told = match store.enqueue(new).await? {
         Enqueued::New { id, message_id } => {

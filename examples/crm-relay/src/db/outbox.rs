@@ -14,6 +14,7 @@ use super::store::Store;
 use super::value::{Record, Value, values};
 use crate::jobs::DeliverMessage;
 use crate::message::{NewOutbox, OutboxMessage, OutboxStatus};
+use crate::same_data::same_data;
 
 /// What became of a message that somebody wants delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Store {
         let Some(known) = found.await?.first().map(read).transpose()? else {
             return Err(StoreError::new("a message was pruned while it was enqueued again"));
         };
-        if known.event == *event && known.payload == *payload {
+        if known.event == *event && same_data(&known.payload, payload) {
             Ok(Enqueued::Repeated(Box::new(known)))
         } else {
             Ok(Enqueued::Different)

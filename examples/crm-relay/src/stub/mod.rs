@@ -33,6 +33,8 @@ pub struct Delivery {
     pub checked: Result<(), Rejected>,
     /// What it says; null if it is not JSON.
     pub body: Value,
+    /// The same as it came.
+    pub text: String,
     /// How it is answered.
     pub answer: Answer,
     /// Whether a message of the same key had been taken before.
@@ -166,6 +168,7 @@ impl StubReceiver {
             key: key.to_owned(),
             checked,
             body: serde_json::from_slice(body).unwrap_or_default(),
+            text: String::from_utf8_lossy(body).into_owned(),
             answer,
             is_repeat,
         };
