@@ -58,8 +58,8 @@ pub async fn deliver_message(
     };
     let Err(trouble) = delivered else {
         if app.store.note_sent(id).await.map_err(away)? {
-            info!(id, destination, attempt, "sent");
             run.ended(Ending::Sent);
+            info!(id, destination, attempt, "sent");
         }
         return Ok(());
     };
@@ -73,16 +73,16 @@ pub async fn deliver_message(
         if !app.store.note_failed(&message, attempts, &why).await.map_err(away)? {
             return Err(JobError::snooze(OVERTAKEN));
         }
-        warn!(id, destination, attempt, why = brief, "failed for good");
         run.ended(Ending::Failed);
+        warn!(id, destination, attempt, why = brief, "failed for good");
         return Err(JobError::dead(brief));
     };
     let at = app.store.now() + wait;
     if !app.store.note_again(&message, attempts, &why, at).await.map_err(away)? {
         return Err(JobError::snooze(OVERTAKEN));
     }
-    info!(id, destination, attempt, why = brief, next = %at, "to be tried again");
     run.ended(Ending::Retried);
+    info!(id, destination, attempt, why = brief, next = %at, "to be tried again");
     Err(if is_attempt { JobError::retry_after(wait, brief) } else { JobError::snooze(wait) })
 }
 

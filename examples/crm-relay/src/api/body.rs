@@ -1,18 +1,27 @@
 //! A request's body, read field by field, so that each mistake has its own answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
 use crate::input::{InputFault, shown};
 
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The bytes of a body, as they came.
-pub(super) fn bytes(content: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
-    content.map_err(|rejection| {
+pub(super) async fn bytes(request: Request) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
+    let read = read.map_err(|_| {
+        let message = format!("the body has not come within {BODY_TIMEOUT:?}");
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    })?;
+    read.map_err(|rejection| {
         let code = match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
             _ => "unreadable_body",

@@ -15,9 +15,8 @@ mod body;
 mod error;
 mod token;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -84,7 +83,6 @@ impl Api {
     }
 }
 
-type Content = Result<Bytes, BytesRejection>;
 type Number = Result<Path<String>, PathRejection>;
 type Answer<T> = Result<T, ApiError>;
 
@@ -109,9 +107,9 @@ fn key_of(headers: &HeaderMap) -> Answer<Option<&str>> {
 async fn receive(
     State(api): State<Api>,
     headers: HeaderMap,
-    content: Content,
+    request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
-    let content = bytes(content)?;
+    let content = bytes(request).await?;
     let body = Body::read(&content);
     if !api.token.is_shown(&headers) {
         // Nothing more is said to a stranger than that.
@@ -163,10 +161,10 @@ fn new_inbox(mut body: Body<'_>, key: Option<&str>) -> Answer<NewInbox> {
 async fn enqueue(
     State(api): State<Api>,
     headers: HeaderMap,
-    content: Content,
+    request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
     api.need_token(&headers)?;
-    let content = bytes(content)?;
+    let content = bytes(request).await?;
     let mut body = Body::read(&content)?;
     let (destination, event) = (body.needed("destination")?, body.needed("event")?);
     let data = body.any("data");
