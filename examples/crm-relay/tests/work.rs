@@ -78,6 +78,18 @@ async fn once_takes_no_more_than_its_limit_and_leaves_the_rest_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_pass_leaves_a_long_backlog_where_it_is() {
+    let scene = Scene::set().await;
+    scene.send(100).await;
+
+    let ended = done(&["work", "--once", "--limit", "5", "--json", "--database", &scene.db]);
+
+    assert_eq!(ended.json()["sent"], 5);
+    let left = scene.store.metrics().await.unwrap().relay.waiting;
+    assert!((85..=95).contains(&left), "{left} left in the outbox");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn once_does_not_wait_for_what_is_not_due() {
     let scene = Scene::set().await;
     scene.send(1).await;
@@ -196,7 +208,10 @@ async fn with_a_queue_in_memory_one_process_works_at_a_time() {
     let first = Background::start(&["work", "--loop", "--database", &scene.db]);
     scene.receiver.came(1).await;
 
-    let by_cron = done(&["work", "--once", "--database", &scene.db]);
+    let another_name = scene.db.replace("crm.db", "another.db");
+    let path = |url: &str| url.strip_prefix("sqlite://").unwrap().to_owned();
+    std::os::unix::fs::symlink(path(&scene.db), path(&another_name)).unwrap();
+    let by_cron = done(&["work", "--once", "--database", &another_name]);
     let daemon = run(&["work", "--loop", "--database", &scene.db]);
     let api = ["serve", "--no-worker", "--listen", "127.0.0.1:0", "--database", &scene.db];
     let (api, _) = Background::listening(&api);
