@@ -1,5 +1,6 @@
 //! The relay of a process: the API, if it is wanted here, and all that works.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -102,7 +103,12 @@ impl Service {
         let mut address = None;
         if let Some(ApiSetup { listen, token }) = api {
             let listener = TcpListener::bind(listen).await.map_err(|error| {
-                Failure::usage("address", format!("cannot listen on {listen}: {error}"))
+                let message = format!("cannot listen on {listen}: {error}");
+                match error.kind() {
+                    // By another process, which may end: systemd tries again.
+                    ErrorKind::AddrInUse => Failure::new(message),
+                    _ => Failure::usage("address", message),
+                }
             })?;
             address = Some(listener.local_addr().map_err(|error| Failure::failed(&error))?);
             let api = Api::new(store.clone(), moving.clone(), token);

@@ -387,3 +387,19 @@ async fn a_key_that_cannot_be_read_is_not_taken_for_none() {
         0
     );
 }
+
+#[tokio::test]
+async fn without_the_token_no_body_is_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let scene = Scene::set().await;
+    let address = scene.url.strip_prefix("http://").unwrap();
+    let mut caller = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /api/crm/outbox HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n";
+    caller.write_all(head.as_bytes()).await.unwrap();
+
+    let mut answer = [0; 12];
+    caller.read_exact(&mut answer).await.unwrap();
+
+    assert_eq!(&answer, b"HTTP/1.1 401");
+}

@@ -80,3 +80,23 @@ impl<'b> Body<'b> {
 fn malformed(message: String) -> ApiError {
     InputFault::new("malformed_json", message).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body as Stream;
+    use axum::response::IntoResponse;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let never = stream::pending::<Result<Bytes, std::io::Error>>();
+        let began = tokio::time::Instant::now();
+
+        let refused = bytes(Request::new(Stream::from_stream(never))).await.unwrap_err();
+
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(began.elapsed(), BODY_TIMEOUT);
+    }
+}

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Row, Sqlite, ValueRef};
 
 use super::driver::{
-    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, StoreError, Transaction, database, whole,
+    Backlog, Dialect, Driver, MessageJob, NEWER, StoreError, Transaction, database, whole,
 };
 use super::relay::Relay;
 use super::sole::Sole;
@@ -55,6 +55,11 @@ impl SqliteDriver {
         let writer = one(options.clone()).await.map_err(cannot)?;
         let failed = |error| StoreError::because("cannot create the tables", error);
         sqlx::raw_sql(include_str!("schema_sqlite.sql")).execute(&writer).await.map_err(failed)?;
+        for [look, add] in NEWER {
+            if sqlx::raw_sql(look).execute(&writer).await.is_err() {
+                sqlx::raw_sql(add).execute(&writer).await.map_err(failed)?;
+            }
+        }
         jobq_core::sql::create_tables(&mut *writer.acquire().await?).await?;
         let relay = one(options.clone()).await.map_err(cannot)?;
         let readers =
@@ -185,5 +190,18 @@ mod tests {
         assert!(cause.contains("full"), "{cause}");
         // SQLite keeps the limit with the connection: another one has none.
         again.unwrap();
+    }
+
+    #[tokio::test]
+    async fn tables_of_an_earlier_version_get_what_they_lack() {
+        let place = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", place.path().join("crm.db").display());
+        let older = SqliteDriver::open(&url).await.unwrap();
+        older.writer.execute("ALTER TABLE crm_outbox DROP COLUMN begun").await.unwrap();
+
+        let newer = SqliteDriver::open(&url).await.unwrap();
+
+        let found = newer.query("SELECT begun FROM crm_outbox", values![]).await.unwrap();
+        assert_eq!(found, []);
     }
 }

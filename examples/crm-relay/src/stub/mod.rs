@@ -7,7 +7,7 @@
 mod answers;
 mod server;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jobq_core::{Clock, SystemClock};
@@ -131,6 +131,18 @@ impl StubReceiver {
     #[must_use]
     pub fn effects(&self) -> BTreeMap<String, u64> {
         self.lock().effects.clone()
+    }
+
+    /// How many times something came that had come before, under another key: whoever sends each thing once must
+    /// not bring that about. Goes by the data, whatever was done with it.
+    #[must_use]
+    pub fn under_other_keys(&self) -> u64 {
+        let mut keys: HashMap<(String, String), BTreeSet<String>> = HashMap::new();
+        for delivery in self.lock().deliveries.iter().filter(|delivery| delivery.checked.is_ok()) {
+            let what = (delivery.hook.clone(), delivery.body["data"].to_string());
+            keys.entry(what).or_default().insert(delivery.key.clone());
+        }
+        keys.values().map(|keys| keys.len() as u64 - 1).sum()
     }
 
     /// Waits until so many deliveries have come in all.

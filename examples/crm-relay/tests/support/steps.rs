@@ -28,7 +28,6 @@ pub(crate) fn policy() -> Policy {
         backoff: backoff.without_jitter(),
         longest_retry_after: Duration::from_secs(3_600),
         max_attempts: 8,
-        ..Policy::default()
     }
 }
 
