@@ -20,7 +20,7 @@ pub struct Policy {
     pub backoff: Backoff,
     /// The longest wait that a receiver may ask for.
     pub longest_retry_after: Duration,
-    /// How many attempts a message has, up to [`MAX_ATTEMPTS`].
+    /// How many attempts a message has, up to [`MOST_ATTEMPTS`](crate::jobs::MOST_ATTEMPTS).
     pub max_attempts: u32,
 }
 

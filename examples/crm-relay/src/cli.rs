@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jobq_core::Backoff;
+use jobq_scheduler::Schedule;
 
 use crate::app::Policy;
-use crate::jobs::MAX_ATTEMPTS;
+use crate::failure::Failure;
+use crate::jobs::{MAX_ATTEMPTS, MOST_ATTEMPTS, PruneMessages};
 use crate::queue::Upkeep;
 
 /// Takes messages of a CRM in, and delivers messages to webhooks, signed, each in the background.
@@ -61,19 +63,22 @@ pub enum Command {
 /// Which database.
 #[derive(Debug, Args)]
 pub struct DatabaseArgs {
-    /// The database: sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME [default: crm-relay.db in the directory
-    /// for temporary files]
+    /// The database: sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database: Option<String>,
 }
 
 impl DatabaseArgs {
     /// The database's address.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.database.clone().unwrap_or_else(|| {
-            let file = std::env::temp_dir().join("crm-relay.db");
-            format!("sqlite://{}", file.display())
+    ///
+    /// # Errors
+    ///
+    /// When nobody has said which: messages are not to be kept wherever it may be.
+    pub fn url(&self) -> Result<String, Failure> {
+        self.database.clone().ok_or_else(|| {
+            let message = "which database? Give --database sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME, or \
+                           set DATABASE_URL";
+            Failure::usage("no_database", message)
         })
     }
 }
@@ -102,7 +107,7 @@ pub struct MannerArgs {
     #[arg(long, default_value_t = 16, value_parser = at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// After what time the messages of a process that died are worked on elsewhere
-    #[arg(long, default_value = "10s", value_parser = jobq_core::duration::parse, value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_parser = lease, value_name = "TIME")]
     pub lease: Duration,
     /// How long an answer of a receiver is waited for, up to 20s
     #[arg(long, default_value = "10s", value_parser = http_timeout, value_name = "TIME")]
@@ -115,7 +120,7 @@ pub struct MannerArgs {
     pub longest_wait: Duration,
     /// How often a message is delivered before it fails
     #[arg(long, default_value_t = MAX_ATTEMPTS, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ATTEMPTS)))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ATTEMPTS)))]
     pub max_attempts: u32,
 }
 
@@ -134,10 +139,10 @@ impl MannerArgs {
 #[derive(Debug, Args)]
 pub struct UpkeepArgs {
     /// When messages are pruned that were processed or sent long ago
-    #[arg(long, default_value = "03:30", value_name = "HH:MM")]
+    #[arg(long, default_value = "03:30", value_parser = time_of_day, value_name = "HH:MM")]
     pub prune_at: String,
     /// Where it is that time, such as Europe/Warsaw
-    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    #[arg(long, default_value = "UTC", value_parser = timezone, value_name = "ZONE")]
     pub timezone: String,
     /// For how many days they are kept
     #[arg(long, default_value_t = 30, value_name = "DAYS",
@@ -321,8 +326,12 @@ pub struct RotateArgs {
     /// For how long messages are signed with the old secret, too
     #[arg(long, default_value = "1d", value_parser = jobq_core::duration::parse, value_name = "TIME")]
     pub overlap: Duration,
-    /// The new secret [default: one is made, and printed]
-    #[arg(long, env = "WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
+    /// Do so although the last change is not over: its old secret is forgotten at once
+    #[arg(long)]
+    pub force: bool,
+    /// The new secret, which `ps` shows [default: one is made, and printed]. Not by the environment: what is there
+    /// is the old one
+    #[arg(long, value_name = "SECRET")]
     pub secret: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
@@ -380,6 +389,25 @@ pub struct StubArgs {
 
 fn share() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(0..=1_000)
+}
+
+/// What a worker demands, told before anything is opened.
+fn lease(text: &str) -> Result<Duration, String> {
+    let time = jobq_core::duration::parse(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_millis(100) { Err("give at least 100ms".to_owned()) } else { Ok(time) }
+}
+
+fn time_of_day(text: &str) -> Result<String, String> {
+    checked(text, Schedule::daily_at(text))
+}
+
+fn timezone(text: &str) -> Result<String, String> {
+    checked(text, Schedule::daily_at("00:00").timezone(text))
+}
+
+fn checked(text: &str, schedule: Schedule) -> Result<String, String> {
+    let timing = schedule.job(PruneMessages { days: 1 }).timing();
+    timing.map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -12,8 +12,10 @@ pub const OUTBOX_QUEUE: &str = "crm-outbox";
 /// The queue of what keeps the tables small.
 pub const UPKEEP_QUEUE: &str = "crm-upkeep";
 
-/// How often a message is delivered at most, before it fails.
-pub const MAX_ATTEMPTS: u32 = 8;
+/// How often a message is delivered before it fails, unless told otherwise: over half a day, mostly.
+pub const MAX_ATTEMPTS: u32 = 30;
+/// How often it can be told to be delivered at most.
+pub const MOST_ATTEMPTS: u32 = 200;
 
 /// Does what an inbox message says.
 ///
@@ -43,7 +45,7 @@ pub struct ProcessMessage {
     kind = "crm.deliver",
     queue = "crm-outbox",
     lane = destination,
-    max_attempts = 8,
+    max_attempts = 200,
     max_crashes = 10,
     timeout = "60s",
     backoff = "exponential(5s..1h)"
@@ -87,6 +89,6 @@ mod tests {
         assert_eq!((ProcessMessage::KIND, ProcessMessage::QUEUE), ("crm.process", INBOX_QUEUE));
         assert_eq!((DeliverMessage::KIND, DeliverMessage::QUEUE), ("crm.deliver", OUTBOX_QUEUE));
         assert_eq!((PruneMessages::KIND, PruneMessages::QUEUE), ("crm.prune", UPKEEP_QUEUE));
-        assert_eq!(DeliverMessage::MAX_ATTEMPTS, MAX_ATTEMPTS);
+        assert_eq!(DeliverMessage::MAX_ATTEMPTS, MOST_ATTEMPTS);
     }
 }

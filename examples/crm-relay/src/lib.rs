@@ -49,6 +49,7 @@ pub mod process;
 mod queue;
 mod report;
 pub mod retry_after;
+mod same_data;
 mod service;
 pub mod signature;
 pub mod stub;

@@ -102,11 +102,22 @@ impl NewInbox {
         event: &str,
         data: &Value,
     ) -> Result<Self, InputFault> {
+        Self::of_json(source, message_id, event, &data.to_string())
+    }
+
+    /// The same with data that is JSON already, and is kept as it is.
+    pub(crate) fn of_json(
+        source: &str,
+        message_id: &str,
+        event: &str,
+        data: &str,
+    ) -> Result<Self, InputFault> {
         check_name("source", source)?;
         check_message_id(message_id)?;
         check_event(event)?;
-        let payload = check_data(data)?;
-        let [source, message_id, event] = [source, message_id, event].map(str::to_owned);
+        check_data(data)?;
+        let [source, message_id, event, payload] =
+            [source, message_id, event, data].map(str::to_owned);
         Ok(Self { source, message_id, event, payload })
     }
 }
@@ -133,11 +144,21 @@ impl NewOutbox {
         data: &Value,
         key: Option<&str>,
     ) -> Result<Self, InputFault> {
+        Self::of_json(destination, event, &data.to_string(), key)
+    }
+
+    /// The same with data that is JSON already, and is kept and sent as it is.
+    pub(crate) fn of_json(
+        destination: &str,
+        event: &str,
+        data: &str,
+        key: Option<&str>,
+    ) -> Result<Self, InputFault> {
         check_name("destination", destination)?;
         check_event(event)?;
         key.map(check_message_id).transpose()?;
-        let payload = check_data(data)?;
-        let [destination, event] = [destination, event].map(str::to_owned);
+        check_data(data)?;
+        let [destination, event, payload] = [destination, event, data].map(str::to_owned);
         Ok(Self { destination, event, payload, caller_key: key.map(str::to_owned) })
     }
 }
@@ -186,8 +207,11 @@ pub struct OutboxMessage {
     pub payload: String,
     /// How it stands.
     pub status: OutboxStatus,
-    /// How many deliveries were begun since it was enqueued, or put back.
+    /// How many deliveries have ended, in one way or the other, since it was enqueued, or put back.
     pub attempts: u64,
+    /// How many deliveries have begun: the newest one has this number.
+    #[serde(skip)]
+    pub begun: u64,
     /// When it may be delivered, if it is pending.
     #[serde(serialize_with = "instant")]
     pub next_attempt_at: Timestamp,

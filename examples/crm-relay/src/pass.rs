@@ -1,6 +1,7 @@
 //! One pass over what is there: `work --once`.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -14,6 +15,8 @@ use crate::tally::Pass;
 /// How long jobs are waited for that another relay is moving: one that was killed lets go of them by then.
 const OTHERS: Duration = Duration::from_secs(6);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How many jobs are moved at once at most.
+const BATCH: u32 = 250;
 
 /// How a pass is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,15 +56,7 @@ pub async fn once(
     let before = app.tally.total();
     // Nobody comes by later.
     Patrol::new(app.store.clone(), queue.clone()).look_at_all().await?;
-    let relay = app.store.relay(Arc::clone(&queue.backend));
-    let deadline = Instant::now() + OTHERS;
-    loop {
-        relay.run_once().await?;
-        if app.store.unmoved().await? == 0 || Instant::now() >= deadline {
-            break;
-        }
-        sleep(LOOK_AGAIN).await;
-    }
+    fill(app, queue, how.limit).await?;
     let worker = queue.message_worker(app.clone(), how.concurrency, how.lease);
     let worker = match how.limit {
         Some(limit) => worker.max_jobs(limit),
@@ -69,4 +64,37 @@ pub async fn once(
     };
     worker.stop_when_empty().run_until(stop).await?;
     Ok(app.tally.total() - before)
+}
+
+/// Moves what a pass can need to the queue: all there is, or for each of the two queues as many jobs as the pass has
+/// messages. What is left in the database costs the next pass nothing.
+async fn fill(app: &App, queue: &OpenQueue, limit: Option<u64>) -> Result<(), Failure> {
+    let relay = app.store.relay(Arc::clone(&queue.backend));
+    let deadline = Instant::now() + OTHERS;
+    let Some(limit) = limit.and_then(|limit| u32::try_from(limit).ok()) else {
+        loop {
+            relay.run_once().await?;
+            if app.store.unmoved().await? == 0 || Instant::now() >= deadline {
+                return Ok(());
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    let relay = relay.batch(limit.min(BATCH));
+    let empty = async {
+        while Instant::now() < deadline && app.store.unmoved().await.is_ok_and(|left| left > 0) {
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    let mut empty = std::pin::pin!(empty);
+    // The relay asks it after each batch.
+    let enough = std::future::poll_fn(|cx| {
+        if relay.moved() >= 2 * u64::from(limit) {
+            Poll::Ready(())
+        } else {
+            empty.as_mut().poll(cx)
+        }
+    });
+    relay.run_until(enough).await?;
+    Ok(())
 }

@@ -30,15 +30,15 @@ pub async fn process_message(
         Ok(change) => change,
         Err(rejected) => {
             if app.store.fail_inbox(id, &rejected.to_string()).await.map_err(away)? {
-                warn!(id, source, "failed for good");
                 run.ended(Ending::Failed);
+                warn!(id, source, "failed for good");
             }
             return Err(JobError::dead(rejected));
         }
     };
     if app.store.process(message, change, cx).await.map_err(away)? == Processing::Done {
-        info!(id, source, "processed");
         run.ended(Ending::Processed);
+        info!(id, source, "processed");
     }
     Ok(())
 }

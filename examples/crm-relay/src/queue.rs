@@ -59,14 +59,22 @@ impl OpenQueue {
     ///
     /// When it is no address of a queue, or the server cannot be reached.
     pub async fn open(url: &str) -> Result<Self, Failure> {
-        if matches!(url, "memory:" | "memory" | "memory://") {
+        Self::check(url)?;
+        if is_memory(url) {
             return Ok(Self::memory(MemoryBackend::new()));
         }
-        if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
-            let message = "the queue must be memory: or redis://HOST:PORT";
-            return Err(Failure::usage("unknown_queue", message));
-        }
         Ok(Self::redis(RedisBackend::connect(url).await?))
+    }
+
+    /// Whether this can be an address of a queue, without asking anybody.
+    pub(crate) fn check(url: &str) -> Result<(), Failure> {
+        let is_redis =
+            ["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme));
+        if is_memory(url) || (is_redis && reqwest::Url::parse(url).is_ok()) {
+            return Ok(());
+        }
+        let message = "the queue must be memory: or redis://HOST:PORT";
+        Err(Failure::usage("unknown_queue", message))
     }
 
     /// Whether it ends with this process, and nobody else sees it.
@@ -111,6 +119,10 @@ impl OpenQueue {
         .group("crm-relay")
         .schedule("prune", prune)
     }
+}
+
+fn is_memory(url: &str) -> bool {
+    matches!(url, "memory:" | "memory" | "memory://")
 }
 
 /// When the tables are pruned, and what is kept.

@@ -1,5 +1,6 @@
 //! The relay of a process: the API, if it is wanted here, and all that works.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ pub struct Service {
     parts: JoinSet<(&'static str, Result<(), Failure>)>,
     tally: Tally,
     relay: Option<Relay>,
-    _sole: Option<Sole>,
+    sole: Option<Sole>,
 }
 
 impl Service {
@@ -102,7 +103,12 @@ impl Service {
         let mut address = None;
         if let Some(ApiSetup { listen, token }) = api {
             let listener = TcpListener::bind(listen).await.map_err(|error| {
-                Failure::usage("address", format!("cannot listen on {listen}: {error}"))
+                let message = format!("cannot listen on {listen}: {error}");
+                match error.kind() {
+                    // By another process, which may end: systemd tries again.
+                    ErrorKind::AddrInUse => Failure::new(message),
+                    _ => Failure::usage("address", message),
+                }
             })?;
             address = Some(listener.local_addr().map_err(|error| Failure::failed(&error))?);
             let api = Api::new(store.clone(), moving.clone(), token);
@@ -139,7 +145,7 @@ impl Service {
                 ("the patrol", Ok(()))
             });
         }
-        Ok(Self { address, stopping, parts, tally, relay: moving, _sole: sole })
+        Ok(Self { address, stopping, parts, tally, relay: moving, sole })
     }
 
     /// The API's address for clients; `None` if there is none.
@@ -171,7 +177,17 @@ impl Service {
     /// Waits until one of its parts has ended, which none does by itself unless something is wrong: a relay
     /// that takes messages and delivers none is worse than one that has to be started anew. Cancel safe.
     pub async fn failed(&mut self) -> Failure {
-        match self.parts.join_next().await {
+        let lost = async {
+            match &self.sole {
+                Some(sole) => sole.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = self.parts.join_next() => ended,
+            () = lost => return taken_over(),
+        };
+        match ended {
             Some(Ok((_, Err(failure)))) => failure,
             Some(Ok((part, Ok(())))) => Failure::new(format!("{part} has ended by itself")),
             Some(Err(crash)) => Failure::failed(&crash),
@@ -204,6 +220,10 @@ pub(crate) async fn only_one(store: &Store) -> Result<Sole, Failure> {
              --queue redis://HOST:PORT",
         )
     })
+}
+
+fn taken_over() -> Failure {
+    Failure::new("the database was away, and another process has taken over the work")
 }
 
 /// What a part says that cannot start: what was set is wrong.

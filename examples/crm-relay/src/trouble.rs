@@ -2,12 +2,12 @@
 //!
 //! | class | when | again |
 //! | --- | --- | --- |
-//! | `no_active_integration` | nobody has said where the messages of the destination go | after the backoff |
+//! | `no_active_integration` | nobody has said where the messages of the destination go | after a while, without an attempt |
 //! | `connection_refused` | nobody listens there | after the backoff |
 //! | `unreachable` | no such host, no route, no trust in its certificate | after the backoff |
 //! | `connection_lost` | the connection broke before there was an answer | after the backoff |
 //! | `timeout` | no connection, or no answer, in time | after the backoff |
-//! | `http_429`, `http_503` | the receiver wants to be left alone | after its `Retry-After`, or the backoff |
+//! | `http_429`, `http_503` | the receiver wants to be left alone | after its `Retry-After`, and not before the backoff |
 //! | `http_408`, `http_425`, `http_5xx` | the receiver cannot, for now | after the backoff |
 //! | `http_3xx` | the receiver wants it elsewhere | never: a signed message goes where it was agreed on |
 //! | `http_4xx` | the receiver will not | never |
@@ -43,8 +43,10 @@ enum Class {
 pub(crate) enum Again {
     /// After the backoff.
     Later,
-    /// When the receiver wants it.
+    /// When the receiver wants it, and not before the backoff.
     After(Duration),
+    /// Once somebody has done something about it.
+    Waiting,
     Never,
 }
 
@@ -62,7 +64,7 @@ impl Trouble {
             class: Class::NoActiveIntegration,
             message,
             says: String::new(),
-            again: Again::Later,
+            again: Again::Waiting,
         }
     }
 

@@ -347,3 +347,59 @@ async fn a_service_that_stops_lets_deliveries_end() {
     assert_eq!(store.outbox_message(id).await.unwrap().unwrap().status, OutboxStatus::Sent);
     assert_eq!(total.total().sent, 1);
 }
+
+#[tokio::test]
+async fn numbers_go_through_as_they_came() {
+    let scene = Scene::set().await;
+    let data =
+        r#"{"big":12345678901234567890123,"price":0.10,"exact":9007199254740993.1,"b":1,"a":2}"#;
+    let body = format!(r#"{{"destination": "shop", "event": "a", "data": {data}}}"#);
+    let request = scene.request(Method::POST, "/api/crm/outbox").bearer_auth(TOKEN).body(body);
+
+    let id = answered(request).await.body["id"].as_i64().unwrap();
+
+    let row = scene.store.outbox_message(id).await.unwrap().unwrap();
+    assert_eq!(row.payload, data);
+    scene.receiver.came(1).await;
+    let text = scene.receiver.deliveries()[0].text.clone();
+    assert!(text.ends_with(&format!(r#""data":{data}}}"#)), "{text}");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_not_taken_for_none() {
+    let scene = Scene::set().await;
+    let outbox = json!({"destination": "shop", "event": "a", "data": {}});
+    for (path, body) in [("/api/crm/outbox", outbox), ("/api/crm/inbox", message("m-1"))] {
+        let latin = reqwest::header::HeaderValue::from_bytes(b"bestellung-\xfc").unwrap();
+        let one = scene.post(path, &body).header(KEY_HEADER, latin);
+        let two = scene.post(path, &body).header(KEY_HEADER, "m-1").header(KEY_HEADER, "m-2");
+        for request in [one, two] {
+            let answer = answered(request).await;
+            assert_eq!(
+                (answer.status, &answer.body["error"]["code"]),
+                (400, &"invalid_message_id".into())
+            );
+        }
+    }
+    let stored = scene.store.metrics().await.unwrap();
+    assert_eq!(
+        stored.inbox.by_status.values().chain(stored.outbox.by_status.values()).sum::<u64>(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn without_the_token_no_body_is_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let scene = Scene::set().await;
+    let address = scene.url.strip_prefix("http://").unwrap();
+    let mut caller = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /api/crm/outbox HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n";
+    caller.write_all(head.as_bytes()).await.unwrap();
+
+    let mut answer = [0; 12];
+    caller.read_exact(&mut answer).await.unwrap();
+
+    assert_eq!(&answer, b"HTTP/1.1 401");
+}

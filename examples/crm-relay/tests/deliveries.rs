@@ -176,6 +176,59 @@ async fn attempts_are_bounded_and_further_apart_each_time() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_wants_to_be_left_alone_is_left_alone_by_all_messages() {
+    let mut steps = Steps::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        ids.push(steps.send(SHOP).await);
+    }
+    steps.receiver.plan(SHOP, vec![Answer::RetryAfter(429, "30".to_owned()); 40]);
+
+    steps.pass().await;
+    // The next run of cron has a queue of its own.
+    steps.lose_the_queue();
+    assert_eq!(steps.pass().await, Pass::default());
+
+    let asked = steps.receiver.deliveries().len();
+    assert!((1..=4).contains(&asked), "{asked} requests");
+    let mut attempts = 0;
+    for id in &ids {
+        let row = steps.outbox(*id).await;
+        assert_eq!(row.status, OutboxStatus::Pending);
+        assert!(row.next_attempt_at.since(NOON) >= 30 * SECOND, "{}", row.next_attempt_at);
+        attempts += row.attempts;
+    }
+    assert_eq!(attempts, asked as u64, "those that were put off have used none up");
+    // By then it takes them.
+    steps.receiver.forget_plans();
+    steps.clock.advance(38 * SECOND);
+    assert_eq!(steps.pass().await.sent, 40);
+}
+
+#[tokio::test]
+async fn attempts_are_not_used_up_while_nobody_says_where_messages_go() {
+    let steps = Steps::new().await;
+    let id = steps.send("nobody").await;
+    let (mut looks, mut longest) = (0, Duration::ZERO);
+    loop {
+        steps.pass().await;
+        let row = steps.outbox(id).await;
+        if row.status == OutboxStatus::Failed {
+            assert!(row.last_error.unwrap().starts_with("no_active_integration: "));
+            break;
+        }
+        assert_eq!((row.status, row.attempts), (OutboxStatus::Pending, 0));
+        let wait = row.next_attempt_at.since(steps.store().now());
+        longest = longest.max(wait);
+        steps.clock.advance(wait);
+        looks += 1;
+    }
+    assert_eq!(longest, 3_600 * SECOND);
+    assert!(steps.store().now().since(NOON) >= 3 * 86_400 * SECOND);
+    assert!((70..=85).contains(&looks), "{looks} looks");
+}
+
+#[tokio::test]
 async fn a_failed_message_can_be_put_back_and_keeps_its_key() {
     let steps = Steps::new().await;
     steps.receiver.plan(SHOP, [Answer::Status(422)]);
@@ -338,7 +391,7 @@ async fn an_attempt_that_was_overtaken_changes_nothing() {
         assert_eq!(steps.outbox(id).await.status, expected);
         assert!(overtaken.await.unwrap().is_err(), "it had no answer");
         let row = steps.outbox(id).await;
-        assert_eq!((row.status, row.attempts), (expected, 2));
+        assert_eq!((row.status, row.attempts), (expected, 1));
         assert_eq!(row.last_error.is_some(), expected == OutboxStatus::Failed);
     }
 }

@@ -56,6 +56,9 @@ fn the_units_run_the_daemon_and_the_api() {
         assert!(stop.parse::<u64>().unwrap() >= LEAST_STOP_SECONDS, "{name}");
         assert_eq!(values(&unit, "KillSignal="), ["SIGTERM"], "{name}");
         assert!(!unit.contains("Environment=CRM_TOKEN"), "{name}");
+        // They may share a file.
+        assert_eq!(values(&unit, "User="), ["crm-relay"], "{name}");
+        assert_eq!(values(&unit, "RestartPreventExitStatus="), ["2"], "{name}");
     }
 }
 
@@ -95,6 +98,7 @@ fn supervisor_runs_the_daemon_and_the_api() {
     }
     // Several processes of a program need names of their own.
     assert!(file.contains("numprocs=2\nprocess_name=%(program_name)s_%(process_num)02d"));
+    assert!(file.contains("stdout_logfile=/var/log/crm-relay_%(process_num)02d.log"));
     assert!(file.lines().all(|line| {
         line.is_empty()
             || line.starts_with([';', '['])
@@ -122,7 +126,9 @@ fn cron_runs_once_and_prunes() {
         let timing = Schedule::cron(&when).job(Nothing).timing();
         let timing = timing.unwrap_or_else(|error| panic!("{when}: {error}")).to_string();
         assert_eq!(words.next(), Some("crm-relay"), "as whom");
-        commands.push((timing, parse(&words.collect::<Vec<_>>().join(" "))));
+        let line = words.collect::<Vec<_>>().join(" ");
+        let line = line.strip_suffix(" >/dev/null").expect("cron would mail each line");
+        commands.push((timing, parse(line)));
     }
 
     let [(first, cli::Command::Work(work)), (second, cli::Command::Prune(prune))] = &commands[..]

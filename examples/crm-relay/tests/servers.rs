@@ -6,9 +6,11 @@ mod support;
 
 use crm_relay::db::{Received, Store};
 use crm_relay::message::{InboxStatus, NewInbox};
+use crm_relay::{OpenQueue, Service, Setup, WorkSetup};
+use jobq_core::MemoryBackend;
 use jobq_redis::TestServer;
 use reqwest::Client;
-use sqlx::{Connection, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
 use support::answers::every_answer;
 use support::kills::{Kills, Posted, inbox, outbox, post};
@@ -133,4 +135,35 @@ async fn a_loop_is_woken_by_another_process() {
         process.terminate();
         assert_eq!(process.wait().0, Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lock_of_the_one_worker_is_taken_again_or_the_work_ends() {
+    let (server, _place) = (MariaDb::start().await, Place::new());
+    let store = Store::open(&server.url()).await.unwrap();
+    let queue = OpenQueue::memory(MemoryBackend::new());
+    let work = Some(WorkSetup::default());
+    let mut service = Service::start(Setup { store, queue, api: None, work }).await.unwrap();
+    let mut other = MySqlConnection::connect(&server.url()).await.unwrap();
+    let name = "CONCAT('crm-relay.', LEFT(DATABASE(), 50))";
+    let holder = format!("SELECT CAST(IS_USED_LOCK({name}) AS SIGNED)");
+    let holder = async |other: &mut MySqlConnection| -> Option<i64> {
+        sqlx::query_scalar(AssertSqlSafe(holder.clone())).fetch_one(other).await.unwrap()
+    };
+    // As when the server is started anew.
+    let first = holder(&mut other).await.unwrap();
+    let kill = |id: i64| sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}")));
+    kill(first).execute(&mut other).await.unwrap();
+    let second = eventually("the lock to be taken again", async || {
+        holder(&mut other).await.filter(|id| *id != first)
+    })
+    .await;
+
+    kill(second).execute(&mut other).await.unwrap();
+    let take = AssertSqlSafe(format!("SELECT GET_LOCK({name}, 10)"));
+    let taken: Option<i64> = sqlx::query_scalar(take).fetch_one(&mut other).await.unwrap();
+
+    assert_eq!(taken, Some(1));
+    let failure = service.failed().await.to_string();
+    assert!(failure.contains("another process has taken over"), "{failure}");
 }

@@ -78,6 +78,18 @@ async fn once_takes_no_more_than_its_limit_and_leaves_the_rest_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_pass_leaves_a_long_backlog_where_it_is() {
+    let scene = Scene::set().await;
+    scene.send(100).await;
+
+    let ended = done(&["work", "--once", "--limit", "5", "--json", "--database", &scene.db]);
+
+    assert_eq!(ended.json()["sent"], 5);
+    let left = scene.store.metrics().await.unwrap().relay.waiting;
+    assert!((85..=95).contains(&left), "{left} left in the outbox");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn once_does_not_wait_for_what_is_not_due() {
     let scene = Scene::set().await;
     scene.send(1).await;
@@ -196,7 +208,10 @@ async fn with_a_queue_in_memory_one_process_works_at_a_time() {
     let first = Background::start(&["work", "--loop", "--database", &scene.db]);
     scene.receiver.came(1).await;
 
-    let by_cron = done(&["work", "--once", "--database", &scene.db]);
+    let another_name = scene.db.replace("crm.db", "another.db");
+    let path = |url: &str| url.strip_prefix("sqlite://").unwrap().to_owned();
+    std::os::unix::fs::symlink(path(&scene.db), path(&another_name)).unwrap();
+    let by_cron = done(&["work", "--once", "--database", &another_name]);
     let daemon = run(&["work", "--loop", "--database", &scene.db]);
     let api = ["serve", "--no-worker", "--listen", "127.0.0.1:0", "--database", &scene.db];
     let (api, _) = Background::listening(&api);
@@ -244,13 +259,20 @@ async fn integrations_are_added_changed_and_listed_without_their_secrets() {
     let run = |args: &[&str]| run(&[args, &db].concat());
 
     let added = run(&["integrations", "add", "crm", "https://crm.example/hook"]);
-    let secret = added.stdout.lines().last().unwrap().strip_prefix("secret: ").unwrap();
+    let secret = added.stdout.lines().next().unwrap().strip_prefix("secret: ").unwrap();
     assert_eq!(secret.len(), 48);
-    let given = with_secret(
-        &["integrations", "rotate", "2"],
-        "a secret that was agreed on".replace(' ', "-").as_str(),
-    );
-    assert_eq!(given.stdout, "integration 2: signed with both secrets for 1d\n");
+    // The old one may be in the environment: it is not taken for the new one.
+    let made = with_secret(&["integrations", "rotate", "2"], secret).stdout;
+    let (made, told) = made.split_once('\n').unwrap();
+    assert!(made.starts_with("secret: ") && !made.contains(secret), "{made}");
+    assert_eq!(told, "integration 2: signed with both secrets for 1d\n");
+    let newest = made.strip_prefix("secret: ").unwrap();
+    let same = run(&["integrations", "rotate", "2", "--secret", newest, "--force"]);
+    assert!(same.code == Some(2) && same.stderr.contains("the secret it has"), "{}", same.stderr);
+    let hasty = run(&["integrations", "rotate", "2"]);
+    assert!(hasty.code == Some(2) && hasty.stderr.contains("--force"), "{}", hasty.stderr);
+    assert_eq!(hasty.stdout, "");
+    assert_eq!(run(&["integrations", "rotate", "2", "--force"]).code, Some(0));
     assert_eq!(run(&["integrations", "deactivate", "1"]).code, Some(0));
     let listed = run(&["integrations", "list"]).stdout;
 
@@ -271,13 +293,25 @@ async fn integrations_are_added_changed_and_listed_without_their_secrets() {
         assert_eq!(refused.code, Some(code), "{args:?}");
         assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
     }
-    assert_eq!(with_secret(&["integrations", "rotate", "2"], "short").code, Some(2));
+    assert_eq!(run(&["integrations", "rotate", "2", "--secret", "short"]).code, Some(2));
+    assert_eq!(
+        with_secret(&["integrations", "add", "x", "https://x.example"], "short").code,
+        Some(2)
+    );
+    // Nobody could ever read the secret.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let add = ["integrations", "add", "full", "https://crm.example"];
+    let mut lost = command(&[&add[..], &db].concat());
+    let lost = lost.stdout(full).status().unwrap();
+    assert_eq!(lost.code(), Some(1));
+    assert!(!run(&["integrations", "list"]).stdout.contains("full"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_told_in_a_line() {
     let place = Place::new();
     let db = place.sqlite();
+    let nowhere = format!("sqlite://{}", place.path("nowhere.db").display());
     for (args, code, says) in [
         (&["work", "--once", "--database", "postgres://x"][..], 2, "sqlite://FILE or mysql://"),
         (&["work", "--once", "--database", &db, "--queue", "amqp://x"], 2, "memory: or redis://"),
@@ -288,13 +322,50 @@ async fn what_is_wrong_is_told_in_a_line() {
         (&["send", "shop", "a", "--data", "{", "--database", &db], 2, "no JSON"),
         (&["send", "Shop", "a", "--database", &db], 2, "is no destination"),
         (&["retry", "x", "--database", &db], 2, "no number of a message"),
+        (&["retry", "99", "--database", &db, "--queue", "redis:/x"], 2, "memory: or redis://"),
+        (
+            &["send", "shop", "a", "--database", &db, "--queue", "amqp://x"],
+            2,
+            "memory: or redis://",
+        ),
+        (&["work", "--once"], 2, "DATABASE_URL"),
+        (&["metrics"], 2, "DATABASE_URL"),
+        (&["metrics", "--database", &nowhere], 2, "there is no database"),
+        (&["work", "--once", "--database", "sqlite://"], 2, "keeps nothing"),
+        (&["work", "--once", "--database", "sqlite://:memory:"], 2, "keeps nothing"),
+        (&["work", "--once", "--database", "sqlite://x?mode=memory"], 2, "keeps nothing"),
+        (&["work", "--once", "--database", &db, "--lease", "1ms"], 2, "100ms"),
+        (&["work", "--once", "--database", &db, "--timezone", "Europe/Nowhere"], 2, "Nowhere"),
     ] {
         let ended = run(args);
         assert_eq!(ended.code, Some(code), "{args:?} {}", ended.stderr);
-        let error = ended.stderr.lines().last().unwrap_or_default();
-        assert!(error.contains(says), "{args:?} {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{args:?} {}", ended.stderr);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
+    assert!(!place.path("nowhere.db").exists());
+    let stored = done(&["metrics", "--database", &db]).json();
+    assert_eq!(stored["outbox"]["by_status"]["pending"], 0, "{stored}");
+    let unknown = run(&["retry", "99", "--database", &db]);
+    assert_eq!(
+        (unknown.code, unknown.stdout.as_str()),
+        (Some(1), "99  there is no such message\n")
+    );
+    let away = run(&["send", "shop", "a", "--database", &db, "--queue", "redis://127.0.0.1:1"]);
+    assert_eq!(away.code, Some(0));
+    assert!(away.stderr.starts_with("warning: stored, and not yet handed"), "{}", away.stderr);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nobody() {
+    let place = Place::new();
+    let db = place.sqlite();
+    done(&["send", "nobody", "a", "--database", &db]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let args = ["work", "--once", "--json", "--database", &db];
+    let output = command(&args).env("RUST_LOG", "debug").stderr(full).output().unwrap();
+    assert!(output.status.success());
+    let pass: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(pass["retried"], 1, "{pass}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

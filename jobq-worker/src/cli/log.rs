@@ -20,7 +20,9 @@ pub(super) fn to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A log that cannot be written, on a full disk, stops nobody.
         .with_writer(io::stderr)
+        .log_internal_errors(false)
         .with_ansi(output::may_colour());
     // The program's own subscriber, if it has set one, stays.
     let _ = match format {

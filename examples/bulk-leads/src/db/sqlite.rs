@@ -10,7 +10,7 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, ValueRef};
+use sqlx::{Connection, Row, Sqlite, ValueRef};
 
 use super::driver::{Dialect, Driver, Record, StoreError, Transaction, Value};
 
@@ -38,22 +38,28 @@ impl SqliteDriver {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         create_private(options.get_filename());
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(cannot)?;
+        let writer =
+            pool().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?;
         sqlx::raw_sql(include_str!("schema_sqlite.sql"))
             .execute(&writer)
             .await
             .map_err(|error| StoreError::because("cannot create the tables", error))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options)
-            .await
-            .map_err(cannot)?;
+        let readers =
+            pool().max_connections(READERS).connect_with(options).await.map_err(cannot)?;
         Ok(Self { readers, writer })
     }
+}
+
+/// A pool that closes a connection whose transaction could not be ended. When the disk is full, SQLite rolls
+/// back by itself; sqlx's own ROLLBACK then fails, and no other transaction could begin on that connection.
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().after_release(|connection, _| {
+        Box::pin(async move {
+            // Behind the rollback that is under way.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// Creates a file that is not there for its owner alone: the secrets of webhooks are in it. SQLite gives the

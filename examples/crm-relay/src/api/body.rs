@@ -1,16 +1,27 @@
 //! A request's body, read field by field, so that each mistake has its own answer.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 use crate::input::{InputFault, shown};
 
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The bytes of a body, as they came.
-pub(super) fn bytes(content: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
-    content.map_err(|rejection| {
+pub(super) async fn bytes(request: Request) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
+    let read = read.map_err(|_| {
+        let message = format!("the body has not come within {BODY_TIMEOUT:?}");
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    })?;
+    read.map_err(|rejection| {
         let code = match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
             _ => "unreadable_body",
@@ -21,20 +32,21 @@ pub(super) fn bytes(content: Result<Bytes, BytesRejection>) -> Result<Bytes, Api
 
 /// The fields of a body that were not yet taken.
 #[derive(Debug)]
-pub(super) struct Body(Map<String, Value>);
+pub(super) struct Body<'b>(BTreeMap<String, &'b RawValue>);
 
-impl Body {
-    pub(super) fn read(content: &Bytes) -> Result<Self, ApiError> {
-        match serde_json::from_slice(content) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) => Err(malformed("the body is no JSON object".to_owned())),
-            Err(error) => Err(malformed(format!("the body is no JSON: {error}"))),
+impl<'b> Body<'b> {
+    pub(super) fn read(content: &'b Bytes) -> Result<Self, ApiError> {
+        let no_json = |error| malformed(format!("the body is no JSON: {error}"));
+        let whole: &RawValue = serde_json::from_slice(content).map_err(no_json)?;
+        if !whole.get().starts_with('{') {
+            return Err(malformed("the body is no JSON object".to_owned()));
         }
+        serde_json::from_str(whole.get()).map(Self).map_err(no_json)
     }
 
-    /// Whatever is there under a name; null if nothing is.
-    pub(super) fn any(&mut self, name: &str) -> Value {
-        self.0.remove(name).unwrap_or_default()
+    /// Whatever is there under a name, letter by letter; null if nothing is.
+    pub(super) fn any(&mut self, name: &str) -> &'b str {
+        self.0.remove(name).unwrap_or(RawValue::NULL).get()
     }
 
     /// A text that must be there.
@@ -46,14 +58,11 @@ impl Body {
 
     /// A text that may be there, and not null.
     pub(super) fn optional(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => {
-                let message = format!("{name:?} is no text: {}", shown(&other.to_string()));
-                Err(InputFault::new("malformed_field", message).into())
-            }
-        }
+        let text = self.any(name);
+        serde_json::from_str(text).map_err(|_| {
+            let message = format!("{name:?} is no text: {}", shown(text));
+            InputFault::new("malformed_field", message).into()
+        })
     }
 
     /// Refuses what was not taken: a misspelt field would otherwise do something else than was meant.
@@ -70,4 +79,24 @@ impl Body {
 
 fn malformed(message: String) -> ApiError {
     InputFault::new("malformed_json", message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body as Stream;
+    use axum::response::IntoResponse;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let never = stream::pending::<Result<Bytes, std::io::Error>>();
+        let began = tokio::time::Instant::now();
+
+        let refused = bytes(Request::new(Stream::from_stream(never))).await.unwrap_err();
+
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(began.elapsed(), BODY_TIMEOUT);
+    }
 }

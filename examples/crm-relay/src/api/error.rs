@@ -58,11 +58,13 @@ impl From<StoreError> for ApiError {
 
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
-        let (status, code) = match failure.code() {
-            Some(code) => (StatusCode::BAD_REQUEST, code),
-            None => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        };
-        Self::new(status, code, failure.to_string())
+        if let Some(code) = failure.code() {
+            return Self::new(StatusCode::BAD_REQUEST, code, failure.to_string());
+        }
+        // Where the database is, and what is wrong with it, is nobody's business.
+        tracing::error!(%failure, "a request was not answered");
+        let message = "the database is away: send it again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 }
 

@@ -15,10 +15,9 @@ mod body;
 mod error;
 mod token;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -84,7 +83,6 @@ impl Api {
     }
 }
 
-type Content = Result<Bytes, BytesRejection>;
 type Number = Result<Path<String>, PathRejection>;
 type Answer<T> = Result<T, ApiError>;
 
@@ -92,12 +90,26 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The caller's key. One that cannot be read must not be taken for none: the message would be stored twice.
+fn key_of(headers: &HeaderMap) -> Answer<Option<&str>> {
+    let mut keys = headers.get_all(KEY_HEADER).iter();
+    let refused = |why| Err(InputFault::new("invalid_message_id", why).into());
+    match (keys.next().map(HeaderValue::to_str), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => refused("there is more than one header Idempotency-Key"),
+        (Some(Ok(key)), None) => Ok(Some(key)),
+        (Some(Err(_)), None) => {
+            refused("Idempotency-Key is no message id: 1 to 128 characters of ASCII without spaces")
+        }
+    }
+}
+
 async fn receive(
     State(api): State<Api>,
     headers: HeaderMap,
-    content: Content,
+    request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
-    let content = bytes(content)?;
+    let content = bytes(request).await?;
     let body = Body::read(&content);
     if !api.token.is_shown(&headers) {
         // Nothing more is said to a stranger than that.
@@ -107,7 +119,7 @@ async fn receive(
             return Err(ApiError::unauthorized());
         }
     }
-    let new = new_inbox(Body::read(&content)?, header(&headers, KEY_HEADER))?;
+    let new = new_inbox(Body::read(&content)?, key_of(&headers)?)?;
     match api.store.receive(new).await? {
         Received::New(id) => {
             api.nudge();
@@ -127,7 +139,7 @@ async fn receive(
 
 /// The sender's id is the header's, or a field's; if both are there they must agree, for only the header is
 /// what a signature is about.
-fn new_inbox(mut body: Body, key: Option<&str>) -> Answer<NewInbox> {
+fn new_inbox(mut body: Body<'_>, key: Option<&str>) -> Answer<NewInbox> {
     let (source, event) = (body.needed("source")?, body.needed("event")?);
     let (named, data) = (body.optional("message_id")?, body.any("data"));
     body.finish()?;
@@ -143,20 +155,21 @@ fn new_inbox(mut body: Body, key: Option<&str>) -> Answer<NewInbox> {
             return Err(InputFault::new("missing_field", message).into());
         }
     };
-    Ok(NewInbox::new(&source, message_id, &event, &data)?)
+    Ok(NewInbox::of_json(&source, message_id, &event, data)?)
 }
 
 async fn enqueue(
     State(api): State<Api>,
     headers: HeaderMap,
-    content: Content,
+    request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
     api.need_token(&headers)?;
-    let mut body = Body::read(&bytes(content)?)?;
+    let content = bytes(request).await?;
+    let mut body = Body::read(&content)?;
     let (destination, event) = (body.needed("destination")?, body.needed("event")?);
     let data = body.any("data");
     body.finish()?;
-    let new = NewOutbox::new(&destination, &event, &data, header(&headers, KEY_HEADER))?;
+    let new = NewOutbox::of_json(&destination, &event, data, key_of(&headers)?)?;
     match api.store.enqueue(new).await? {
         Enqueued::New { id, message_id } => {
             api.nudge();

@@ -1,6 +1,6 @@
 //! `integrations`: where messages go.
 
-use super::open;
+use super::{open, open_known};
 use crate::cli::{AddArgs, DatabaseArgs, IntegrationsCommand, RotateArgs, WhichArgs};
 use crate::failure::Failure;
 use crate::input::check_name;
@@ -26,35 +26,34 @@ async fn add(args: &AddArgs) -> Result<(), Failure> {
     check_name("destination", &args.destination)?;
     check_url(&args.webhook_url)?;
     let secret = Secret::of(args.secret.as_deref())?;
-    let store = open(&args.database.url()).await?;
+    let store = open(&args.database.url()?).await?;
+    secret.tell()?;
     let id = store.add_integration(&args.destination, &args.webhook_url, &secret.text).await?;
-    report::line(&format!("integration {id}: messages to {} go there", args.destination));
-    secret.tell();
-    Ok(())
+    report::tell(&format!("integration {id}: messages to {} go there", args.destination))
 }
 
 async fn list(args: &DatabaseArgs) -> Result<(), Failure> {
-    let found = open(&args.url()).await?.integrations().await?;
+    let found = open_known(&args.url()?).await?.integrations().await?;
     if found.is_empty() {
-        report::line("no integrations");
+        report::tell("no integrations")?;
     }
     for integration in found {
         let state = if integration.is_active { "active" } else { "inactive" };
         let until = integration.previous.as_ref().map_or_else(String::new, |(_, until)| {
             format!("  signed with the old secret, too, until {until}")
         });
-        report::line(&format!(
+        report::tell(&format!(
             "{}  {}  {state}  {}{until}",
             integration.id, integration.destination, integration.webhook_url
-        ));
+        ))?;
     }
     Ok(())
 }
 
 async fn activate(args: &WhichArgs, is_active: bool) -> Result<(), Failure> {
-    if open(&args.database.url()).await?.activate(args.id, is_active).await? {
+    if open_known(&args.database.url()?).await?.activate(args.id, is_active).await? {
         let state = if is_active { "active" } else { "inactive" };
-        report::line(&format!("integration {}: {state}", args.id));
+        report::tell(&format!("integration {}: {state}", args.id))?;
         return Ok(());
     }
     Err(unknown(args.id))
@@ -62,14 +61,28 @@ async fn activate(args: &WhichArgs, is_active: bool) -> Result<(), Failure> {
 
 async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
     let secret = Secret::of(args.secret.as_deref())?;
-    let store = open(&args.database.url()).await?;
+    let store = open_known(&args.database.url()?).await?;
+    let known = store.integrations().await?.into_iter().find(|one| one.id == args.id);
+    let known = known.ok_or_else(|| unknown(args.id))?;
+    if known.secret == secret.text {
+        let message = "that is the secret it has: give another one, or none to have one made";
+        return Err(Failure::usage("same_secret", message));
+    }
+    if let Some((_, until)) = known.previous.filter(|(_, until)| store.now() < *until)
+        && !args.force
+    {
+        let message = format!(
+            "the receiver may still go by the secret from before the last change, until {until}, and would \
+             refuse all messages: wait, or give --force"
+        );
+        return Err(Failure::usage("overlap", message));
+    }
+    secret.tell()?;
     if !store.rotate_secret(args.id, &secret.text, args.overlap).await? {
         return Err(unknown(args.id));
     }
     let overlap = jobq_core::duration::text(args.overlap);
-    report::line(&format!("integration {}: signed with both secrets for {overlap}", args.id));
-    secret.tell();
-    Ok(())
+    report::tell(&format!("integration {}: signed with both secrets for {overlap}", args.id))
 }
 
 fn unknown(id: i64) -> Failure {
@@ -119,10 +132,8 @@ impl Secret {
         }
     }
 
-    /// Prints a secret that nobody knows yet. It is not shown again.
-    fn tell(&self) {
-        if self.is_made {
-            report::line(&format!("secret: {}", self.text));
-        }
+    /// Prints a secret that nobody knows yet. It is not shown again, so that it comes before everything else.
+    fn tell(&self) -> Result<(), Failure> {
+        if self.is_made { report::tell_once(&format!("secret: {}", self.text)) } else { Ok(()) }
     }
 }

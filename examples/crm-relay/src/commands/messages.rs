@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
-use super::open;
+use super::{open, open_known};
 use crate::cli::{MetricsArgs, PlacesArgs, PruneArgs, RetryArgs, SendArgs};
 use crate::db::{Enqueued, Store};
 use crate::failure::Failure;
@@ -19,10 +20,11 @@ use crate::report;
 const STEP: u32 = 500;
 
 pub(super) async fn send(args: &SendArgs) -> Result<(), Failure> {
-    let data: Value = serde_json::from_str(&args.data)
+    let data: &RawValue = serde_json::from_str(&args.data)
         .map_err(|error| Failure::usage("malformed_json", format!("--data is no JSON: {error}")))?;
-    let new = NewOutbox::new(&args.destination, &args.event, &data, args.key.as_deref())?;
-    let store = open(&args.places.database.url()).await?;
+    let new = NewOutbox::of_json(&args.destination, &args.event, data.get(), args.key.as_deref())?;
+    OpenQueue::check(&args.places.queue)?;
+    let store = open(&args.places.database.url()?).await?;
     let told = match store.enqueue(new).await? {
         Enqueued::New { id, message_id } => {
             hand_over(&args.places, &store).await;
@@ -37,8 +39,7 @@ pub(super) async fn send(args: &SendArgs) -> Result<(), Failure> {
             return Err(Failure::usage("idempotency_key_reused", message));
         }
     };
-    report::json(&told);
-    Ok(())
+    report::tell(&told.to_string())
 }
 
 /// Hands what was stored to a queue that others see, so that they are woken at once. It is stored by now, so
@@ -52,7 +53,7 @@ async fn hand_over(places: &PlacesArgs, store: &Store) {
         Ok::<_, Failure>(())
     };
     if let Err(failure) = handed.await {
-        tracing::warn!("stored, and not yet handed to its queue: {failure}");
+        report::warn(&format!("stored, and not yet handed to its queue: {failure}"));
     }
 }
 
@@ -67,7 +68,8 @@ pub(super) async fn retry(args: &RetryArgs) -> Result<ExitCode, Failure> {
     let is_all = args.messages.iter().any(|text| text == "all");
     let ids = args.messages.iter().filter(|text| *text != "all").map(number);
     let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
-    let store = open(&args.places.database.url()).await?;
+    OpenQueue::check(&args.places.queue)?;
+    let store = open_known(&args.places.database.url()?).await?;
     let mut left = 0_u64;
     if is_all {
         let (mut after, mut put_back) = (0, 0_u64);
@@ -79,13 +81,17 @@ pub(super) async fn retry(args: &RetryArgs) -> Result<ExitCode, Failure> {
                 put_back += u64::from(store.put_back(id).await?);
             }
         }
-        report::line(&format!("{put_back} put back"));
+        report::tell(&format!("{put_back} put back"))?;
     } else {
         for id in ids {
             let is_back = store.put_back(id).await?;
             left += u64::from(!is_back);
-            let told = if is_back { "put back" } else { "has not failed: left as it is" };
-            report::line(&format!("{id}  {told}"));
+            let told = match is_back {
+                true => "put back",
+                false if store.outbox_message(id).await?.is_none() => "there is no such message",
+                false => "has not failed: left as it is",
+            };
+            report::tell(&format!("{id}  {told}"))?;
         }
     }
     hand_over(&args.places, &store).await;
@@ -93,16 +99,16 @@ pub(super) async fn retry(args: &RetryArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) async fn metrics(args: &MetricsArgs) -> Result<(), Failure> {
-    report::json(&open(&args.database.url()).await?.metrics().await?);
-    Ok(())
+    let metrics = open_known(&args.database.url()?).await?.metrics().await?;
+    report::tell(&json!(metrics).to_string())
 }
 
 pub(super) async fn prune(args: &PruneArgs) -> Result<(), Failure> {
-    let store = open(&args.database.url()).await?;
+    let store = open(&args.database.url()?).await?;
     let pruned = store.prune(PruneMessages { days: args.keep_days }.age()).await?;
-    report::line(&format!(
+    report::tell(&format!(
         "{} inbox and {} outbox messages pruned, and {} notes of jobs",
         pruned.inbox, pruned.outbox, pruned.jobs
-    ));
+    ))?;
     Ok(())
 }

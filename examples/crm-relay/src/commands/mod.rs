@@ -6,9 +6,12 @@ mod serve;
 mod stub;
 mod work;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::Parser;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::cli::{Cli, Command};
 use crate::db::Store;
@@ -42,11 +45,35 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     .map(|()| ExitCode::SUCCESS)
 }
 
-/// Opens a database.
+/// Opens a database, and creates a file that is not there.
 pub(crate) async fn open(url: &str) -> Result<Store, Failure> {
     if !["sqlite://", "mysql://", "mariadb://"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
         return Err(Failure::usage("unknown_database", message));
     }
+    if let Some((name, rest)) =
+        url.strip_prefix("sqlite://").map(|rest| rest.split_once('?').unwrap_or((rest, "")))
+        && (name.is_empty() || name.contains(":memory:") || rest.contains("mode=memory"))
+    {
+        let message = "a database in memory keeps nothing: give sqlite://FILE";
+        return Err(Failure::usage("unkept_database", message));
+    }
     Ok(Store::open(url).await?)
+}
+
+/// Opens a database that should be there: who looks at nothing has mostly mistyped its name.
+async fn open_known(url: &str) -> Result<Store, Failure> {
+    match sqlite_file(url) {
+        Some(file) if !file.as_os_str().is_empty() && !file.exists() => {
+            let message = format!("there is no database {}", file.display());
+            Err(Failure::usage("no_database", message))
+        }
+        _ => open(url).await,
+    }
+}
+
+/// The file that an address of SQLite means.
+fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options = url.starts_with("sqlite://").then(|| SqliteConnectOptions::from_str(url));
+    options?.ok().map(|options| options.get_filename().to_path_buf())
 }

@@ -21,7 +21,7 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failure> {
         upkeep: args.upkeep.upkeep(),
     });
     let service = Service::start(Setup {
-        store: open(&args.places.database.url()).await?,
+        store: open(&args.places.database.url()?).await?,
         queue: OpenQueue::open(&args.places.queue).await?,
         api: Some(ApiSetup { listen: args.listen, token }),
         work,

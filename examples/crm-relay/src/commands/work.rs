@@ -16,7 +16,7 @@ use crate::tally::{Pass, Tally};
 
 pub(super) async fn work(args: WorkArgs) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;
-    let store = open(&args.places.database.url()).await?;
+    let store = open(&args.places.database.url()?).await?;
     let queue = OpenQueue::open(&args.places.queue).await?;
     if args.once {
         let (told, stop) = oneshot::channel::<()>();

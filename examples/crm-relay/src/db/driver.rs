@@ -14,8 +14,17 @@ use super::sole::Sole;
 use super::value::{Record, Value};
 use crate::jobs::{DeliverMessage, ProcessMessage};
 
-/// As many set aside are counted.
-pub(crate) const MOST_SET_ASIDE: u32 = 1_000;
+/// Columns that tables of an earlier version do not have: how to see that, and how to add them.
+pub(crate) const NEWER: [[&str; 2]; 2] = [
+    [
+        "SELECT begun FROM crm_outbox LIMIT 1",
+        "ALTER TABLE crm_outbox ADD COLUMN begun BIGINT NOT NULL DEFAULT 0",
+    ],
+    [
+        "SELECT not_before FROM crm_integrations LIMIT 1",
+        "ALTER TABLE crm_integrations ADD COLUMN not_before BIGINT NULL",
+    ],
+];
 /// How often a transaction is run that the server calls off because of another one's locks.
 const TRIES: u32 = 5;
 
@@ -280,8 +289,9 @@ macro_rules! database {
                 backlog.jobs += queue.jobs;
                 backlog.oldest = backlog.oldest.max(queue.oldest);
             }
-            let aside = outbox::rejected(connection, MOST_SET_ASIDE).await?;
-            backlog.set_aside = u64::try_from(aside.len()).unwrap_or(u64::MAX);
+            let counting = sqlx::query_scalar("SELECT COUNT(*) FROM jobq_outbox_rejected");
+            let aside: i64 = counting.fetch_one(connection).await?;
+            backlog.set_aside = u64::try_from(aside).unwrap_or_default();
             Ok(backlog)
         }
 

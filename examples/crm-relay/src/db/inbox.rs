@@ -10,6 +10,7 @@ use super::value::{Record, values};
 use crate::contacts::Change;
 use crate::jobs::ProcessMessage;
 use crate::message::{InboxMessage, InboxStatus, NewInbox};
+use crate::same_data::same_data;
 
 /// What became of a message that somebody has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,8 @@ impl Store {
         let Some(row) = found.first() else {
             return Err(StoreError::new("a message was pruned while it was sent again"));
         };
-        let is_same = row.text(2) == Some(event) && row.text(3) == Some(payload);
+        let said = row.text(3).unwrap_or_default();
+        let is_same = row.text(2) == Some(event) && same_data(said, payload);
         let status = row.text(1).and_then(InboxStatus::read);
         match (row.int(0), status) {
             (Some(id), Some(status)) if is_same => Ok(Received::Repeated(id, status)),

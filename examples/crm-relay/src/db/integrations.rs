@@ -23,6 +23,8 @@ pub struct Integration {
     pub secret: String,
     /// What they are signed with as well, until then: the receiver may not know the new secret yet.
     pub previous: Option<(String, Timestamp)>,
+    /// Until when the receiver wants to be left alone, if it has said so.
+    pub not_before: Option<Timestamp>,
     /// Whether messages go there now.
     pub is_active: bool,
 }
@@ -135,6 +137,14 @@ impl Store {
         Ok(self.change(sql, values![until, secret, self.now_ms(), id]).await? > 0)
     }
 
+    /// Leaves the receiver of an integration alone until then, for all messages. Never makes that any shorter.
+    pub(crate) async fn leave_alone(&self, id: i64, until: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE crm_integrations SET not_before = ?
+                   WHERE id = ? AND (not_before IS NULL OR not_before < ?)";
+        let until = until.as_millis();
+        self.change(sql, values![until, id, until]).await.map(drop)
+    }
+
     /// All integrations, by destination.
     ///
     /// # Errors
@@ -142,7 +152,7 @@ impl Store {
     /// When the database fails.
     pub async fn integrations(&self) -> Result<Vec<Integration>, StoreError> {
         let sql = "SELECT id, destination, webhook_url, secret, previous_secret, previous_until,
-                          is_active
+                          is_active, not_before
                    FROM crm_integrations ORDER BY destination, id";
         self.driver.query(sql, values![]).await?.iter().map(read).collect()
     }
@@ -157,7 +167,7 @@ impl Store {
         destination: &str,
     ) -> Result<Option<Integration>, StoreError> {
         let sql = "SELECT id, destination, webhook_url, secret, previous_secret, previous_until,
-                          is_active
+                          is_active, not_before
                    FROM crm_integrations WHERE destination = ? AND is_active = 1";
         self.driver.query(sql, values![destination]).await?.first().map(read).transpose()
     }
@@ -173,6 +183,7 @@ fn read(row: &Record) -> Result<Integration, StoreError> {
             secret: row.string(3),
             previous: row.text(4).map(str::to_owned).zip(until),
             is_active: row.is_true(6),
+            not_before: row.uint(7).map(Timestamp::from_millis),
         })
     };
     integration().ok_or_else(|| StoreError::new("a row of crm_integrations cannot be read"))

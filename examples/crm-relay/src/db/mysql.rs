@@ -13,7 +13,7 @@ use sqlx::mysql::{
 use sqlx::{Executor, MySql, Row, ValueRef};
 
 use super::driver::{
-    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, StoreError, Transaction, database, whole,
+    Backlog, Dialect, Driver, MessageJob, NEWER, StoreError, Transaction, database, whole,
 };
 use super::relay::Relay;
 use super::sole::Sole;
@@ -50,6 +50,11 @@ impl MysqlDriver {
             .execute(&pool)
             .await
             .map_err(|error| StoreError::because("cannot create the tables", error))?;
+        for [look, add] in NEWER {
+            if sqlx::raw_sql(look).execute(&pool).await.is_err() {
+                sqlx::raw_sql(add).execute(&pool).await?;
+            }
+        }
         jobq_core::sql::create_tables(&mut *pool.acquire().await?).await?;
         Ok(Self { pool, options })
     }
@@ -104,8 +109,8 @@ static DIALECT: Dialect = Dialect {
     add_outbox: "
         INSERT IGNORE INTO crm_outbox
             (message_id, job_id, destination, event, payload, caller_key, status, attempts,
-             next_attempt_at, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?)",
+             begun, next_attempt_at, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?)",
     // The server assigns from left to right: `newest` comes last.
     put_contact: "
         INSERT INTO crm_contacts (source, external_id, name, email, newest, updated_at, messages)

@@ -45,7 +45,7 @@ pub struct RelayNumbers {
     pub waiting: u64,
     /// For how long the oldest has waited, in seconds.
     pub oldest_seconds: u64,
-    /// How many no queue will ever take; 1,000 stands for more.
+    /// How many no queue will ever take.
     pub set_aside: u64,
 }
 

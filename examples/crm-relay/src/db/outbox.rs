@@ -1,8 +1,9 @@
 //! Messages to be delivered.
 //!
-//! A row is `pending` or `sending` until it ends as `sent` or `failed`. Each delivery that begins raises
-//! `attempts`, and says what became of it under that number: one that was overtaken changes nothing, but for
-//! "the receiver has it", which is true whoever says it.
+//! A row is `pending` or `sending` until it ends as `sent` or `failed`. Each delivery that begins raises `begun`,
+//! and says what became of it under that number: one that was overtaken changes nothing, but for "the receiver
+//! has it", which is true whoever says it. `attempts` counts those that have said so: a process that is killed
+//! uses none up.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::store::Store;
 use super::value::{Record, Value, values};
 use crate::jobs::DeliverMessage;
 use crate::message::{NewOutbox, OutboxMessage, OutboxStatus};
+use crate::same_data::same_data;
 
 /// What became of a message that somebody wants delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +79,13 @@ impl Store {
         }
         transaction.roll_back().await?;
         let sql = "SELECT id, message_id, destination, event, payload, status, attempts,
-                          next_attempt_at, last_error, created_at, updated_at, sent_at
+                          next_attempt_at, last_error, created_at, updated_at, sent_at, begun
                    FROM crm_outbox WHERE destination = ? AND caller_key = ?";
         let found = self.driver.query(sql, values![destination.as_str(), caller_key.as_deref()]);
         let Some(known) = found.await?.first().map(read).transpose()? else {
             return Err(StoreError::new("a message was pruned while it was enqueued again"));
         };
-        if known.event == *event && known.payload == *payload {
+        if known.event == *event && same_data(&known.payload, payload) {
             Ok(Enqueued::Repeated(Box::new(known)))
         } else {
             Ok(Enqueued::Different)
@@ -97,7 +99,7 @@ impl Store {
     /// When the database fails.
     pub async fn outbox_message(&self, id: i64) -> Result<Option<OutboxMessage>, StoreError> {
         let sql = "SELECT id, message_id, destination, event, payload, status, attempts,
-                          next_attempt_at, last_error, created_at, updated_at, sent_at
+                          next_attempt_at, last_error, created_at, updated_at, sent_at, begun
                    FROM crm_outbox WHERE id = ?";
         self.driver.query(sql, values![id]).await?.first().map(read).transpose()
     }
@@ -105,7 +107,7 @@ impl Store {
     /// Begins a delivery, if there is one to begin.
     pub(crate) async fn take(&self, id: i64) -> Result<Taken, StoreError> {
         let sql = "UPDATE crm_outbox
-                   SET status = 'sending', attempts = attempts + 1, updated_at = ?
+                   SET status = 'sending', begun = begun + 1, updated_at = ?
                    WHERE id = ? AND status IN ('pending', 'sending') AND next_attempt_at <= ?";
         let now = self.now();
         let begun = self.change(sql, values![now.as_millis(), id, now.as_millis()]).await?;
@@ -124,22 +126,37 @@ impl Store {
     pub(crate) async fn note_sent(&self, id: i64) -> Result<bool, StoreError> {
         let now = self.now_ms();
         let sql = "UPDATE crm_outbox
-                   SET status = 'sent', last_error = NULL, sent_at = ?, updated_at = ?
+                   SET status = 'sent', attempts = attempts + 1, last_error = NULL, sent_at = ?,
+                       updated_at = ?
                    WHERE id = ? AND status <> 'sent'";
         Ok(self.change(sql, values![now, now, id]).await? > 0)
     }
 
-    /// Says why a delivery failed, and when the next one may begin. `false` if it was overtaken.
+    /// Puts a message off whose receiver wants to be left alone, without an attempt. `false` if it is not due, or
+    /// has ended.
+    pub(crate) async fn put_off(&self, id: i64, at: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE crm_outbox
+                   SET status = 'pending', begun = begun + 1, next_attempt_at = ?, updated_at = ?
+                   WHERE id = ? AND status IN ('pending', 'sending') AND next_attempt_at <= ?";
+        let now = self.now_ms();
+        Ok(self.change(sql, values![at.as_millis(), now, id, now]).await? > 0)
+    }
+
+    /// Says why a delivery failed, when the next one may begin, and how many attempts have ended. `false` if it
+    /// was overtaken.
     pub(crate) async fn note_again(
         &self,
         message: &OutboxMessage,
+        attempts: u64,
         why: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE crm_outbox
-                   SET status = 'pending', last_error = ?, next_attempt_at = ?, updated_at = ?
-                   WHERE id = ? AND status = 'sending' AND attempts = ?";
-        let values = values![why, at.as_millis(), self.now_ms(), message.id, message.attempts];
+                   SET status = 'pending', attempts = ?, last_error = ?, next_attempt_at = ?,
+                       updated_at = ?
+                   WHERE id = ? AND status = 'sending' AND begun = ?";
+        let OutboxMessage { id, begun, .. } = *message;
+        let values = values![attempts, why, at.as_millis(), self.now_ms(), id, begun];
         Ok(self.change(sql, values).await? > 0)
     }
 
@@ -147,11 +164,14 @@ impl Store {
     pub(crate) async fn note_failed(
         &self,
         message: &OutboxMessage,
+        attempts: u64,
         why: &str,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE crm_outbox SET status = 'failed', last_error = ?, updated_at = ?
-                   WHERE id = ? AND status = 'sending' AND attempts = ?";
-        let values = values![why, self.now_ms(), message.id, message.attempts];
+        let sql = "UPDATE crm_outbox
+                   SET status = 'failed', attempts = ?, last_error = ?, updated_at = ?
+                   WHERE id = ? AND status = 'sending' AND begun = ?";
+        let OutboxMessage { id, begun, .. } = *message;
+        let values = values![attempts, why, self.now_ms(), id, begun];
         Ok(self.change(sql, values).await? > 0)
     }
 
@@ -239,6 +259,7 @@ fn read(row: &Record) -> Result<OutboxMessage, StoreError> {
             created_at: Timestamp::from_millis(row.uint(9)?),
             updated_at: Timestamp::from_millis(row.uint(10)?),
             sent_at: row.uint(11).map(Timestamp::from_millis),
+            begun: row.count(12),
         })
     };
     message().ok_or_else(|| StoreError::new("a row of crm_outbox cannot be read"))

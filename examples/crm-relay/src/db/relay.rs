@@ -32,6 +32,22 @@ impl Relay {
         }
     }
 
+    /// The same, by so many jobs at a time.
+    pub(crate) fn batch(self, jobs: u32) -> Self {
+        match self {
+            Self::Sqlite(relay) => Self::Sqlite(relay.batch(jobs)),
+            Self::Mysql(relay) => Self::Mysql(relay.batch(jobs)),
+        }
+    }
+
+    /// How many jobs were moved since it was made.
+    pub(crate) fn moved(&self) -> u64 {
+        match self {
+            Self::Sqlite(relay) => relay.counts().moved(),
+            Self::Mysql(relay) => relay.counts().moved(),
+        }
+    }
+
     /// Moves what there is.
     pub(crate) async fn run_once(&self) -> Result<RelayCounts> {
         match self {

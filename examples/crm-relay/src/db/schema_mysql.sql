@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS crm_integrations (
     secret          VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- what messages to it are signed with, and those from it
     previous_secret VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NULL,     -- still good until previous_until
     previous_until  BIGINT NULL,
+    not_before      BIGINT NULL,                                                 -- until then the receiver wants to be left alone
     is_active       TINYINT NOT NULL,
     -- A destination has one active integration at most.
     active_one      VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin AS (IF(is_active = 1, destination, NULL)) STORED,
@@ -39,7 +40,8 @@ CREATE TABLE IF NOT EXISTS crm_outbox (
     payload         MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- JSON
     caller_key      VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL,  -- by which who enqueues it may do so twice
     status          VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- pending, sending, sent, failed
-    attempts        BIGINT NOT NULL,                                          -- begun since it was enqueued, or put back
+    attempts        BIGINT NOT NULL,                                          -- ended since it was enqueued, or put back
+    begun           BIGINT NOT NULL,                                          -- raised by each delivery that begins: an older one changes nothing
     next_attempt_at BIGINT NOT NULL,
     last_error      TEXT CHARACTER SET utf8mb4 NULL,
     created_at      BIGINT NOT NULL,

@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS crm_integrations (
     secret          TEXT NOT NULL,     -- what messages to it are signed with, and those from it
     previous_secret TEXT NULL,         -- still good until previous_until
     previous_until  INTEGER NULL,
+    not_before      INTEGER NULL,      -- until then the receiver wants to be left alone
     is_active       INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL
@@ -38,7 +39,8 @@ CREATE TABLE IF NOT EXISTS crm_outbox (
     payload         TEXT NOT NULL,        -- JSON
     caller_key      TEXT NULL,            -- by which who enqueues it may do so twice
     status          TEXT NOT NULL,        -- pending, sending, sent, failed
-    attempts        INTEGER NOT NULL,     -- begun since it was enqueued, or put back
+    attempts        INTEGER NOT NULL,     -- ended since it was enqueued, or put back
+    begun           INTEGER NOT NULL,     -- raised by each delivery that begins: an older one changes nothing
     next_attempt_at INTEGER NOT NULL,
     last_error      TEXT NULL,
     created_at      INTEGER NOT NULL,

@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions, Connection};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::error;
+use tracing::{debug, warn};
 
 use super::driver::StoreError;
 
-/// How often the server is told that this process lives: it closes connections that are silent for long.
-const PING_EVERY: Duration = Duration::from_secs(60);
+/// How often the server is asked whether it is still there; it closes connections that are silent for long.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How long to wait before the next try while the server is away.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Held as long as this value lives.
 #[derive(Debug)]
@@ -24,13 +27,18 @@ pub(crate) enum Sole {
     /// There is nobody else.
     Nobody,
     File(#[expect(dead_code, reason = "held, not read")] File),
-    Server(JoinHandle<()>),
+    Server {
+        task: JoinHandle<()>,
+        lost: watch::Receiver<bool>,
+    },
 }
 
 impl Sole {
     /// Of a database in a file: the lock is on a file beside it, for SQLite has locks of its own on it.
     pub(crate) fn of_file(database: &Path) -> Result<Option<Self>, StoreError> {
-        let mut name = OsString::from(database);
+        // The same file by another name is the same database.
+        let database = database.canonicalize().unwrap_or_else(|_| database.to_path_buf());
+        let mut name = OsString::from(&database);
         name.push(".worker");
         let cannot = |error| {
             let name = Path::new(&name).display();
@@ -49,34 +57,63 @@ impl Sole {
         }
     }
 
-    /// Of a database of a server: a lock with the database's name, by a connection of its own.
+    /// Of a database of a server: a lock with the database's name, by a connection of its own. When the server
+    /// is started anew it is taken again.
     pub(crate) async fn of_server(
         options: &MySqlConnectOptions,
     ) -> Result<Option<Self>, StoreError> {
-        let mut connection = options.connect().await?;
-        let sql = "SELECT GET_LOCK(CONCAT('crm-relay.', LEFT(DATABASE(), 50)), 0)";
-        let taken: Option<i64> = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
-        if taken != Some(1) {
-            return Ok(None);
+        let Some(connection) = take(options).await? else { return Ok(None) };
+        let lost = watch::Sender::new(false);
+        let (told, options) = (lost.subscribe(), options.clone());
+        let task = tokio::spawn(async move {
+            hold(connection, &options).await;
+            lost.send_replace(true);
+        });
+        Ok(Some(Self::Server { task, lost: told }))
+    }
+
+    /// Waits until another process has it, after the server was away. Cancel safe.
+    pub(crate) async fn lost(&self) {
+        if let Self::Server { lost, .. } = self {
+            let mut lost = lost.clone();
+            // The task ends by itself only when it has lost it.
+            let _ = lost.wait_for(|lost| *lost).await;
+        } else {
+            std::future::pending::<()>().await;
         }
-        Ok(Some(Self::Server(tokio::spawn(hold(connection)))))
     }
 }
 
-async fn hold(mut connection: MySqlConnection) {
+async fn take(options: &MySqlConnectOptions) -> Result<Option<MySqlConnection>, StoreError> {
+    let mut connection = options.connect().await?;
+    let sql = "SELECT GET_LOCK(CONCAT('crm-relay.', LEFT(DATABASE(), 50)), 0)";
+    let taken: Option<i64> = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+    Ok((taken == Some(1)).then_some(connection))
+}
+
+/// Holds the lock until another process has it.
+async fn hold(mut connection: MySqlConnection, options: &MySqlConnectOptions) {
     loop {
         tokio::time::sleep(PING_EVERY).await;
-        if let Err(error) = connection.ping().await {
-            error!(%error, "the database may have let another process work beside this one");
-            return;
-        }
+        let Err(error) = connection.ping().await else { continue };
+        warn!(%error, "the database was away: another process may take over the work");
+        connection = loop {
+            match take(options).await {
+                Ok(Some(connection)) => break connection,
+                Ok(None) => return,
+                Err(error) => {
+                    debug!(%error, "the database is still away");
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+            }
+        };
     }
 }
 
 impl Drop for Sole {
     fn drop(&mut self) {
-        if let Self::Server(connection) = self {
-            connection.abort();
+        if let Self::Server { task, .. } = self {
+            task.abort();
         }
     }
 }

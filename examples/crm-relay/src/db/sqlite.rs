@@ -13,10 +13,10 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteQueryResult, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, ValueRef};
+use sqlx::{Connection, Row, Sqlite, ValueRef};
 
 use super::driver::{
-    Backlog, Dialect, Driver, MOST_SET_ASIDE, MessageJob, StoreError, Transaction, database, whole,
+    Backlog, Dialect, Driver, MessageJob, NEWER, StoreError, Transaction, database, whole,
 };
 use super::relay::Relay;
 use super::sole::Sole;
@@ -51,19 +51,33 @@ impl SqliteDriver {
             .busy_timeout(BUSY_TIMEOUT);
         let file = options.get_filename().to_path_buf();
         create_private(&file);
-        let one = |options| SqlitePoolOptions::new().max_connections(1).connect_with(options);
+        let one = |options| pool().max_connections(1).connect_with(options);
         let writer = one(options.clone()).await.map_err(cannot)?;
         let failed = |error| StoreError::because("cannot create the tables", error);
         sqlx::raw_sql(include_str!("schema_sqlite.sql")).execute(&writer).await.map_err(failed)?;
+        for [look, add] in NEWER {
+            if sqlx::raw_sql(look).execute(&writer).await.is_err() {
+                sqlx::raw_sql(add).execute(&writer).await.map_err(failed)?;
+            }
+        }
         jobq_core::sql::create_tables(&mut *writer.acquire().await?).await?;
         let relay = one(options.clone()).await.map_err(cannot)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options)
-            .await
-            .map_err(cannot)?;
+        let readers =
+            pool().max_connections(READERS).connect_with(options).await.map_err(cannot)?;
         Ok(Self { readers, writer, relay, file })
     }
+}
+
+/// A pool that closes a connection whose transaction could not be ended. When the disk is full, SQLite rolls
+/// back by itself; sqlx's own ROLLBACK then fails, and no other transaction could begin on that connection.
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().after_release(|connection, _| {
+        Box::pin(async move {
+            // Behind the rollback that is under way.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// A database in memory has a name of this form.
@@ -137,8 +151,8 @@ static DIALECT: Dialect = Dialect {
     add_outbox: "
         INSERT INTO crm_outbox
             (message_id, job_id, destination, event, payload, caller_key, status, attempts,
-             next_attempt_at, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?) ON CONFLICT DO NOTHING",
+             begun, next_attempt_at, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?) ON CONFLICT DO NOTHING",
     put_contact: "
         INSERT INTO crm_contacts (source, external_id, name, email, newest, updated_at, messages)
         VALUES (?, ?, ?, ?, ?, ?, 1)
@@ -148,3 +162,46 @@ static DIALECT: Dialect = Dialect {
             email = CASE WHEN excluded.newest > newest THEN excluded.email ELSE email END,
             newest = MAX(newest, excluded.newest)",
 };
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Executor;
+
+    use super::*;
+    use crate::db::value::values;
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_forgotten() {
+        let place = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", place.path().join("crm.db").display());
+        let driver = SqliteDriver::open(&url).await.unwrap();
+        let add = async |text: String| {
+            let mut transaction = driver.begin().await?;
+            let row = values!["shop", "m", "j", "a", text, 1_u64, 1_u64];
+            transaction.insert(DIALECT.add_inbox, row).await?;
+            transaction.commit().await
+        };
+        driver.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
+
+        let full = add("x".repeat(1_000_000)).await.unwrap_err();
+        let again = add("x".repeat(1_000_000)).await;
+
+        let cause = std::error::Error::source(&full).unwrap().to_string();
+        assert!(cause.contains("full"), "{cause}");
+        // SQLite keeps the limit with the connection: another one has none.
+        again.unwrap();
+    }
+
+    #[tokio::test]
+    async fn tables_of_an_earlier_version_get_what_they_lack() {
+        let place = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", place.path().join("crm.db").display());
+        let older = SqliteDriver::open(&url).await.unwrap();
+        older.writer.execute("ALTER TABLE crm_outbox DROP COLUMN begun").await.unwrap();
+
+        let newer = SqliteDriver::open(&url).await.unwrap();
+
+        let found = newer.query("SELECT begun FROM crm_outbox", values![]).await.unwrap();
+        assert_eq!(found, []);
+    }
+}

@@ -25,6 +25,7 @@ fn policy() -> Policy {
     Policy {
         timeout: Duration::from_secs(1),
         backoff: Backoff::exponential(Duration::from_millis(50), Duration::from_millis(400)),
+        max_attempts: 8,
         ..Policy::default()
     }
 }

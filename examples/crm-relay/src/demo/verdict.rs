@@ -36,7 +36,7 @@ pub(super) struct Verdict {
     lost: u64,
     /// Messages that are said to be sent, and whose webhook has not taken them.
     sent_for_nothing: u64,
-    /// Messages that a webhook took twice, or contacts with too many or too few changes.
+    /// Messages that came to a webhook under two keys, or contacts with too many or too few changes.
     not_once: u64,
     /// Deliveries whose signature was not right.
     unverified: u64,
@@ -81,7 +81,7 @@ impl Verdict {
             repeated_deliveries: count(&|delivery| delivery.is_repeat),
             lost: 0,
             sent_for_nothing: 0,
-            not_once: effects.values().filter(|times| **times != 1).count() as u64,
+            not_once: receiver.under_other_keys(),
             unverified: count(&|delivery| delivery.checked.is_err()),
             left_after_prune: 0,
             mean_answer_ms: tenths((total / answers).as_secs_f64() * 1_000.0),

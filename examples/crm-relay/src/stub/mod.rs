@@ -7,7 +7,7 @@
 mod answers;
 mod server;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jobq_core::{Clock, SystemClock};
@@ -33,6 +33,8 @@ pub struct Delivery {
     pub checked: Result<(), Rejected>,
     /// What it says; null if it is not JSON.
     pub body: Value,
+    /// The same as it came.
+    pub text: String,
     /// How it is answered.
     pub answer: Answer,
     /// Whether a message of the same key had been taken before.
@@ -103,6 +105,11 @@ impl StubReceiver {
         self.lock().planned.entry(hook.to_owned()).or_default().extend(answers);
     }
 
+    /// Forgets what was planned, for all hooks.
+    pub fn forget_plans(&self) {
+        self.lock().planned.clear();
+    }
+
     /// Lets those go that are held.
     pub fn release(&self) {
         self.shared.released.send_modify(|times| *times += 1);
@@ -124,6 +131,18 @@ impl StubReceiver {
     #[must_use]
     pub fn effects(&self) -> BTreeMap<String, u64> {
         self.lock().effects.clone()
+    }
+
+    /// How many times something came that had come before, under another key: whoever sends each thing once must
+    /// not bring that about. Goes by the data, whatever was done with it.
+    #[must_use]
+    pub fn under_other_keys(&self) -> u64 {
+        let mut keys: HashMap<(String, String), BTreeSet<String>> = HashMap::new();
+        for delivery in self.lock().deliveries.iter().filter(|delivery| delivery.checked.is_ok()) {
+            let what = (delivery.hook.clone(), delivery.body["data"].to_string());
+            keys.entry(what).or_default().insert(delivery.key.clone());
+        }
+        keys.values().map(|keys| keys.len() as u64 - 1).sum()
     }
 
     /// Waits until so many deliveries have come in all.
@@ -161,6 +180,7 @@ impl StubReceiver {
             key: key.to_owned(),
             checked,
             body: serde_json::from_slice(body).unwrap_or_default(),
+            text: String::from_utf8_lossy(body).into_owned(),
             answer,
             is_repeat,
         };

@@ -111,7 +111,7 @@ impl Kills {
             None
         })
         .await;
-        assert_eq!((row.attempts, row.last_error), (2, None));
+        assert_eq!((row.attempts, row.last_error), (1, None), "a kill uses no attempt up");
         assert_eq!(self.receiver.effects()[&key], 1);
         second.terminate();
         assert_eq!(second.wait().0, Some(0));

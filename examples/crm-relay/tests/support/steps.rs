@@ -27,7 +27,7 @@ pub(crate) fn policy() -> Policy {
         timeout: Duration::from_secs(5),
         backoff: backoff.without_jitter(),
         longest_retry_after: Duration::from_secs(3_600),
-        ..Policy::default()
+        max_attempts: 8,
     }
 }
 
