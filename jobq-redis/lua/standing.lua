@@ -11,6 +11,8 @@
 -- called off, with its home.
 local now = clock(ARGV[1])
 local id = ARGV[2]
+-- So many turns are looked at to find the next job.
+local TURNS_LOOKED_AT = 16
 local place = places_of({ id })[id]
 if not place then
   return nil
@@ -33,12 +35,28 @@ local function holders_in(lane)
   return found
 end
 
+-- Whether a lane has no room for its next job: its turn passes, and others go before it.
+local function is_held_up(lane, cost)
+  local given, state = lane_limits(lane), state_of(lane)
+  local is_on_probation = given.breaker and state.failures >= given.breaker.failures
+  local most = is_on_probation and 1 or given.concurrency
+  return given.paused
+    or state.rests_until > now
+    or most and count_slots(lane) >= most
+    or given.rate and room_at(given.rate, state, lane, cost, now)
+end
+
 -- The cost of the job that is next: as nobody overtakes, there must be room for that.
 local function next_cost()
-  local first = redis.call("ZRANGE", order, 0, 0)[1]
-  if first and first ~= "" then
-    local member = lane_members(first, 1)[1]
-    return member and cost_in_member(first, member) or 1
+  for _, lane in ipairs(redis.call("ZRANGE", order, 0, TURNS_LOOKED_AT - 1)) do
+    if lane == "" then
+      break
+    end
+    local member = lane_members(lane, 1)[1]
+    local cost = member and cost_in_member(lane, member) or 1
+    if not is_held_up(lane, cost) then
+      return cost
+    end
   end
   local level = highest_unlaned()
   local entry = level and redis.call("LINDEX", ready_list(level), 0)
