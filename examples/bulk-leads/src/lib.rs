@@ -16,7 +16,6 @@ mod failure;
 mod feed;
 pub mod finish_job;
 pub mod forget_ended;
-mod http_server;
 pub mod jobs;
 pub mod lead_ids;
 pub mod limits;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http_server::serve;
 use jobq_worker::Summary;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -12,7 +13,6 @@ use crate::api::{Api, Rules, router};
 use crate::app::App;
 use crate::db::Store;
 use crate::failure::Failure;
-use crate::http_server::serve;
 use crate::patrol::{Patrol, Rounds};
 use crate::queue::OpenQueue;
 use crate::workers::{lead_worker, webhook_worker};

@@ -39,7 +39,6 @@ pub mod db;
 pub mod deliver;
 mod demo;
 mod failure;
-mod http_server;
 pub mod input;
 pub mod jobs;
 pub mod message;

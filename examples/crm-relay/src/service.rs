@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http_server::serve;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -12,7 +13,6 @@ use crate::api::{Api, Token};
 use crate::app::{App, Policy};
 use crate::db::{Relay, Sole, Store};
 use crate::failure::Failure;
-use crate::http_server::serve;
 use crate::patrol::Patrol;
 use crate::queue::{OpenQueue, Upkeep};
 use crate::tally::{Pass, Tally};

@@ -40,6 +40,12 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
+impl From<private_mariadb::Fault> for Failure {
+    fn from(fault: private_mariadb::Fault) -> Self {
+        Self::failed(&fault)
+    }
+}
+
 impl From<jobq_core::Error> for Failure {
     fn from(error: jobq_core::Error) -> Self {
         Self::failed(&error)

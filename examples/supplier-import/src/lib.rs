@@ -27,7 +27,6 @@ pub mod mapping;
 mod matching;
 pub mod pretend_shop;
 pub mod price;
-pub mod private_server;
 mod progress;
 pub mod prune_failed;
 mod queue;

@@ -28,7 +28,7 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let (server, redis) = (MariaDb::start().await, Redis::start().await);
+        let (server, redis) = (MariaDb::start().await, Redis::start());
         let place = Place::new();
         let list = place.path("list.csv");
         let list = list.to_str().unwrap();

@@ -75,7 +75,7 @@ async fn an_import_waits_for_the_one_before_in_mariadb() {
 /// All of it as a schedule would have it: linked, imported and synced by one worker, and pruned.
 #[tokio::test]
 async fn a_worker_runs_what_a_schedule_enqueues() {
-    let (stage, redis, place) = (ShopStage::set(200).await, Redis::start().await, Place::new());
+    let (stage, redis, place) = (ShopStage::set(200).await, Redis::start(), Place::new());
     let list = place.path("list.csv");
     let list = list.to_str().unwrap();
     assert_eq!(run(&["generate", "--rows", "200", list]).code, Some(0));
@@ -115,7 +115,7 @@ async fn a_worker_runs_what_a_schedule_enqueues() {
 /// A worker that was given no shop says so, in place of trying again and again.
 #[tokio::test]
 async fn a_sync_without_a_shop_is_dead_at_once_and_can_be_pruned() {
-    let (redis, place) = (Redis::start().await, Place::new());
+    let (redis, place) = (Redis::start(), Place::new());
     let queue = redis.url();
     assert_eq!(run(&["sync", "--queue", &queue]).code, Some(0));
 

@@ -157,7 +157,7 @@ fn an_unknown_time_zone_is_told_at_the_start() {
 /// The program as an operator runs it: the schedules are there, and it ends when it is told to.
 #[tokio::test]
 async fn a_worker_declares_them_and_ends_with_them() {
-    let (place, redis) = (Place::new(), Redis::start().await);
+    let (place, redis) = (Place::new(), Redis::start());
     let (database, url) = (place.sqlite(), redis.url());
     let args = [
         "work",

@@ -25,7 +25,7 @@ fn signal(name: &str, child: &Child) {
 /// A worker on the wrong database makes chunks die without a word to the import.
 #[tokio::test]
 async fn waiting_for_an_import_ends_when_one_of_its_jobs_is_dead() {
-    let (place, redis) = (Place::new(), Redis::start().await);
+    let (place, redis) = (Place::new(), Redis::start());
     let list = place.file("list.csv", format!("{HEADER}{}", "X-1,,1,1,1.00\n".repeat(1_000)));
     let (db, queue) = (place.sqlite(), redis.url());
     let wrong = support::sqlite_url(&place.path("wrong.db"));

@@ -211,7 +211,7 @@ async fn a_shop_whose_server_dies_in_the_middle_is_synced_when_it_is_back() {
 
 #[tokio::test]
 async fn a_worker_killed_in_the_middle_of_a_sync_is_replaced_by_another() {
-    let (stage, redis) = (ShopStage::set(PRODUCTS).await, Redis::start().await);
+    let (stage, redis) = (ShopStage::set(PRODUCTS).await, Redis::start());
     stage.suppliers_say_all(1).await;
     let queue = redis.url();
     let enqueue = ["sync", "--batch", BATCH, "--queue", &queue, "--json"];

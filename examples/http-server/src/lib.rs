@@ -16,15 +16,13 @@ use tracing::{debug, warn};
 
 /// How long a caller may take to send the head of a request, or to think of another one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many connections there are at once: fewer than the files that a process may have open. Others wait.
+const MOST_CONNECTIONS: usize = 512;
 /// How long requests may go on once the server is to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until `stop`, and then lets requests end that are under way, for ten seconds at most.
-pub(crate) async fn serve(
-    mut listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()>,
-) {
+pub async fn serve(mut listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let graceful = GracefulShutdown::new();
     // Dropped with whatever is still in it.
@@ -32,7 +30,7 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             // Tries again by itself, after a while, when the process has no more files to open.
-            (stream, _) = Listener::accept(&mut listener) => {
+            (stream, _) = Listener::accept(&mut listener), if connections.len() < MOST_CONNECTIONS => {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_TIMEOUT)
