@@ -7,6 +7,7 @@ mod support;
 
 use std::net::Ipv4Addr;
 
+use axum::http::Request;
 use company_context::api::Api;
 use company_context::db::Counts;
 use company_context::dispatch::Dispatcher;
@@ -16,9 +17,10 @@ use jobq_core::{Inspect, JobState};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tower_service::Service;
 
 use support::steps::Steps;
-use support::{Place, client};
+use support::{Place, client, eventually};
 
 /// The API over SQLite.
 struct Served {
@@ -188,6 +190,22 @@ async fn the_numbers_have_their_names() {
     let names: Vec<&String> = numbers["queue"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["failed", "oldest_waiting_seconds", "running", "scheduled", "waiting"]);
     assert_eq!(numbers["queue"]["waiting"], 1);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_has_its_text_condensed_all_the_same() {
+    let served = Served::start().await;
+    let queue = Dispatcher::Queue(served.steps.opened());
+    let mut api = Api::new(served.steps.app.store.clone(), queue).router();
+    let body = json!({"name": "Ada", "text": "first"}).to_string();
+    let request = Request::post("/customers").body(body).unwrap();
+
+    let mut answer = Box::pin(api.call(request));
+    assert!(futures_util::poll!(answer.as_mut()).is_pending());
+    drop(answer);
+
+    eventually("a job", async || (served.waiting().await.len() == 1).then_some(())).await;
+    assert_eq!(served.steps.app.store.counts().await.unwrap().pending, 1);
 }
 
 #[tokio::test]

@@ -85,10 +85,13 @@ async fn create(State(api): State<Api>, content: Content) -> Answer<Created> {
     let (name, text) = (body.needed("name")?, body.needed("text")?);
     body.finish()?;
     let (name, text) = (check_name(&name)?, check_text(&text)?);
-    let now = SystemClock::default().now();
-    let customer = api.store.create(&name, &text, now).await?;
+    let customer = whole(async move {
+        let customer = api.store.create(&name, &text, SystemClock::default().now()).await?;
+        Ok(api.dispatch(customer).await)
+    })
+    .await?;
     let place = [(header::LOCATION, format!("/customers/{}", customer.id))];
-    Ok((StatusCode::CREATED, place, Json(api.dispatch(customer).await)))
+    Ok((StatusCode::CREATED, place, Json(customer)))
 }
 
 async fn edit(State(api): State<Api>, id: Number, content: Content) -> Answer<Json<Customer>> {
@@ -103,10 +106,24 @@ async fn edit(State(api): State<Api>, id: Number, content: Content) -> Answer<Js
         name: name.as_deref().map(check_name).transpose()?,
         text: text.as_deref().map(check_text).transpose()?,
     };
-    match api.store.edit(id, &edit, SystemClock::default().now()).await? {
-        Edited::Unknown => Err(ApiError::unknown_customer(id)),
-        Edited::Done(customer) if edit.text.is_none() => Ok(Json(*customer)),
-        Edited::Done(customer) => Ok(Json(api.dispatch(*customer).await)),
+    whole(async move {
+        match api.store.edit(id, &edit, SystemClock::default().now()).await? {
+            Edited::Unknown => Err(ApiError::unknown_customer(id)),
+            Edited::Done(customer) if edit.text.is_none() => Ok(Json(*customer)),
+            Edited::Done(customer) => Ok(Json(api.dispatch(*customer).await)),
+        }
+    })
+    .await
+}
+
+/// Does the whole of it, even if the client goes away in the middle: what is stored is dispatched too, at once.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Answer<T>> + Send + 'static,
+) -> Answer<T> {
+    match tokio::spawn(work).await {
+        Ok(answer) => answer,
+        // Nobody ends such a task, so it has panicked: as it would have without a task of its own.
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     }
 }
 
