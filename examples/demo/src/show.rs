@@ -21,6 +21,14 @@ use crate::verdict::Verdict;
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// What has been stopped, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stopped {
+    Nothing,
+    Clock,
+    Workers,
+}
+
 /// Shows everything, and says by the exit code whether every promise was kept.
 pub(crate) async fn show(cli: &Cli) -> Result<ExitCode> {
     // Before there is anything to clean up.
@@ -42,7 +50,7 @@ pub(crate) async fn show(cli: &Cli) -> Result<ExitCode> {
 
     let began = Instant::now();
     let tally = Tally::default();
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stopped::Nothing);
     let mut running = start(&systems, &queue, &tally, &stopped)?;
     let mut ticks = 0;
     let board = Board::new(systems.iter().map(|system| system.name()).collect());
@@ -66,13 +74,18 @@ pub(crate) async fn show(cli: &Cli) -> Result<ExitCode> {
         Some(ended) = running.join_next() => ticks += ended??,
         () = &mut watching => {}
     }
+    // First the clock: its work would never end.
+    stop.send_replace(Stopped::Clock);
+    if let Some(ended) = running.join_next().await {
+        ticks += ended??;
+    }
     tokio::select! {
         rested = rest(&systems) => rested?,
         () = signals.next() => return Err("interrupted before what was under way had ended".into()),
         Some(ended) = running.join_next() => ticks += ended??,
         () = &mut watching => {}
     }
-    stop.send_replace(true);
+    stop.send_replace(Stopped::Workers);
     while let Some(ended) = running.join_next().await {
         ticks += ended??;
     }
@@ -92,27 +105,27 @@ fn start(
     systems: &[Box<dyn System>],
     queue: &Queue,
     tally: &Tally,
-    stopped: &watch::Receiver<bool>,
+    stopped: &watch::Receiver<Stopped>,
 ) -> Result<JoinSet<jobq_core::Result<u64>>> {
-    let until_stopped = || {
+    let until = |what: Stopped| {
         let mut stopped = stopped.clone();
         async move {
             // The sender lives until the end.
-            let _ = stopped.wait_for(|stop| *stop).await;
+            let _ = stopped.wait_for(|stopped| *stopped >= what).await;
         }
     };
     let mut running = JoinSet::new();
     let mut scheduler = queue.scheduler();
     for system in systems {
         for worker in system.workers()? {
-            let worker = worker.layer(tally.clone()).run_until(until_stopped());
+            let worker = worker.layer(tally.clone()).run_until(until(Stopped::Workers));
             running.spawn(async move { worker.await.map(|_| 0) });
         }
         for (name, schedule) in system.schedules() {
             scheduler = scheduler.schedule(name, schedule);
         }
     }
-    let scheduler = scheduler.run_until(until_stopped());
+    let scheduler = scheduler.run_until(until(Stopped::Clock));
     running.spawn(async move { scheduler.await.map(|done| done.enqueued) });
     Ok(running)
 }
