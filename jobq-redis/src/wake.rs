@@ -13,7 +13,6 @@ use deadpool_redis::{Manager, Pool, Runtime};
 use jobq_core::{Error, ErrorKind, QueueName, Result};
 use redis::Value;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::config::RedisConfig;
 use crate::error::{address_of, explain};
@@ -46,7 +45,8 @@ struct Watch {
 #[derive(Default)]
 struct WatchState {
     waiting: VecDeque<oneshot::Sender<Result<QueueName>>>,
-    task: Option<JoinHandle<()>>,
+    /// Whether a task watches, or is about to.
+    is_watched: bool,
 }
 
 impl Wakes {
@@ -85,15 +85,16 @@ impl Wakes {
             }))
         };
         let (sender, answer) = oneshot::channel();
-        {
+        let was_watched = {
             let mut state = lock(&watch.state);
             state.waiting.retain(|waiting| !waiting.is_closed());
             state.waiting.push_back(sender);
-            // A task whose runtime has ended is finished too.
-            if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
-                let watching = Watching { watch: Arc::clone(&watch), deserted: false };
-                state.task = Some(tokio::spawn(watch_on(Arc::downgrade(self), watching)));
-            }
+            std::mem::replace(&mut state.is_watched, true)
+        };
+        if !was_watched {
+            // Not under the lock: a runtime that is ending drops the task right here.
+            let watching = Watching { watch: Arc::clone(&watch), deserted: false };
+            drop(tokio::spawn(watch_on(Arc::downgrade(self), watching)));
         }
         let mut ticket = Ticket { wakes: self, watch: &watch, answer };
         (&mut ticket.answer).await.unwrap_or_else(|_| {
@@ -184,7 +185,7 @@ async fn watch_on(wakes: Weak<Wakes>, mut watching: Watching) {
                     let _ = wakes.put_back(&queue).await;
                 }
             }
-            Err(error) => watch.fail(&error),
+            Err(error) => lock(&watch.state).fail(&error),
         }
         if watch.is_deserted() {
             watching.deserted = true;
@@ -204,7 +205,9 @@ impl Drop for Watching {
     fn drop(&mut self) {
         if !self.deserted {
             let over = "the runtime that waited for jobs has ended";
-            self.watch.fail(&Error::new(ErrorKind::Unavailable, over));
+            let mut state = lock(&self.watch.state);
+            state.is_watched = false;
+            state.fail(&Error::new(ErrorKind::Unavailable, over));
         }
     }
 }
@@ -223,21 +226,20 @@ impl Watch {
         token.ok()
     }
 
-    fn fail(&self, error: &Error) {
-        for waiting in lock(&self.state).waiting.drain(..) {
-            let _ = waiting.send(Err(Error::new(error.kind(), error.to_string())));
-        }
-    }
-
     /// Whether nobody waits any more; if so, the next one who does starts a new task.
     fn is_deserted(&self) -> bool {
         let mut state = lock(&self.state);
         state.waiting.retain(|waiting| !waiting.is_closed());
-        let deserted = state.waiting.is_empty();
-        if deserted {
-            state.task = None;
+        state.is_watched = !state.waiting.is_empty();
+        !state.is_watched
+    }
+}
+
+impl WatchState {
+    fn fail(&mut self, error: &Error) {
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(Err(Error::new(error.kind(), error.to_string())));
         }
-        deserted
     }
 }
 

@@ -26,6 +26,13 @@ async fn redis(server: &TestServer, command: &[&str]) {
     call.exec_async(&mut connection).await.unwrap();
 }
 
+/// The server's list of its clients.
+async fn clients(server: &TestServer) -> String {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("CLIENT").arg("LIST").query_async(&mut connection).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_restarted_server_is_found_again_with_its_jobs() {
     let mut server =
@@ -136,22 +143,45 @@ fn a_backend_outlives_the_runtimes_it_is_used_in() {
 /// One that waits in a runtime that ends is no reason for others to wait in vain.
 #[test]
 fn a_wait_outlives_the_runtime_of_another() {
+    use tokio::sync::oneshot;
+
     let server = TestServer::start().unwrap();
     let backend = RedisBackend::lazy(RedisConfig::new(&server.url()).unwrap()).unwrap();
     let (first, second) =
         (tokio::runtime::Runtime::new().unwrap(), tokio::runtime::Runtime::new().unwrap());
-    let wait = |backend: RedisBackend| async move {
+    // Tells when it has begun: when it was polled, and waits.
+    let wait = |backend: RedisBackend, begun: oneshot::Sender<()>| async move {
+        let queues = [queue()];
+        let mut begun = Some(begun);
         loop {
-            if let Ok(queue) = backend.wait(&[queue()]).await {
+            let mut waiting = std::pin::pin!(backend.wait(&queues));
+            let ended = std::future::poll_fn(|cx| {
+                let polled = waiting.as_mut().poll(cx);
+                if polled.is_pending() {
+                    let _ = begun.take().map(|begun| begun.send(()));
+                }
+                polled
+            });
+            if let Ok(queue) = ended.await {
                 return queue;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     };
-    drop(first.spawn(wait(backend.clone())));
-    first.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
-    let waiting = second.spawn(wait(backend.clone()));
-    second.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
+    let (begins, has_begun) = oneshot::channel();
+    drop(first.spawn(wait(backend.clone(), begins)));
+    // The server has the first one's connection, on which it waits for all.
+    first.block_on(async {
+        has_begun.await.unwrap();
+        eventually(async || match clients(&server).await.contains("cmd=blpop") {
+            true => Ok(()),
+            false => Err("nobody waits"),
+        })
+        .await;
+    });
+    let (begins, has_begun) = oneshot::channel();
+    let waiting = second.spawn(wait(backend.clone(), begins));
+    second.block_on(has_begun).unwrap();
 
     drop(first);
     second.block_on(async {
