@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobq_core::backoff::{Random, ThreadRandom};
 use jobq_core::{
     Backoff, Clock, Error, Job, JobContext, JobError, JobResult, SystemClock, Timestamp,
 };
@@ -55,8 +56,8 @@ const FRAMING: [&str; 9] = [
 /// that allows none puts such jobs off; one that allows others only finds them dead.
 ///
 /// An answer of 2xx completes the job; its status and the end of its body are the result, if the job has a
-/// retention. 408, 425, 429 and 5xx are errors, and the job is tried again, when `Retry-After` says if that is within
-/// an hour; any other answer is not going to change, and the job is dead. So it is after a redirect to
+/// retention. 408, 425, 429 and 5xx are errors, and the job is tried again after its backoff, or after what
+/// `Retry-After` says if that is longer, an hour at most; any other answer is not going to change, and the job is dead. So it is after a redirect to
 /// another server, or to what is not allowed: only others are followed. The end of the body of an answer
 /// that is no success goes to the job's log.
 ///
@@ -223,7 +224,9 @@ async fn run(
         .map_err(|_| JobError::retry(format!("{what} took longer than {limit:?}")))?
         // Without the URL, which may hold a password.
         .map_err(|error| JobError::retry(format!("{what}: {}", Chain(&error.without_url()))))?;
-    let (status, wait) = (answer.status(), retry_after(answer.headers(), &SystemClock::default()));
+    let status = answer.status();
+    let wait = retry_after(answer.headers(), &SystemClock::default())
+        .map(|wanted| rest(wanted, context.attempt(), &mut ThreadRandom::default()));
     let body = tail(answer, end).await;
     if status.is_success() {
         return Ok(Answered { status: status.as_u16(), body });
@@ -273,6 +276,12 @@ fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
+/// How long the server is left alone: for as long as it asks, and never shorter than after an answer that asks for
+/// nothing. A second each time would use all attempts up in a deployment of a minute.
+fn rest(wanted: Duration, attempt: u32, random: &mut dyn Random) -> Duration {
+    wanted.max(Http::BACKOFF.delay(attempt, random))
+}
+
 /// The end of a body: of one that is long, or does not end in time, of what was read of it.
 async fn tail(mut answer: Response, end: Instant) -> String {
     let (mut kept, mut read) = (VecDeque::with_capacity(2 * TAIL_BYTES), 0);
@@ -318,6 +327,23 @@ mod tests {
             assert_eq!(retry_after(&headers, &Still), wait, "{text:?}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), &Still), None);
+    }
+
+    #[test]
+    fn a_server_that_asks_for_little_is_left_alone_for_the_backoff() {
+        struct Most;
+        impl Random for Most {
+            fn unit(&mut self) -> f64 {
+                1.0
+            }
+        }
+        let backoff = Http::BACKOFF.delay(4, &mut Most);
+        assert!(backoff > Duration::from_secs(1));
+
+        assert_eq!(rest(Duration::ZERO, 4, &mut Most), backoff);
+        assert_eq!(rest(Duration::from_secs(1), 4, &mut Most), backoff);
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(rest(hour, 4, &mut Most), hour);
     }
 
     fn job(json: &str) -> Http {
