@@ -183,13 +183,13 @@ fn packed(job: &NewJob) -> Vec<u8> {
 }
 
 /// A job as a part of a batch: its queue, 0, its id.
-fn job_in(part: &[u8]) -> Result<JobRef> {
+pub(crate) fn job_in(part: &[u8]) -> Result<JobRef> {
     let end = part.len().checked_sub(17).ok_or_else(|| malformed("a part of a batch is short"))?;
     let queue = QueueName::new(String::from_utf8_lossy(&part[..end]))?;
     Ok(JobRef::new(queue, reply::id_from(&part[end + 1..])?))
 }
 
-fn view(queue: &QueueName, answer: Value) -> Result<BatchView> {
+pub(crate) fn view(queue: &QueueName, answer: Value) -> Result<BatchView> {
     let mut parts = reply::list(answer)?.into_iter();
     let mut next = || reply::bytes(parts.next().unwrap_or(Value::Nil));
     let id = <[u8; 16]>::try_from(next()?).map_err(|_| malformed("a batch id has 16 bytes"))?;

@@ -42,6 +42,8 @@ mod exchange;
 mod facts;
 #[cfg(any(test, feature = "test-util"))]
 mod fault_proxy;
+#[cfg(test)]
+mod fuzz;
 mod grouping;
 mod inspect;
 mod keys;

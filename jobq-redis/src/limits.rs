@@ -305,7 +305,7 @@ impl Store {
     }
 }
 
-fn lane_view(value: Value) -> Result<LaneView> {
+pub(crate) fn lane_view(value: Value) -> Result<LaneView> {
     let mut parts = reply::list(value)?.into_iter();
     let mut next = || parts.next().unwrap_or(Value::Nil);
     let lane = LaneKey::new(reply::text(next())?)?;

@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-fn block(value: Value, queue: &QueueName) -> Result<Block> {
+pub(crate) fn block(value: Value, queue: &QueueName) -> Result<Block> {
     let mut parts = reply::list(value)?.into_iter();
     let mut next = || parts.next().unwrap_or(Value::Nil);
     let word = reply::text(next())?;

@@ -300,7 +300,7 @@ impl Store {
     }
 }
 
-fn sighting(id: JobId, answer: Value) -> Result<Sighting> {
+pub(crate) fn sighting(id: JobId, answer: Value) -> Result<Sighting> {
     let mut seen = Sighting::default();
     if matches!(answer, Value::Nil) {
         return Ok(seen);
