@@ -130,6 +130,11 @@ impl LeaseTable {
         self.lock().find(key).map(|held| held.drop_at(left))
     }
 
+    /// Whether no handler may go on under a lease that lasts until `deadline`.
+    pub(crate) fn is_over(&self, deadline: Instant, now: Instant) -> bool {
+        now + self.left_at_drop() >= deadline
+    }
+
     fn left_at_drop(&self) -> Duration {
         self.duration.mul_f64(1.0 - DROP_AT)
     }

@@ -173,14 +173,17 @@ impl Pump {
         *count += 1;
     }
 
-    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`. Once the worker is told
-    /// to stop, none is started: what a call brings then that was under way is given back.
+    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`.
+    ///
+    /// None is started once the worker is told to stop: what a call brings then that was under way is given
+    /// back. Nor when the answer was read so late, by a process that was stopped or blocked, that its leases
+    /// have run out or are about to: others may have the jobs by now.
     fn start(&mut self, queue: usize, leases: Vec<Arc<Lease>>, sent_at: Instant, now: Instant) {
         let runtime = Arc::clone(&self.runtime);
-        let too_late = self.phase.is_draining();
+        let deadline = sent_at + runtime.config.lease;
+        let too_late = self.phase.is_draining() || runtime.leases.is_over(deadline, now);
         runtime.leased.fetch_add(leases.len() as u64, Ordering::Relaxed);
         runtime.meters.leased(queue, leases.len());
-        let deadline = sent_at + runtime.config.lease;
         let leased_at = runtime.backend.clock().now();
 
         let mut starts = Vec::with_capacity(leases.len());
