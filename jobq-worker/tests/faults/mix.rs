@@ -148,8 +148,10 @@ async fn produce(
 ) {
     while !*stopped.borrow() {
         let job = choose(&store, &mut random);
-        // The same job under the same id until the store says that it has it.
-        while !*stopped.borrow() {
+        let forgotten = || book.lock().unwrap().batches_forgotten;
+        let forgotten_before = forgotten();
+        // The same job under the same id until the store says that it has it; another one at another store.
+        while !*stopped.borrow() && forgotten() == forgotten_before {
             match store.enqueue_batch(std::slice::from_ref(&job)).await {
                 Ok(answers) => {
                     // That of another with its unique key is not its own.

@@ -22,6 +22,7 @@ pub(crate) const LEASE: Duration = Duration::from_millis(1_500);
 /// A server for the jobs, on which faults strike, and one for the notes.
 pub(crate) struct Stage {
     pub(crate) server: TestServer,
+    password: Option<&'static str>,
     notes_server: TestServer,
     pub(crate) ledger: Ledger,
     pub(crate) backend: RedisBackend,
@@ -32,18 +33,24 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        Self::set_on(TestServer::start().unwrap(), false).await
+        Self::set_on(TestServer::start().unwrap(), None, false).await
+    }
+
+    /// One whose server wants a password.
+    pub(crate) async fn set_behind(password: &'static str) -> Self {
+        let server = TestServer::start_with(&["--requirepass", password]).unwrap();
+        Self::set_on(server, Some(password), false).await
     }
 
     /// One whose clock is in a file, for the server and for all processes.
     pub(crate) async fn set_with_clock() -> Self {
-        Self::set_on(TestServer::start().unwrap(), true).await
+        Self::set_on(TestServer::start().unwrap(), None, true).await
     }
 
-    pub(crate) async fn set_on(server: TestServer, with_clock: bool) -> Self {
+    async fn set_on(server: TestServer, password: Option<&'static str>, with_clock: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = with_clock.then(|| FileClock { path: folder.path().join("clock") });
-        let mut config = connection(&server.url());
+        let mut config = connection(&url_with(&server, password));
         if let Some(clock) = &clock {
             clock.set(0);
             config = config.clock(clock.clone());
@@ -51,7 +58,8 @@ impl Stage {
         let backend = RedisBackend::connect_with(config).await.unwrap();
         let notes_server = TestServer::start().unwrap();
         let ledger = Ledger::open(&notes_server.url(), "test");
-        Self { server, notes_server, ledger, backend, folder, clock, notes: Mutex::default() }
+        let notes = Mutex::default();
+        Self { server, password, notes_server, ledger, backend, folder, clock, notes }
     }
 
     pub(crate) fn clock(&self) -> &FileClock {
@@ -72,12 +80,21 @@ impl Stage {
         }
         orders
             .set(program::NAME, name)
-            .set(program::SERVER, self.server.url())
+            .set(program::SERVER, self.url())
             .set(program::LEDGER, self.notes_server.url())
             .set(program::LEASE_MS, LEASE.as_millis())
             .set(program::GRACE_MS, 20_000)
             .set(program::VERSION, 2)
             .set(program::SCHEDULES, 1)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        url_with(&self.server, self.password)
+    }
+
+    /// The URL with another password.
+    pub(crate) fn url_by(&self, password: &str) -> String {
+        url_with(&self.server, Some(password))
     }
 
     fn log_of(&self, name: &str) -> PathBuf {
@@ -101,6 +118,19 @@ impl Stage {
         self.notes().iter().filter_map(done).collect()
     }
 
+    /// The jobs that have begun and have not ended.
+    pub(crate) fn running(&self) -> BTreeSet<JobId> {
+        let mut running = BTreeSet::new();
+        for note in self.notes().iter() {
+            match note {
+                Note::Started(run, _) => drop(running.insert(run.job)),
+                Note::Ended { run, .. } => drop(running.remove(&run.job)),
+                _ => {}
+            }
+        }
+        running
+    }
+
     /// The runs of a job that have begun, in their order.
     pub(crate) fn runs(&self, job: JobId) -> Vec<(Run, Start)> {
         let started = |note: &Note| match note {
@@ -108,6 +138,23 @@ impl Stage {
             _ => None,
         };
         self.notes().iter().filter_map(started).collect()
+    }
+
+    /// The ticks whose jobs have begun.
+    pub(crate) fn ticks(&self) -> BTreeSet<String> {
+        let tick = |note: &Note| match note {
+            Note::Started(_, start) => start.tick.clone(),
+            _ => None,
+        };
+        self.notes().iter().filter_map(tick).collect()
+    }
+
+    /// Waits until a run of the job has ended undone: its handler was dropped.
+    pub(crate) async fn until_dropped(&self, job: JobId) {
+        let dropped =
+            |note: &Note| matches!(note, Note::Ended { run, done: false } if run.job == job);
+        until(&format!("the end of a run of {job}"), async || self.notes().iter().any(dropped))
+            .await;
     }
 
     pub(crate) async fn until_started(&self, job: JobId, times: usize) -> Run {
@@ -149,20 +196,23 @@ impl Stage {
     }
 
     /// Runs a command on the server of the jobs.
-    pub(crate) async fn command(&self, words: &[&str]) {
-        self.command_with(&self.server.url(), words).await;
+    pub(crate) async fn command(&self, words: &[&str]) -> String {
+        self.command_with(&self.url(), words).await
     }
 
-    pub(crate) async fn command_with(&self, url: &str, words: &[&str]) {
+    pub(crate) async fn command_with(&self, url: &str, words: &[&str]) -> String {
         let client = redis::Client::open(url).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
-        command.exec_async(&mut connection).await.unwrap();
+        let answer: redis::Value = command.query_async(&mut connection).await.unwrap();
+        redis::from_redis_value(answer).unwrap_or_default()
     }
 
     /// Lets everything be done that has been acknowledged, ends the workers by SIGTERM, and checks all invariants.
     pub(crate) async fn finish(&self, mix: Mix, workers: Vec<Process>, expected: Expected) {
+        // Of one tick nothing can be told.
+        until("a second tick", async || self.ticks().len() > 1).await;
         let book = mix.stop().await;
         self.until_all_done(&book, &expected, &workers).await;
         for worker in &workers {
@@ -217,6 +267,13 @@ impl Stage {
             assert!(began.elapsed() < PATIENCE, "seed {seed}: no rest: {stats:?} {log}");
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
+    }
+}
+
+fn url_with(server: &TestServer, password: Option<&str>) -> String {
+    match password {
+        Some(password) => format!("redis://:{password}@127.0.0.1:{}", server.port()),
+        None => server.url(),
     }
 }
 
