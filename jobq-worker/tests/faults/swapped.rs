@@ -33,6 +33,7 @@ async fn an_empty_server_in_its_place_is_worked_on() {
     stage.until_dropped(gone).await;
     stage.until_more(20).await;
     mix.open_batch(&stage.backend).await;
+    stage.until_more(30).await;
     for worker in [&one, &two] {
         let log = worker.log();
         assert!(log.contains("backend unreachable"), "{log}");
