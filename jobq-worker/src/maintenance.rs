@@ -141,23 +141,6 @@ impl Complaint {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failure_that_lasts_is_reported_once_a_minute() {
-        let refused = |message| Error::new(ErrorKind::Refused, message);
-        let mut complaint = Complaint::default();
-
-        assert!(complaint.is_news(&refused("wrong password")));
-        assert!(!complaint.is_news(&refused("wrong password")));
-        assert!(complaint.is_news(&refused("no right to do this")));
-        tokio::time::advance(REPORT_EVERY).await;
-        assert!(complaint.is_news(&refused("no right to do this")));
-    }
-}
-
 fn check_memory(runtime: &Runtime) {
     if let Some(most) = runtime.config.limits.max_memory
         && resident_bytes().is_some_and(|bytes| bytes > most)
@@ -180,4 +163,21 @@ async fn within_patience<T>(call: impl Future<Output = Result<T>>) -> Result<T> 
         let message = format!("the backend gave no answer within {PATIENCE:?}");
         Err(Error::new(ErrorKind::Unavailable, message))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_lasts_is_reported_once_a_minute() {
+        let refused = |message| Error::new(ErrorKind::Refused, message);
+        let mut complaint = Complaint::default();
+
+        assert!(complaint.is_news(&refused("wrong password")));
+        assert!(!complaint.is_news(&refused("wrong password")));
+        assert!(complaint.is_news(&refused("no right to do this")));
+        tokio::time::advance(REPORT_EVERY).await;
+        assert!(complaint.is_news(&refused("no right to do this")));
+    }
 }

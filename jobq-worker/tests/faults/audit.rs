@@ -136,11 +136,15 @@ impl Audit<'_> {
     fn runs(&mut self) {
         let mut floor = Floor::default();
         let mut seen = HashSet::new();
+        let mut stepped_to = 0;
         for note in self.notes {
             match note {
                 Note::Started(run, start) => {
                     if !seen.insert((run.job, run.token, &start.queue)) {
                         self.faults.push(format!("{run:?} is a second run with one token"));
+                    }
+                    if start.expires_at < stepped_to {
+                        continue;
                     }
                     if let Some(other) = floor.of_job(run.job) {
                         self.faults.push(format!("{run:?} runs beside {other:?}"));
@@ -160,6 +164,10 @@ impl Audit<'_> {
                 }
                 Note::Ended { run, .. } => drop(floor.runs.remove(run)),
                 Note::LeasesLost { worker: None } => floor.runs.clear(),
+                Note::ClockForward { to_ms } => {
+                    stepped_to = *to_ms;
+                    floor.runs.clear();
+                }
                 Note::LeasesLost { worker: Some(name) } => {
                     floor.runs.retain(|run, _| run.worker != *name);
                 }
@@ -175,11 +183,19 @@ impl Audit<'_> {
     fn fences(&mut self) {
         let mut lost: HashSet<&Run> = HashSet::new();
         let mut begun: Vec<&Run> = Vec::new();
+        let mut stepped_to = 0;
         let mut newest: HashMap<JobId, u64> = HashMap::new();
         for note in self.notes {
             match note {
-                Note::Started(run, _) => {
+                Note::Started(run, start) => {
                     begun.push(run);
+                    if start.expires_at < stepped_to {
+                        lost.insert(run);
+                    }
+                }
+                Note::ClockForward { to_ms } => {
+                    stepped_to = *to_ms;
+                    lost.extend(&begun);
                 }
                 Note::LeasesLost { worker } => {
                     let theirs =

@@ -63,6 +63,11 @@ pub(crate) enum Note {
     LeasesLost {
         worker: Option<String>,
     },
+    /// The clock was put forward: leases that end before this instant have ended, also those that are granted by a
+    /// process that read the clock just before.
+    ClockForward {
+        to_ms: u64,
+    },
     /// What the store answered to a call with the token of this run.
     Answered {
         run: Run,

@@ -1,13 +1,15 @@
 //! Workers that are asked to stop.
 
-use jobq_core::{JobState, Queue};
+use std::time::{Duration, Instant};
+
+use jobq_core::{JobId, JobState, Queue};
 
 use crate::audit::Expected;
 use crate::jobs::Small;
 use crate::mix::Mix;
 use crate::process::{Process, until};
 use crate::program;
-use crate::stage::Stage;
+use crate::stage::{LEASE, Stage};
 
 #[tokio::test]
 async fn sigterm_drains_and_nothing_runs_again() {
@@ -50,7 +52,7 @@ fn interrupt_twice(mut worker: Process) -> String {
     // Signals of one sort that come together are one: go on until it has seen a second.
     while worker.is_alive() {
         worker.signal("-INT");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     }
     let status = worker.ended();
     assert_eq!(status.code(), Some(0), "{}", worker.log());
@@ -65,25 +67,24 @@ async fn sigint_twice_gives_everything_back_at_once() {
     stage.until_more(30).await;
     let long = stage.backend.enqueue(Small { ms: 5_000 }).priority(15).await.unwrap().id();
     mix.owe(long);
+    mix.strike(&stage);
     stays.stop();
     let stopped = stage.worker("stopped").set(program::GRACE_MS, 60_000).start();
-    let first = until_runs_at(&stage, long, "stopped").await;
-    mix.strike(&stage);
-
+    let crashes = until_runs_at(&stage, long, "stopped").await;
+    let began = Instant::now();
     let log = interrupt_twice(stopped);
+    assert!(began.elapsed() < LEASE, "it took {:?}", began.elapsed());
 
     assert!(log.contains("ended: forced"), "{log}");
     let view = stage.job(long).await.unwrap();
-    assert_eq!((view.state, view.crashes, view.failed_attempts), (JobState::Ready, first.1, 0));
+    assert_eq!((view.state, view.crashes, view.failed_attempts), (JobState::Ready, crashes, 0));
     stays.go_on();
     stage.finish(mix, vec![stays], Expected::default()).await;
 }
 
-/// Waits until a worker runs the job, and gives the run's number and the crashes before it.
-async fn until_runs_at(stage: &Stage, job: jobq_core::JobId, worker: &str) -> (usize, u32) {
-    let find =
-        || stage.runs(job).into_iter().enumerate().find(|(_, (run, _))| run.worker == worker);
+/// Waits until a worker runs the job, and gives the crashes before that.
+async fn until_runs_at(stage: &Stage, job: JobId, worker: &str) -> u32 {
+    let find = || stage.runs(job).into_iter().find(|(run, _)| run.worker == worker);
     until("the run", async || find().is_some()).await;
-    let (number, (_, start)) = find().unwrap();
-    (number, start.crashes)
+    find().unwrap().1.crashes
 }
