@@ -130,9 +130,9 @@ impl LeaseTable {
         self.lock().find(key).map(|held| held.drop_at(left))
     }
 
-    /// Whether no handler may go on under a lease that lasts until `deadline`.
-    pub(crate) fn is_over(&self, deadline: Instant, now: Instant) -> bool {
-        now + self.left_at_drop() >= deadline
+    /// From when on no handler may run under a lease that lasts until `deadline`.
+    pub(crate) fn over_at(&self, deadline: Instant) -> Instant {
+        deadline.checked_sub(self.left_at_drop()).unwrap_or(deadline)
     }
 
     fn left_at_drop(&self) -> Duration {

@@ -181,7 +181,8 @@ impl Pump {
     fn start(&mut self, queue: usize, leases: Vec<Arc<Lease>>, sent_at: Instant, now: Instant) {
         let runtime = Arc::clone(&self.runtime);
         let deadline = sent_at + runtime.config.lease;
-        let too_late = self.phase.is_draining() || runtime.leases.is_over(deadline, now);
+        let over_at = runtime.leases.over_at(deadline);
+        let too_late = self.phase.is_draining() || now >= over_at;
         runtime.leased.fetch_add(leases.len() as u64, Ordering::Relaxed);
         runtime.meters.leased(queue, leases.len());
         let leased_at = runtime.backend.clock().now();
@@ -208,8 +209,15 @@ impl Pump {
             self.taken += 1;
             self.running += 1;
             self.feeds[queue].running += 1;
-            let attempt =
-                Attempt::new(Arc::clone(&runtime), key, lease, queue, handler, cancellation);
+            let attempt = Attempt::new(
+                Arc::clone(&runtime),
+                key,
+                lease,
+                queue,
+                handler,
+                cancellation,
+                over_at,
+            );
             tokio::spawn(attempt.run());
         }
         runtime.running.store(self.running, Ordering::Relaxed);
