@@ -5,6 +5,7 @@ use jobq_core::Queue;
 use crate::audit::Expected;
 use crate::jobs::Small;
 use crate::mix::Mix;
+use crate::process::until;
 use crate::stage::Stage;
 
 #[tokio::test]
@@ -43,6 +44,9 @@ async fn all_workers_killed_again_and_again_lose_nothing() {
             worker.kill();
         }
     }
+    // For a while there is nobody: two seconds or more, in which ticks are owed.
+    let goal = mix.acknowledged() + 60;
+    until("jobs that nobody works on", async || mix.acknowledged() >= goal).await;
     let last = stage.worker("last").start();
     stage.finish(mix, vec![last], Expected::default()).await;
 }
