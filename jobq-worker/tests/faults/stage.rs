@@ -36,6 +36,11 @@ impl Stage {
         Self::set_on(TestServer::start().unwrap(), None, false).await
     }
 
+    /// One whose server has further arguments.
+    pub(crate) async fn set_with(arguments: &[&str]) -> Self {
+        Self::set_on(TestServer::start_with(arguments).unwrap(), None, false).await
+    }
+
     /// One whose server wants a password.
     pub(crate) async fn set_behind(password: &'static str) -> Self {
         let server = TestServer::start_with(&["--requirepass", password]).unwrap();
