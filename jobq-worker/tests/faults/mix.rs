@@ -154,9 +154,13 @@ async fn produce(
         while !*stopped.borrow() && forgotten() == forgotten_before {
             match store.enqueue_batch(std::slice::from_ref(&job)).await {
                 Ok(answers) => {
-                    // That of another with its unique key is not its own.
-                    if answers[0].id() == job.record.id {
-                        book.lock().unwrap().acknowledged.insert(job.record.id);
+                    let mut book = book.lock().unwrap();
+                    // The answer for another with its unique key is not its own; and one that was on its way when
+                    // the server went is of a job that went with it.
+                    if answers[0].id() == job.record.id
+                        && book.batches_forgotten == forgotten_before
+                    {
+                        book.acknowledged.insert(job.record.id);
                     }
                     break;
                 }
