@@ -51,13 +51,25 @@ impl Sentinels {
     async fn ask(&self, sentinel: &ConnectionInfo) -> Result<ConnectionInfo> {
         let address = format!("{} (Sentinel)", address_of(sentinel));
         let asking = async {
-            let mut connection = connect(sentinel, &self.config).await?;
+            let connected = connect(sentinel, &self.config).await;
+            let mut connection = connected.map_err(|error| password_refused(error, sentinel))?;
             redis::cmd("SENTINEL")
                 .arg("GET-MASTER-ADDR-BY-NAME")
                 .arg(&*self.master)
                 .query_async::<Value>(&mut connection)
                 .await
-                .map_err(|error| explain(error, &address))
+                .map_err(|error| {
+                    if error.to_string().contains("unknown command") {
+                        return Error::new(
+                            ErrorKind::Refused,
+                            format!(
+                                "Redis at {} is no Sentinel: its port is another one, 26379 as a rule",
+                                address_of(sentinel)
+                            ),
+                        );
+                    }
+                    password_refused(explain(error, &address), sentinel)
+                })
         };
         let limit = self.config.connect_timeout + self.config.response_timeout;
         let answer =
@@ -79,4 +91,17 @@ impl Sentinels {
         let port = port.parse().map_err(|_| crate::error::malformed("a port that is none"))?;
         Ok(at(&self.server, &host, port))
     }
+}
+
+/// The same error, but a refusal says where the passwords of sentinels go.
+fn password_refused(error: Error, sentinel: &ConnectionInfo) -> Error {
+    if error.kind() != ErrorKind::Refused {
+        return error;
+    }
+    let message = format!(
+        "the Sentinel at {} refused the user name or password: give them as options at the end of the \
+         URL, ?sentinel_username=…&sentinel_password=…; those before the @ are the server's",
+        address_of(sentinel)
+    );
+    Error::new(ErrorKind::Refused, message).because(error)
 }

@@ -5,14 +5,14 @@
 mod support;
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jobq_core::{
     Backend, BatchId, BatchRef, ErrorKind, Inspect, JobState, LeaseRequest, LimitName, LimitScope,
     LimitSource, Limits, NewBatch, NewJob, QueueName, Unique, UniqueKey, UniqueMode, WorkerId,
 };
 use jobq_redis::{RedisBackend, RedisConfig, TestCluster, TestServer};
-use support::{LEASE, PATIENCE, job};
+use support::{LEASE, PATIENCE, eventually, job};
 
 fn name(queue: &str) -> QueueName {
     QueueName::new(queue).unwrap()
@@ -243,4 +243,88 @@ async fn a_queue_may_move_to_another_node_meanwhile() {
     let wait = tokio::time::timeout(PATIENCE, backend.wait(std::slice::from_ref(&queue)));
     let (woken, _) = tokio::join!(wait, backend.enqueue_batch(&jobs));
     assert_eq!(woken.unwrap().unwrap(), queue);
+}
+
+/// One whose process is stopped takes connections and never answers.
+#[tokio::test]
+async fn a_frozen_node_holds_up_no_queue_but_its_own() {
+    let cluster =
+        TestCluster::start_with(3, 0, &["--cluster-require-full-coverage", "no"]).unwrap();
+    let backend = backend(&cluster).await;
+    let queues = queues(&cluster);
+    for queue in &queues {
+        backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+    }
+    let frozen = port_of(&cluster, &queues[0]);
+    let frozen = cluster.nodes().iter().find(|node| node.port() == frozen).unwrap();
+
+    support::signal(frozen, "-STOP");
+    let began = Instant::now();
+    let others = async {
+        for queue in &queues[1..] {
+            backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+            assert_eq!(lease(&backend, queue).await, 2);
+        }
+        began.elapsed()
+    };
+    let jobs = [job_for(&queues[0])];
+    let (error, others_took) = tokio::join!(backend.enqueue_batch(&jobs), others);
+    let gave_up_after = began.elapsed();
+    // Also those that come when the map of the slots is in doubt.
+    backend.enqueue_batch(&[job_for(&queues[1])]).await.unwrap();
+    support::signal(frozen, "-CONT");
+
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(others_took < Duration::from_millis(900), "{others_took:?}");
+    assert!(gave_up_after < Duration::from_secs(5), "{gave_up_after:?}");
+    eventually(async || backend.enqueue_batch(&jobs).await).await;
+    let woken = eventually(async || backend.wait(&queues[..1]).await).await;
+    assert_eq!(woken, queues[0]);
+}
+
+/// Whoever listens for changes does so at one node, which may be the one that is killed.
+#[tokio::test]
+async fn a_watch_outlives_the_node_it_listens_at() {
+    let arguments = ["--cluster-require-full-coverage", "no"];
+    let mut cluster = TestCluster::start_with(3, 0, &arguments).unwrap();
+    let backend = backend(&cluster).await;
+    let queues = queues(&cluster);
+    let jobs: Vec<_> = queues[..2].iter().map(job_for).collect();
+    backend.enqueue_batch(&jobs).await.unwrap();
+    let watch = async |job: &NewJob| {
+        let (queue, id) = (&job.record.queue, job.record.id);
+        let seen = eventually(async || backend.watch(queue, id, None).await).await;
+        eventually(async || backend.watch(queue, id, Some(&seen)).await).await
+    };
+    let mut watches = jobs.iter().map(|job| Box::pin(watch(job))).collect::<Vec<_>>();
+
+    let listener = async {
+        loop {
+            for node in cluster.nodes() {
+                if clients(node.port()).await.contains("cmd=subscribe") {
+                    return node.port();
+                }
+            }
+        }
+    };
+    let listener = tokio::select! {
+        port = listener => port,
+        _ = futures_util::future::select_all(watches.iter_mut()) => panic!("nothing changed"),
+    };
+    let watched = usize::from(port_of(&cluster, &queues[0]) == listener);
+    cluster.node(listener).unwrap().kill();
+    let told = watches.swap_remove(watched);
+    let change = async {
+        assert_eq!(lease(&backend, &queues[watched]).await, 1);
+    };
+    let (told, ()) = tokio::join!(tokio::time::timeout(PATIENCE, told), change);
+    assert_eq!(told.unwrap().state, Some(JobState::Leased));
+}
+
+async fn clients(port: u16) -> String {
+    match ask(port, &["CLIENT", "LIST"]).await {
+        redis::Value::BulkString(bytes) => String::from_utf8(bytes).unwrap(),
+        redis::Value::VerbatimString { text, .. } => text,
+        other => panic!("{other:?}"),
+    }
 }

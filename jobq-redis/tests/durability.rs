@@ -4,12 +4,11 @@
 
 mod support;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use jobq_core::{Backend, Enqueued, ErrorKind, Inspect};
 use jobq_redis::{Durability, RedisBackend, RedisConfig, TestServer};
-use support::{eventually, job, lease, queue};
+use support::{eventually, job, lease, queue, signal};
 
 /// Long enough for a loaded machine, short enough to wait for in vain.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -38,11 +37,6 @@ async fn backend(server: &TestServer, count: u32) -> RedisBackend {
     let level = Durability::Replicas { count, within: WITHIN };
     let config = RedisConfig::new(&server.url()).unwrap().durability(level);
     RedisBackend::connect_with(config).await.unwrap()
-}
-
-fn signal(server: &TestServer, name: &str) {
-    let pid = server.pid().to_string();
-    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
 #[tokio::test]

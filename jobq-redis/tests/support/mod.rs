@@ -109,3 +109,9 @@ pub(crate) async fn size_that_is_left(
         _ => panic!("{key} is left"),
     }
 }
+
+/// Sends a signal to a server, such as `-STOP`.
+pub(crate) fn signal(server: &TestServer, name: &str) {
+    let pid = server.pid().to_string();
+    assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
