@@ -171,7 +171,7 @@ impl Cluster {
 
     fn node_at(&self, site: &Site) -> Arc<Node> {
         let node = || {
-            let place = Place::Fixed(self.place(&site.0, site.1));
+            let place = Place::Fixed(Box::new(self.place(&site.0, site.1)));
             Arc::new(Node::new(place, &self.config, Arc::clone(&self.clock)))
         };
         Arc::clone(self.nodes().entry(site.clone()).or_insert_with(node))

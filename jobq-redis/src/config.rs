@@ -57,18 +57,22 @@ impl RedisConfig {
     ///
     /// `rediss+cluster://` and `rediss+sentinel://` are with TLS, to sentinels too.
     ///
+    /// Each may say how safe jobs must be, as [`durability`](Self::durability) does:
+    /// `?wait_replicas=1`, `?wait_disk=yes`, and with either `&wait_within=2s` (by default 1 s).
+    ///
     /// # Errors
     ///
     /// [`InvalidInput`](jobq_core::ErrorKind::InvalidInput) for anything else. The message never holds
     /// the URL, which may hold a password.
     pub fn new(url: &str) -> Result<Self> {
+        let (url, durability) = Durability::take_from(url)?;
         Ok(Self {
-            topology: Topology::parse(url)?,
+            topology: Topology::parse(&url)?,
             prefix: Arc::from(DEFAULT_PREFIX),
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             dead_retention: DeadRetention::default(),
-            durability: Durability::default(),
+            durability,
             clock: None,
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Error, ErrorKind, Result};
+use jobq_core::{Error, ErrorKind, Result, duration};
 use redis::{Cmd, Value};
 
 use crate::config::RedisConfig;
@@ -56,6 +56,63 @@ pub enum Durability {
         /// How long that may take.
         within: Duration,
     },
+}
+
+/// How long an enqueue waits unless a URL says otherwise.
+const WITHIN: Duration = Duration::from_secs(1);
+
+impl Durability {
+    /// Takes what is about this out of the options of a URL.
+    pub(crate) fn take_from(url: &str) -> Result<(String, Self)> {
+        let (rest, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+        let Some((place, options)) = rest.split_once('?') else {
+            return Ok((url.to_owned(), Self::Server));
+        };
+        let (mut replicas, mut local, mut within) = (None, None, None);
+        let mut others = Vec::new();
+        for option in options.split('&') {
+            let Some((name, value)) = option.split_once('=') else {
+                others.push(option);
+                continue;
+            };
+            let wrong = |expected: &str| {
+                Error::invalid_input(format!("the Redis URL has no {expected} in {name}=…"))
+            };
+            match name {
+                "wait_replicas" => {
+                    replicas = Some(value.parse().map_err(|_| wrong("number of replicas"))?);
+                }
+                "wait_disk" => match value {
+                    "yes" => local = Some(true),
+                    "no" => local = Some(false),
+                    _ => return Err(wrong("yes or no")),
+                },
+                "wait_within" => {
+                    within = Some(duration::parse(value).map_err(|_| wrong("duration"))?);
+                }
+                _ => others.push(option),
+            }
+        }
+        let level = match (replicas, local) {
+            (None, None | Some(false)) if within.is_some() => {
+                return Err(Error::invalid_input(
+                    "wait_within in the Redis URL says nothing without wait_replicas or wait_disk",
+                ));
+            }
+            (None | Some(0), None | Some(false)) => Self::Server,
+            (Some(count), None | Some(false)) => {
+                Self::Replicas { count, within: within.unwrap_or(WITHIN) }
+            }
+            // Of the replicas too, their disks.
+            (replicas, Some(true)) => Self::Disk {
+                local: true,
+                replicas: replicas.unwrap_or(0),
+                within: within.unwrap_or(WITHIN),
+            },
+        };
+        let mark = if others.is_empty() { "" } else { "?" };
+        Ok((format!("{place}{mark}{}{fragment}", others.join("&")), level))
+    }
 }
 
 /// Enqueues that wait, on connections of their own: `WAIT` is about what its connection has written,
@@ -204,4 +261,51 @@ fn unsure(address: &str, what: &str) -> Error {
              queue all the same; enqueue it again with the same id, which adds nothing twice"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_url_may_say_how_safe_jobs_have_to_be() {
+        for (url, rest, level) in [
+            ("redis://a", "redis://a", Durability::Server),
+            ("unix:///s?db=1", "unix:///s?db=1", Durability::Server),
+            (
+                "redis://a/1?wait_replicas=2&protocol=resp3#x",
+                "redis://a/1?protocol=resp3#x",
+                Durability::Replicas { count: 2, within: seconds(1) },
+            ),
+            (
+                "redis+cluster://a,b?wait_disk=yes&wait_within=5s",
+                "redis+cluster://a,b",
+                Durability::Disk { local: true, replicas: 0, within: seconds(5) },
+            ),
+            (
+                "redis+sentinel://a/m?wait_replicas=1&wait_disk=yes",
+                "redis+sentinel://a/m",
+                Durability::Disk { local: true, replicas: 1, within: seconds(1) },
+            ),
+        ] {
+            assert_eq!(Durability::take_from(url).unwrap(), (rest.to_owned(), level), "{url}");
+        }
+    }
+
+    #[test]
+    fn nonsense_in_a_url_is_refused_without_being_repeated() {
+        for (url, said) in [
+            ("redis://:secret@a?wait_replicas=many", "number of replicas in wait_replicas=…"),
+            ("redis://:secret@a?wait_disk=1", "yes or no in wait_disk=…"),
+            ("redis://:secret@a?wait_disk=yes&wait_within=5", "duration in wait_within=…"),
+            ("redis://:secret@a?wait_within=5s", "without wait_replicas or wait_disk"),
+        ] {
+            let told = format!("{:?}", Durability::take_from(url).unwrap_err());
+            assert!(told.contains(said) && !told.contains("secret"), "{told}");
+        }
+    }
 }

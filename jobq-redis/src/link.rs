@@ -37,7 +37,7 @@ impl Link {
         let way = match &config.topology {
             Topology::One(server) => {
                 possible(server)?;
-                one(Place::Fixed(server.clone()))
+                one(Place::Fixed(Box::new(server.clone())))
             }
             Topology::Sentinel { sentinels, master, server } => {
                 possible(server)?;

@@ -34,7 +34,7 @@ pub(crate) struct Node {
 
 /// Where a server is.
 pub(crate) enum Place {
-    Fixed(ConnectionInfo),
+    Fixed(Box<ConnectionInfo>),
     /// It is looked up whenever a connection is made.
     Master(Arc<Sentinels>),
 }
@@ -84,7 +84,7 @@ impl Node {
     /// Where it is just now.
     pub(crate) async fn find(&self) -> Result<ConnectionInfo> {
         match &self.place {
-            Place::Fixed(server) => Ok(server.clone()),
+            Place::Fixed(server) => Ok((**server).clone()),
             Place::Master(sentinels) => sentinels.find().await,
         }
     }
