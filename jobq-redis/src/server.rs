@@ -51,8 +51,8 @@ fn judge(facts: &HashMap<String, String>, address: &str, config: &RedisConfig) -
         return Err(Error::new(
             ErrorKind::Refused,
             format!(
-                "Redis at {address} is version {}: to wait for the disk (Durability::Disk) takes {}.{} \
-                 or newer; Durability::Replicas does with any",
+                "Redis at {address} is version {}: an enqueue can wait for the disk from {}.{} on; for \
+                 replicas it can with any",
                 fact("version"),
                 OLDEST_WITH_WAITAOF.0,
                 OLDEST_WITH_WAITAOF.1
@@ -151,7 +151,7 @@ mod tests {
         assert!(judge(&facts("7.2.4", "standalone", "master"), "a:1", &config).is_ok());
         let error = judge(&facts("7.0.15", "standalone", "master"), "a:1", &config).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
-        assert!(error.to_string().contains("7.2 or newer"), "{error}");
+        assert!(error.to_string().contains("from 7.2 on"), "{error}");
     }
 
     #[test]

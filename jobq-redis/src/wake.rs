@@ -30,9 +30,12 @@ const BLOCK: Duration = Duration::from_secs(10);
 /// How long to wait before a queue is waited for again that is on its way to another node.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// How many sets of queues can be waited for at once by one backend. A worker waits for one; on a
-/// cluster for as many as it has queues, spread over the nodes.
+/// How many sets of queues can be waited for at once by one backend. A worker waits for one.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How many queues of one node of a cluster can be waited for at once by one backend. A worker waits for
+/// each of its queues.
+const MAX_ON_A_NODE: usize = 1_024;
 
 /// All waits of a backend, by what they wait for.
 pub(crate) struct Wakes {
@@ -58,9 +61,10 @@ struct WatchState {
 
 impl Wakes {
     pub(crate) fn new(config: &RedisConfig, keys: Arc<Keys>, link: &Arc<Link>) -> Self {
+        let size = if link.is_cluster() { MAX_ON_A_NODE } else { MAX_CONNECTIONS };
         Self {
             keys,
-            pools: Pools::new(Arc::clone(link), config, MAX_CONNECTIONS),
+            pools: Pools::new(Arc::clone(link), config, size),
             link: Arc::clone(link),
             grace: config.response_timeout,
             watches: Mutex::default(),

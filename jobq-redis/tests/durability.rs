@@ -95,6 +95,32 @@ async fn an_enqueue_that_a_stopped_replica_has_not_got_says_so_and_may_be_repeat
     assert_eq!(stats.ready, 2, "it is there once");
 }
 
+/// What a failover may lose, with a replica that is cut off when its primary dies.
+#[tokio::test]
+async fn what_no_replica_has_is_lost_with_the_primary_but_was_not_acknowledged_if_it_waited() {
+    let mut primary = primary();
+    let replica = replica_of(&primary);
+    let waits = backend(&primary, 1).await;
+    let plain = RedisBackend::connect(&primary.url()).await.unwrap();
+    let (copied, unsafe_one, unsure) = (job(), job(), job());
+    assert!(waits.enqueue_batch(std::slice::from_ref(&copied)).await.unwrap()[0].is_created());
+
+    signal(&replica, "-STOP");
+    let mut connection = redis::Client::open(primary.url()).unwrap().get_connection().unwrap();
+    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec(&mut connection).unwrap();
+    assert!(plain.enqueue_batch(std::slice::from_ref(&unsafe_one)).await.unwrap()[0].is_created());
+    waits.enqueue_batch(std::slice::from_ref(&unsure)).await.unwrap_err();
+    primary.kill();
+    signal(&replica, "-CONT");
+    let mut connection = redis::Client::open(replica.url()).unwrap().get_connection().unwrap();
+    redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).exec(&mut connection).unwrap();
+
+    let promoted = RedisBackend::connect(&replica.url()).await.unwrap();
+    let leases = lease(&promoted, 10).await.leases;
+    let there: Vec<_> = leases.iter().map(|lease| lease.job.id).collect();
+    assert_eq!(there, [copied.record.id]);
+}
+
 #[tokio::test]
 async fn more_replicas_than_there_are_cannot_have_it() {
     let primary = primary();
@@ -132,7 +158,7 @@ async fn the_disk_can_be_waited_for_where_the_server_can() {
         match (RedisBackend::connect_with(config).await, appends) {
             (Err(error), _) => {
                 assert_eq!(error.kind(), ErrorKind::Refused);
-                assert!(error.to_string().contains("takes 7.2 or newer"), "{error}");
+                assert!(error.to_string().contains("for the disk from 7.2 on"), "{error}");
             }
             (Ok(backend), "yes") => {
                 assert!(backend.enqueue_batch(&[job()]).await.unwrap()[0].is_created());
