@@ -32,6 +32,9 @@ impl Store {
     /// Opens a batch, and says whether it was new.
     pub(crate) async fn open_batch(&self, new: &NewBatch) -> Result<bool> {
         new.check()?;
+        for callback in [&new.on_success, &new.on_failure, &new.on_complete].into_iter().flatten() {
+            self.check_span(callback)?;
+        }
         let home = &new.batch.queue;
         let mut flags = if new.call_off_on_failure { CANCEL_ON_FAILURE } else { 0 };
         if let Some(parent) = &new.parent

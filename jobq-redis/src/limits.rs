@@ -127,6 +127,10 @@ impl Store {
         limits: &Limits,
     ) -> Result<()> {
         limits.check(scope)?;
+        let is_shared = matches!(scope, LimitScope::Shared(_)) || limits.shared.is_some();
+        if is_shared && self.link.is_cluster() {
+            return Err(self.refuse_span("a limit that queues share"));
+        }
         let (packed, source) = (encode(limits), source_code(source));
         match scope {
             LimitScope::Queue(queue) => self.limit_queue(queue, source, limits, &packed).await,

@@ -25,6 +25,7 @@ const STEP: usize = 1_000;
 impl Schedules for RedisBackend {
     async fn claim(&self, claim: &Claim) -> Result<Claimed> {
         claim.check()?;
+        claim.job.iter().try_for_each(|job| self.store.check_span(job))?;
         self.store.claim(claim).await
     }
 
