@@ -74,15 +74,24 @@ impl RedisBackend {
         Ok(trips)
     }
 
-    /// The commands that jobq uses and the Redis user may not, of those that can be tried without a change
-    /// to anything: all but `HSETNX`, `INCR`, `LPUSH`, `RPUSH`, `SADD` and `SUBSCRIBE`.
+    /// Which of the commands that jobq uses the Redis user may not use. Nothing is changed by asking.
     ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
-    pub async fn missing_rights(&self) -> Result<Vec<&'static str>> {
-        self.store.missing_rights().await
+    pub async fn rights(&self) -> Result<Rights> {
+        self.store.rights().await
     }
+}
+
+/// What a Redis user lacks of what jobq needs, by [`RedisBackend::rights`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rights {
+    /// The commands that the user may not use.
+    pub missing: Vec<&'static str>,
+    /// The commands of which nobody can tell without a change to something: none from Redis 7.0 on.
+    pub untold: Vec<&'static str>,
 }
 
 impl Store {
@@ -137,8 +146,8 @@ impl Store {
     }
 
     /// Tries each command in a form that changes nothing: a server looks at the user's rights before it
-    /// looks at the arguments.
-    async fn missing_rights(&self) -> Result<Vec<&'static str>> {
+    /// looks at the arguments. Of commands that have no such form the server is asked.
+    async fn rights(&self) -> Result<Rights> {
         let key = self.keys.rights();
         let tries: Vec<_> = HARMLESS
             .iter()
@@ -159,9 +168,37 @@ impl Store {
                 _ => {}
             }
         }
-        Ok(missing)
+        let mut untold = Vec::new();
+        let question = redis::cmd("EVAL").arg(ASK).arg(1).arg(&key).take();
+        match self.answer(&question).await?.map(reply::text).transpose()?.as_deref() {
+            Some("all") => {}
+            Some(lacking) if lacking != "unknown" => {
+                let is_lacking = |name: &&str| lacking.split(' ').any(|word| word == *name);
+                missing.extend(CHANGING.into_iter().filter(is_lacking));
+            }
+            // An old server; or the user has no EVAL, which is told already.
+            _ => untold.extend(CHANGING),
+        }
+        missing.sort_unstable();
+        Ok(Rights { missing, untold })
     }
 }
+
+/// The commands that jobq uses and that have no harmless form.
+const CHANGING: [&str; 6] = ["HSETNX", "INCR", "LPUSH", "RPUSH", "SADD", "SUBSCRIBE"];
+
+/// Asks which of these the user may not use, without using them: `redis.acl_check_cmd` is of Redis 7.0.
+const ASK: &str = r#"
+if not redis.acl_check_cmd then return "unknown" end
+local lacking = {}
+for _, words in ipairs({
+  { "HSETNX", KEYS[1], "x", "x" }, { "INCR", KEYS[1] }, { "LPUSH", KEYS[1], "x" },
+  { "RPUSH", KEYS[1], "x" }, { "SADD", KEYS[1], "x" }, { "SUBSCRIBE", KEYS[1] },
+}) do
+  if not redis.acl_check_cmd(unpack(words)) then lacking[#lacking + 1] = words[1] end
+end
+return #lacking == 0 and "all" or table.concat(lacking, " ")
+"#;
 
 /// Each command that jobq uses, so that it does nothing to a key that is not there: either there is nothing to do, or
 /// its last argument is refused.
@@ -273,7 +310,7 @@ mod tests {
         assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
         assert!(facts.clock_ahead_ms.unwrap().abs() < 1_000, "{facts:?}");
         assert!(backend.round_trips(9).await.unwrap().is_sorted());
-        assert_eq!(backend.missing_rights().await.unwrap(), [""; 0]);
+        assert_eq!(backend.rights().await.unwrap(), Rights::default());
         let keys = backend.store.link.send(&redis::cmd("DBSIZE")).await.unwrap();
         assert_eq!(keys, Value::Int(0));
     }
@@ -295,15 +332,21 @@ mod tests {
         };
         let enough = user("enough", &["-@admin", "-@dangerous"]);
         let lacking = user("lacking", &["-@admin", "-@dangerous", "-zadd", "-publish"]);
-        for command in [enough, lacking] {
+        let changing = CHANGING.map(|name| format!("-{}", name.to_lowercase()));
+        let mut rules = vec!["-@admin", "-@dangerous"];
+        rules.extend(changing.iter().map(String::as_str));
+        let reading = user("reading", &rules);
+        for command in [enough, lacking, reading] {
             backend.store.link.send(&command).await.unwrap();
         }
 
-        for (name, missing) in [("enough", &[] as &[&str]), ("lacking", &["PUBLISH", "ZADD"])] {
+        for (name, missing) in
+            [("enough", &[] as &[&str]), ("lacking", &["PUBLISH", "ZADD"]), ("reading", &CHANGING)]
+        {
             let url = format!("redis://{name}:pw@127.0.0.1:{}", server.port());
             let backend = RedisBackend::lazy(RedisConfig::new(&url).unwrap()).unwrap();
             let facts = backend.server_facts().await.unwrap();
-            assert_eq!(backend.missing_rights().await.unwrap(), missing, "{name}");
+            assert_eq!(backend.rights().await.unwrap().missing, missing, "{name}");
             assert_eq!((facts.appends, facts.eviction), (None, None), "{name}");
         }
     }

@@ -63,7 +63,7 @@ mod watch;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
-pub use facts::ServerFacts;
+pub use facts::{Rights, ServerFacts};
 #[cfg(any(test, feature = "test-util"))]
 pub use fault_proxy::FaultProxy;
 #[cfg(any(test, feature = "test-util"))]
