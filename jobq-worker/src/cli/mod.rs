@@ -103,6 +103,8 @@ mod manual;
 mod monitor;
 mod nearest;
 mod output;
+#[cfg(test)]
+mod parity;
 mod pause;
 mod progress;
 mod queues;
@@ -112,9 +114,11 @@ mod schedule;
 mod scheduler;
 mod stats;
 mod sweep;
+mod tree;
 mod unique;
 mod units;
 mod work;
+mod wrong;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -173,7 +177,7 @@ enum Verb {
     /// Delete what waits in a queue.
     Clear(clear::Args),
     /// Ask all workers to finish what they run and end, after a deploy.
-    Restart,
+    Restart(restart::Args),
     /// Say why a job is not running and when it may, or how it ended.
     Explain(explain::Args),
     /// Lease no more jobs of a queue, or of one of its lanes. What runs goes on.
@@ -212,13 +216,9 @@ pub fn main(registry: Registry) -> ExitCode {
 }
 
 fn run_process(code: CommandLine) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match tree::read() {
         Ok(cli) => cli,
-        Err(usage) => {
-            // A reader that has gone away does not want to hear of it.
-            let _ = usage.print();
-            return ExitCode::from(u8::from(usage.use_stderr()) * 2);
-        }
+        Err(usage) => return wrong::report(&usage),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -234,10 +234,16 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
     if cli.quiet {
         output::be_quiet();
     }
-    let address = &cli.address;
+    // What needs neither a server nor the file must work however wrong that is.
+    let verb = match cli.verb {
+        Verb::Completions(args) => return manual::completions(&args),
+        Verb::Man(args) => return manual::man(&args),
+        verb => verb,
+    };
     // Whatever the command: a mistake in it is best told at once.
     let config = cli.config.read(&code.registry)?;
-    match cli.verb {
+    let address = &cli.address.or(&config);
+    match verb {
         Verb::Work(args) => work::run(address, &config, args, code).await,
         Verb::Enqueue(args) => enqueue::run(address, args, &code.registry).await,
         Verb::Queues(args) => queues::run(address, &args).await,
@@ -251,7 +257,7 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
         Verb::Flush(args) => flush::flush(address, &args).await,
         Verb::Prune(args) => flush::prune(address, &args).await,
         Verb::Clear(args) => clear::run(address, &args).await,
-        Verb::Restart => restart::run(address).await,
+        Verb::Restart(args) => restart::run(address, &args).await,
         Verb::Pause(args) => pause::pause(address, &args).await,
         Verb::Resume(args) => pause::resume(address, &args).await,
         Verb::Cancel(args) => cancel::run(address, &args).await,
@@ -263,8 +269,7 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
         Verb::Scheduler(args) => scheduler::run(address, &config, &args, code.schedules).await,
         Verb::Batches(args) => batches::run(address, &args).await,
         Verb::Batch(args) => batch::run(address, &args).await,
-        Verb::Completions(args) => manual::completions(&args),
-        Verb::Man(args) => manual::man(&args),
+        Verb::Completions(_) | Verb::Man(_) => Ok(()),
     }
 }
 
@@ -308,7 +313,7 @@ mod tests {
             "jobq prune --hours 168 --queue mail --dry-run",
             "jobq clear mail --state ready,completed --yes --quiet",
             "jobq enqueue command --json {} --queue a",
-            "jobq restart --prefix shop",
+            "jobq restart --prefix shop --json",
             "jobq enqueue sync --after 90s --cost 5 --lane 7 --retention 1h",
             "jobq enqueue sync --after 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e,90s --on-parent-failure skip",
             "jobq enqueue sync --unique [7] --unique-mode debounce(30s..5m) --unique-everywhere",
