@@ -18,10 +18,10 @@ mod webhooks;
 
 pub use accept::{Accepted, NewBulkJob};
 pub use chunks::{Applied, AtOnce, Chunk, LeadChange, LeadsChanged};
-pub use driver::StoreError;
 pub use keys::{KeyRecord, NewKey};
 pub use leads::Bad;
 pub use patrol::Health;
 pub use records::{BulkJob, BulkState, WebhookState};
+pub use sql_store::StoreError;
 pub use stats::DayStats;
 pub use store::Store;

@@ -1,18 +1,20 @@
 //! MariaDB from 10.6 on, and MySQL from 8.0 on.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::{Executor, MySql, Row, ValueRef};
+use sql_store::mysql::{Connecting, Isolation, open};
+use sql_store::{bound, record};
+use sqlx::MySql;
+use sqlx::mysql::MySqlPool;
 
 use super::driver::{Dialect, Driver, Record, StoreError, Transaction, Value};
 
-const CONNECTIONS: u32 = 16;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const LOCK_WAIT_TIMEOUT: u16 = 1205;
-const DEADLOCK: u16 = 1213;
+const CONNECTING: Connecting = Connecting {
+    connections: 16,
+    patience: Duration::from_secs(10),
+    isolation: Isolation::ReadCommitted,
+};
 
 #[derive(Debug)]
 pub(crate) struct MysqlDriver {
@@ -20,28 +22,8 @@ pub(crate) struct MysqlDriver {
 }
 
 impl MysqlDriver {
-    pub(crate) async fn open(url: &str, place: &str) -> Result<Self, StoreError> {
-        let cannot = |error| StoreError::because(format!("cannot open the database{place}"), error);
-        let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            // Every lock here is asked for by name. The server's default would also lock the gaps
-            // around leads that do not exist, and so make chunks of different jobs wait.
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    let sql = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-                    connection.execute(sql).await.map(drop)
-                })
-            })
-            .connect_with(options)
-            .await
-            .map_err(cannot)?;
-        sqlx::raw_sql(include_str!("schema_mysql.sql"))
-            .execute(&pool)
-            .await
-            .map_err(|error| StoreError::because("cannot create the tables", error))?;
-        Ok(Self { pool })
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        Ok(Self { pool: open(url, include_str!("schema_mysql.sql"), CONNECTING).await? })
     }
 }
 
@@ -52,7 +34,7 @@ impl Driver for MysqlDriver {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Record>, StoreError> {
-        let rows = bound(sql, values).fetch_all(&self.pool).await?;
+        let rows = bound::<MySql>(sql, values).fetch_all(&self.pool).await?;
         rows.iter().map(record).collect()
     }
 
@@ -74,53 +56,21 @@ impl Transaction for MysqlTransaction {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Record>, StoreError> {
-        let rows = bound(sql, values).fetch_all(&mut *self.0).await.map_err(refused)?;
+        let rows = bound::<MySql>(sql, values).fetch_all(&mut *self.0).await?;
         rows.iter().map(record).collect()
     }
 
     async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64, StoreError> {
-        Ok(bound(sql, values).execute(&mut *self.0).await.map_err(refused)?.rows_affected())
+        Ok(bound::<MySql>(sql, values).execute(&mut *self.0).await?.rows_affected())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.0.commit().await.map_err(refused)
+        Ok(self.0.commit().await?)
     }
 
     async fn roll_back(self: Box<Self>) -> Result<(), StoreError> {
         Ok(self.0.rollback().await?)
     }
-}
-
-fn refused(error: sqlx::Error) -> StoreError {
-    let is_lock_conflict = error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
-        .is_some_and(|error| matches!(error.number(), LOCK_WAIT_TIMEOUT | DEADLOCK));
-    if is_lock_conflict { StoreError::lock_conflict(error) } else { error.into() }
-}
-
-fn bound(
-    sql: &'static str,
-    values: Vec<Value>,
-) -> sqlx::query::Query<'static, MySql, MySqlArguments> {
-    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Null => query.bind(None::<i64>),
-        Value::Int(number) => query.bind(number),
-        Value::Text(text) => query.bind(text),
-    })
-}
-
-fn record(row: &MySqlRow) -> Result<Record, StoreError> {
-    let value = |column| {
-        Ok(if row.try_get_raw(column)?.is_null() {
-            Value::Null
-        } else if let Ok(number) = row.try_get::<i64, _>(column) {
-            Value::Int(number)
-        } else {
-            Value::Text(row.try_get(column)?)
-        })
-    };
-    (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
 }
 
 // STRAIGHT_JOIN: the server cannot know how short the lists are, and would otherwise scan the leads.

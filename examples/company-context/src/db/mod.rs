@@ -7,5 +7,5 @@ mod sqlite;
 mod store;
 
 pub use customers::{Counts, Edit, Edited};
-pub use driver::StoreError;
+pub use sql_store::StoreError;
 pub use store::Store;

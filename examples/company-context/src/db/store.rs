@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sql_store::Kind;
+
 use super::driver::{Driver, StoreError};
 use super::mysql::MysqlDriver;
 use super::sqlite::SqliteDriver;
@@ -20,28 +22,10 @@ impl Store {
     ///
     /// When it cannot be reached, with the reason.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let driver: Arc<dyn Driver> = match url.split_once(':') {
-            Some(("sqlite", _)) => Arc::new(SqliteDriver::open(url).await?),
-            Some(("mysql" | "mariadb", _)) => {
-                Arc::new(MysqlDriver::open(url, &without_password(url)).await?)
-            }
-            _ => {
-                return Err(StoreError::new(format!(
-                    "{url:?} is no database: give sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME"
-                )));
-            }
+        let driver: Arc<dyn Driver> = match Kind::of(url)? {
+            Kind::Sqlite => Arc::new(SqliteDriver::open(url).await?),
+            Kind::Mysql => Arc::new(MysqlDriver::open(url).await?),
         };
         Ok(Self { driver })
-    }
-}
-
-/// The address as reports may show it.
-fn without_password(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| {
-        let (_, host) = rest.rsplit_once('@')?;
-        Some(format!("{scheme}://…@{host}"))
-    }) {
-        Some(shown) => shown,
-        None => url.to_owned(),
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jobq_core::{Backend, JobContext, JobId};
+pub(crate) use sql_store::{Record, StoreError, Value};
 
 use super::relay::Relay;
 use super::sole::Sole;
-use super::value::{Record, Value};
 use crate::jobs::{DeliverMessage, ProcessMessage};
 
 /// Columns that tables of an earlier version do not have: how to see that, and how to add them.
@@ -25,72 +25,6 @@ pub(crate) const NEWER: [[&str; 2]; 2] = [
         "ALTER TABLE crm_integrations ADD COLUMN not_before BIGINT NULL",
     ],
 ];
-/// How often a transaction is run that the server calls off because of another one's locks.
-const TRIES: u32 = 5;
-
-/// Why the database did not do what it should.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-pub struct StoreError {
-    what: String,
-    is_lock_conflict: bool,
-    #[source]
-    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl StoreError {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), is_lock_conflict: false, cause: None }
-    }
-
-    pub(crate) fn because(what: impl Into<String>, cause: sqlx::Error) -> Self {
-        let is_lock_conflict = is_lock_conflict(&cause);
-        Self { what: what.into(), is_lock_conflict, cause: Some(Box::new(cause)) }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(cause: sqlx::Error) -> Self {
-        Self::because("the database refused a statement", cause)
-    }
-}
-
-impl From<jobq_core::Error> for StoreError {
-    fn from(error: jobq_core::Error) -> Self {
-        let source = std::error::Error::source(&error);
-        let is_lock_conflict =
-            source.and_then(|source| source.downcast_ref()).is_some_and(is_lock_conflict);
-        Self {
-            what: "the job could not be kept with its message".to_owned(),
-            is_lock_conflict,
-            cause: Some(Box::new(error)),
-        }
-    }
-}
-
-/// Whether a transaction was called off for another one's sake; nothing of it was kept.
-fn is_lock_conflict(error: &sqlx::Error) -> bool {
-    const LOCK_WAIT_TIMEOUT: u16 = 1205;
-    const DEADLOCK: u16 = 1213;
-    error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
-        .is_some_and(|error| matches!(error.number(), LOCK_WAIT_TIMEOUT | DEADLOCK))
-}
-
-/// Runs a transaction, and runs it again when it was called off because of another one's locks.
-pub(crate) async fn again<T, F>(mut run: impl FnMut() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut tries = 1;
-    loop {
-        match run().await {
-            Err(error) if error.is_lock_conflict && tries < TRIES => tries += 1,
-            done => return done,
-        }
-    }
-}
 
 /// Runs something to its end, whatever becomes of who waits for it. A handler, and a request over HTTP, is
 /// dropped at any await, and sqlx's connections to MySQL do not take that well: see "A trap of sqlx" in
@@ -203,7 +137,7 @@ pub(crate) struct Dialect {
 
 /// The same words for both databases, in a file for each.
 macro_rules! database {
-    ($transaction:ident, $database:ty, $row:ty, $arguments:ty, $last_id:expr) => {
+    ($transaction:ident, $database:ty, $last_id:expr) => {
         struct $transaction(sqlx::Transaction<'static, $database>);
 
         #[async_trait]
@@ -213,7 +147,7 @@ macro_rules! database {
                 sql: &'static str,
                 values: Vec<Value>,
             ) -> Result<Vec<Record>, StoreError> {
-                let rows = bound(sql, values).fetch_all(&mut *self.0).await?;
+                let rows = bound::<$database>(sql, values).fetch_all(&mut *self.0).await?;
                 rows.iter().map(record).collect()
             }
 
@@ -222,7 +156,7 @@ macro_rules! database {
                 sql: &'static str,
                 values: Vec<Value>,
             ) -> Result<u64, StoreError> {
-                Ok(bound(sql, values).execute(&mut *self.0).await?.rows_affected())
+                Ok(bound::<$database>(sql, values).execute(&mut *self.0).await?.rows_affected())
             }
 
             async fn insert(
@@ -230,7 +164,7 @@ macro_rules! database {
                 sql: &'static str,
                 values: Vec<Value>,
             ) -> Result<Option<i64>, StoreError> {
-                let done = bound(sql, values).execute(&mut *self.0).await?;
+                let done = bound::<$database>(sql, values).execute(&mut *self.0).await?;
                 if done.rows_affected() == 0 {
                     return Ok(None);
                 }
@@ -293,30 +227,6 @@ macro_rules! database {
             let aside: i64 = counting.fetch_one(connection).await?;
             backlog.set_aside = u64::try_from(aside).unwrap_or_default();
             Ok(backlog)
-        }
-
-        fn bound(
-            sql: &'static str,
-            values: Vec<Value>,
-        ) -> sqlx::query::Query<'static, $database, $arguments> {
-            values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-                Value::Null => query.bind(None::<i64>),
-                Value::Int(number) => query.bind(number),
-                Value::Text(text) => query.bind(text),
-            })
-        }
-
-        fn record(row: &$row) -> Result<Record, StoreError> {
-            let value = |column| {
-                Ok(if row.try_get_raw(column)?.is_null() {
-                    Value::Null
-                } else if let Ok(number) = row.try_get::<i64, _>(column) {
-                    Value::Int(number)
-                } else {
-                    Value::Text(row.try_get(column)?)
-                })
-            };
-            (0..row.len()).map(value).collect::<Result<_, _>>().map(Record)
         }
     };
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jobq_core::{JobContext, JobId, Timestamp};
+use sql_store::{Record, StoreError, again, values};
 
-use super::driver::{MessageJob, StoreError, again, whole};
+use super::driver::{MessageJob, whole};
 use super::store::Store;
-use super::value::{Record, values};
 use crate::contacts::Change;
 use crate::jobs::ProcessMessage;
 use crate::message::{InboxMessage, InboxStatus, NewInbox};

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use jobq_core::Timestamp;
+use sql_store::{Record, StoreError, again, values};
 
-use super::driver::{StoreError, again, whole};
+use super::driver::whole;
 use super::store::Store;
-use super::value::{Record, values};
 
 /// Where the messages of a destination go.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use jobq_core::{JobId, Timestamp};
+use sql_store::{StoreError, again, values};
 
-use super::driver::{MessageJob, StoreError, again, whole};
+use super::driver::{MessageJob, whole};
 use super::store::Store;
-use super::value::values;
 use crate::jobs::{DeliverMessage, INBOX_QUEUE, OUTBOX_QUEUE, ProcessMessage};
 
 /// Which of the two tables.
@@ -64,7 +64,7 @@ impl Store {
                 self.driver.query(sql, values![since, after, now, limit]).await?
             }
         };
-        let read = |row: &super::value::Record| {
+        let read = |row: &super::driver::Record| {
             let unfinished = || {
                 Some(Unfinished {
                     id: row.int(0)?,

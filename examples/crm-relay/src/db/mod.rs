@@ -16,9 +16,7 @@ mod relay;
 mod sole;
 mod sqlite;
 mod store;
-mod value;
 
-pub use driver::StoreError;
 pub(crate) use inbox::Processing;
 pub use inbox::Received;
 pub use integrations::Integration;
@@ -29,4 +27,5 @@ pub(crate) use outbox::Taken;
 pub use prune::Pruned;
 pub(crate) use relay::Relay;
 pub(crate) use sole::Sole;
+pub use sql_store::StoreError;
 pub use store::Store;

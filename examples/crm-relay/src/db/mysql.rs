@@ -1,62 +1,44 @@
 //! MariaDB from 10.6 on, and MySQL from 8.0 on.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jobq_core::sql::{inbox, outbox};
 use jobq_core::{Backend, JobContext, JobId};
-use sqlx::mysql::{
-    MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlQueryResult, MySqlRow,
-};
-use sqlx::{Executor, MySql, Row, ValueRef};
+use sql_store::mysql::{Connecting, Isolation, open};
+use sql_store::{bound, record};
+use sqlx::MySql;
+use sqlx::mysql::{MySqlPool, MySqlQueryResult};
 
 use super::driver::{
-    Backlog, Dialect, Driver, MessageJob, NEWER, StoreError, Transaction, database, whole,
+    Backlog, Dialect, Driver, MessageJob, NEWER, Record, StoreError, Transaction, Value, database,
+    whole,
 };
 use super::relay::Relay;
 use super::sole::Sole;
-use super::value::{Record, Value};
 
-const CONNECTIONS: u32 = 16;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECTING: Connecting = Connecting {
+    connections: 16,
+    patience: Duration::from_secs(10),
+    isolation: Isolation::ReadCommitted,
+};
 
 #[derive(Debug)]
 pub(crate) struct MysqlDriver {
     pool: MySqlPool,
-    options: MySqlConnectOptions,
 }
 
 impl MysqlDriver {
-    pub(crate) async fn open(url: &str, place: &str) -> Result<Self, StoreError> {
-        let cannot = |error| StoreError::because(format!("cannot open the database{place}"), error);
-        let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            // The server's default would also lock the gaps between messages, and so make transactions
-            // wait that have nothing to do with each other.
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    let sql = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-                    connection.execute(sql).await.map(drop)
-                })
-            })
-            .connect_with(options.clone())
-            .await
-            .map_err(cannot)?;
-        sqlx::raw_sql(include_str!("schema_mysql.sql"))
-            .execute(&pool)
-            .await
-            .map_err(|error| StoreError::because("cannot create the tables", error))?;
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let pool = open(url, include_str!("schema_mysql.sql"), CONNECTING).await?;
         for [look, add] in NEWER {
             if sqlx::raw_sql(look).execute(&pool).await.is_err() {
                 sqlx::raw_sql(add).execute(&pool).await?;
             }
         }
         jobq_core::sql::create_tables(&mut *pool.acquire().await?).await?;
-        Ok(Self { pool, options })
+        Ok(Self { pool })
     }
 }
 
@@ -69,7 +51,7 @@ impl Driver for MysqlDriver {
     ) -> Result<Vec<Record>, StoreError> {
         let pool = self.pool.clone();
         whole(async move {
-            let rows = bound(sql, values).fetch_all(&pool).await?;
+            let rows = bound::<MySql>(sql, values).fetch_all(&pool).await?;
             rows.iter().map(record).collect()
         })
         .await
@@ -93,11 +75,11 @@ impl Driver for MysqlDriver {
     }
 
     async fn sole(&self) -> Result<Option<Sole>, StoreError> {
-        Sole::of_server(&self.options).await
+        Sole::of_server(&self.pool.connect_options()).await
     }
 }
 
-database!(MysqlTransaction, MySql, MySqlRow, MySqlArguments, |done: &MySqlQueryResult| {
+database!(MysqlTransaction, MySql, |done: &MySqlQueryResult| {
     i64::try_from(done.last_insert_id()).unwrap_or(i64::MAX)
 });
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use jobq_core::Timestamp;
 use serde::Serialize;
+use sql_store::{StoreError, values};
 
-use super::driver::StoreError;
 use super::store::Store;
-use super::value::values;
 use crate::message::{InboxStatus, OutboxStatus, instant};
 
 /// How many of the last errors are shown.

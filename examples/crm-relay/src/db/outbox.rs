@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use jobq_core::{JobId, Timestamp};
+use sql_store::{Record, StoreError, Value, again, values};
 
-use super::driver::{MessageJob, StoreError, again, whole};
+use super::driver::{MessageJob, whole};
 use super::store::Store;
-use super::value::{Record, Value, values};
 use crate::jobs::DeliverMessage;
 use crate::message::{NewOutbox, OutboxMessage, OutboxStatus};
 use crate::same_data::same_data;

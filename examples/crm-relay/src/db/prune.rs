@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use sql_store::{StoreError, again, values};
 
-use super::driver::{StoreError, again, whole};
+use super::driver::whole;
 use super::store::Store;
-use super::value::values;
 
 /// How many rows one transaction deletes: others wait no longer than that takes.
 const BATCH: u32 = 500;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jobq_core::{Backend, Clock, SystemClock, Timestamp};
+use sql_store::Kind;
 
 use super::driver::{Driver, StoreError};
 use super::mysql::MysqlDriver;
@@ -25,16 +26,9 @@ impl Store {
     ///
     /// When it cannot be reached, with the reason.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let driver: Arc<dyn Driver> = match url.split_once("://") {
-            Some(("sqlite", _)) => Arc::new(SqliteDriver::open(url).await?),
-            Some(("mysql" | "mariadb", _)) => {
-                Arc::new(MysqlDriver::open(url, &place_of(url)).await?)
-            }
-            // Without the address: it is not known where in it a password may be.
-            _ => {
-                let message = "a database is sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
-                return Err(StoreError::new(message));
-            }
+        let driver: Arc<dyn Driver> = match Kind::of(url)? {
+            Kind::Sqlite => Arc::new(SqliteDriver::open(url).await?),
+            Kind::Mysql => Arc::new(MysqlDriver::open(url).await?),
         };
         Ok(Self { driver, clock: Arc::new(SystemClock::default()) })
     }
@@ -73,34 +67,5 @@ impl Store {
     /// Makes this the one process that works on these tables; `None` if another one does.
     pub(crate) async fn sole(&self) -> Result<Option<Sole>, StoreError> {
         self.driver.sole().await
-    }
-}
-
-/// Where a database is, as reports may show it: nothing of an address in which a password may hide elsewhere
-/// than in its place.
-fn place_of(url: &str) -> String {
-    let shown = || {
-        let url = reqwest::Url::parse(url).ok()?;
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let is_plain = !url.path().contains(['@', ':']);
-        is_plain.then_some(format!(" at {}{port}{}", url.host_str()?, url.path()))
-    };
-    shown().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_has_no_password() {
-        for (url, place) in [
-            ("mysql://app:hunter2@db.example:3307/crm", " at db.example:3307/crm"),
-            ("mysql://app@127.0.0.1/crm?password=hunter2", " at 127.0.0.1/crm"),
-            ("mysql://app:hunter2/crm", ""),
-            ("mysql://app:1/hunter2@127.0.0.1/crm", ""),
-        ] {
-            assert_eq!(place_of(url), place, "{url}");
-        }
     }
 }

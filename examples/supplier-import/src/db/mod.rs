@@ -10,11 +10,11 @@ mod sqlite;
 mod starts;
 mod store;
 
-pub use driver::StoreError;
 pub use links::{Link, LinkedProduct, ProductKey, ProductPair, StoredLink, Told};
 pub use records::{
     Begun, ChunkResult, Import, ImportStatus, ImportTotals, LinkKey, NewImport, Plan, Seen,
     Started, Summary, Update, Written,
 };
 pub use rejections::MAX_REJECTIONS;
+pub use sql_store::StoreError;
 pub use store::Store;

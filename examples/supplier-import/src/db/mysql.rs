@@ -1,20 +1,20 @@
 //! MariaDB from 10.6 on, and MySQL from 8.0 on.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use sql_store::mysql::{Connecting, Isolation, open};
+use sql_store::{Statements, again, run_all};
+use sqlx::mysql::MySqlPool;
 
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value};
-use super::pools::{Statements, query, run_all, run_one};
+use super::pools::{query, run_one};
 
-const CONNECTIONS: u32 = 8;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a transaction is run again that the server called off because of another one's locks.
-const TRIES: u32 = 5;
-const LOCK_WAIT_TIMEOUT: u16 = 1205;
-const DEADLOCK: u16 = 1213;
+const CONNECTING: Connecting = Connecting {
+    connections: 8,
+    patience: Duration::from_secs(10),
+    isolation: Isolation::OfServer,
+};
 
 #[derive(Debug)]
 pub(crate) struct MysqlDriver {
@@ -23,28 +23,9 @@ pub(crate) struct MysqlDriver {
 }
 
 impl MysqlDriver {
-    pub(crate) async fn open(url: &str, shown: &str) -> Result<Self, StoreError> {
-        let cannot =
-            |error| StoreError::because(format!("cannot open the database {shown}"), error);
-        let options = MySqlConnectOptions::from_str(url).map_err(cannot)?;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(cannot)?;
-        sqlx::raw_sql(include_str!("schema_mysql.sql"))
-            .execute(&pool)
-            .await
-            .map_err(|error| StoreError::because("cannot create the tables", error))?;
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let pool = open(url, include_str!("schema_mysql.sql"), CONNECTING).await?;
         Ok(Self { pool, statements: Statements::default() })
-    }
-
-    async fn try_transaction(&self, steps: &[Step]) -> Result<bool, sqlx::Error> {
-        match steps {
-            [step] => run_one(&self.pool, &self.statements, step).await,
-            _ => run_all(self.pool.begin().await?, &self.statements, steps).await,
-        }
     }
 }
 
@@ -55,17 +36,20 @@ impl Driver for MysqlDriver {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Record>, StoreError> {
-        query(&self.pool, &self.statements, sql, &values).await
+        query(&self.pool, &self.statements, sql, values).await
     }
 
     async fn transaction(&self, steps: &[Step]) -> Result<bool, StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.try_transaction(steps).await {
-                Err(error) if tries < TRIES && is_lock_conflict(&error) => tries += 1,
-                done => return Ok(done?),
-            }
-        }
+        again(async || {
+            Ok(match steps {
+                [step] => run_one(&self.pool, &self.statements, step).await?,
+                _ => {
+                    let transaction = self.pool.begin().await?;
+                    run_all(transaction, &self.statements, steps).await?.is_some()
+                }
+            })
+        })
+        .await
     }
 
     fn statements(&self) -> u64 {
@@ -75,14 +59,6 @@ impl Driver for MysqlDriver {
     fn dialect(&self) -> &'static Dialect {
         &DIALECT
     }
-}
-
-/// Whether the server called the transaction off for another one's sake; nothing of it was kept.
-fn is_lock_conflict(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
-        .is_some_and(|error| matches!(error.number(), LOCK_WAIT_TIMEOUT | DEADLOCK))
 }
 
 // LOCK IN SHARE MODE: under READ COMMITTED the import could otherwise end, and be added up, between this

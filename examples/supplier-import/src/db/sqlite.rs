@@ -1,63 +1,23 @@
 //! SQLite: one file, no server.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use async_trait::async_trait;
-use sqlx::Connection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sql_store::sqlite::Pools;
+use sql_store::{Statements, run_all};
 
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value};
-use super::pools::{Statements, query, run_all, run_one};
+use super::pools::{query, run_one};
 
-/// How long to wait for another process's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-const READERS: u32 = 4;
-
-/// SQLite has one writer at a time, so this process has one connection that writes: its transactions
-/// queue up in order, in place of trying again and again for the lock.
 #[derive(Debug)]
 pub(crate) struct SqliteDriver {
-    readers: SqlitePool,
-    writer: SqlitePool,
+    pools: Pools,
     statements: Statements,
 }
 
 impl SqliteDriver {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
-        let cannot = |error| StoreError::because(format!("cannot open the database {url}"), error);
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(cannot)?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A chunk's job is gone once its transaction is committed, so that must survive power loss.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writer =
-            pool().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?;
-        sqlx::raw_sql(include_str!("schema_sqlite.sql"))
-            .execute(&writer)
-            .await
-            .map_err(|error| StoreError::because("cannot create the tables", error))?;
-        let readers =
-            pool().max_connections(READERS).connect_with(options).await.map_err(cannot)?;
-        Ok(Self { readers, writer, statements: Statements::default() })
+        let pools = Pools::open(url, include_str!("schema_sqlite.sql")).await?;
+        Ok(Self { pools, statements: Statements::default() })
     }
-}
-
-/// A pool that closes a connection whose transaction could not be ended. When the disk is full, SQLite rolls
-/// back by itself; sqlx's own ROLLBACK then fails, and no other transaction could begin on that connection.
-fn pool() -> SqlitePoolOptions {
-    SqlitePoolOptions::new().after_release(|connection, _| {
-        Box::pin(async move {
-            // Behind the rollback that is under way.
-            connection.ping().await?;
-            Ok(!connection.is_in_transaction())
-        })
-    })
 }
 
 #[async_trait]
@@ -67,17 +27,15 @@ impl Driver for SqliteDriver {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Record>, StoreError> {
-        query(&self.readers, &self.statements, sql, &values).await
+        query(&self.pools.readers, &self.statements, sql, values).await
     }
 
     async fn transaction(&self, steps: &[Step]) -> Result<bool, StoreError> {
         if let [step] = steps {
-            return Ok(run_one(&self.writer, &self.statements, step).await?);
+            return Ok(run_one(&self.pools.writer, &self.statements, step).await?);
         }
-        // IMMEDIATE takes the lock at once: a transaction that only later wants to write would fail
-        // if another process had written meanwhile.
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(run_all(transaction, &self.statements, steps).await?)
+        let ran = run_all(self.pools.begin().await?, &self.statements, steps).await?;
+        Ok(ran.is_some())
     }
 
     fn statements(&self) -> u64 {

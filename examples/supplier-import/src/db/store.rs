@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jobq_core::{Clock, SystemClock, Token};
 use serde::Serialize;
 use serde_json::json;
+use sql_store::Kind;
 
 use super::driver::{Dialect, Driver, Record, Step, StoreError, Value, values};
 use super::mysql::MysqlDriver;
@@ -36,16 +37,9 @@ impl Store {
     ///
     /// When it cannot be reached, with the reason.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let driver: Arc<dyn Driver> = match url.split_once(':') {
-            Some(("sqlite", _)) => Arc::new(SqliteDriver::open(url).await?),
-            Some(("mysql" | "mariadb", _)) => {
-                Arc::new(MysqlDriver::open(url, &without_password(url)).await?)
-            }
-            _ => {
-                return Err(StoreError::new(format!(
-                    "{url:?} is no database: give sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME"
-                )));
-            }
+        let driver: Arc<dyn Driver> = match Kind::of(url)? {
+            Kind::Sqlite => Arc::new(SqliteDriver::open(url).await?),
+            Kind::Mysql => Arc::new(MysqlDriver::open(url).await?),
         };
         Ok(Self { driver })
     }
@@ -412,15 +406,4 @@ pub(super) fn json_list<T: Serialize>(items: impl IntoIterator<Item = T>) -> Str
 
 pub(super) fn now() -> u64 {
     SystemClock::default().now().as_millis()
-}
-
-/// The address as reports may show it.
-pub(crate) fn without_password(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| {
-        let (_, host) = rest.rsplit_once('@')?;
-        Some(format!("{scheme}://…@{host}"))
-    }) {
-        Some(shown) => shown,
-        None => url.to_owned(),
-    }
 }
