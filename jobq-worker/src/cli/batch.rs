@@ -1,6 +1,7 @@
 //! `jobq batch`: one batch is shown, called off, retried or closed.
 
 use clap::ValueEnum;
+use futures_util::future::try_join_all;
 use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
@@ -117,10 +118,11 @@ pub(super) async fn find(
             homes
         }
     };
-    for home in homes {
-        if let Some(view) = store.backend.batch_view(&BatchRef::new(home, id)).await? {
-            return Ok(view);
-        }
+    // Asked together: a trip for each of many queues would take long.
+    let homes: Vec<_> = homes.into_iter().map(|home| BatchRef::new(home, id)).collect();
+    let views = try_join_all(homes.iter().map(|home| store.backend.batch_view(home))).await?;
+    if let Some(view) = views.into_iter().flatten().next() {
+        return Ok(view);
     }
     let place = match queue {
         Some(queue) => format!("in queue {queue}"),

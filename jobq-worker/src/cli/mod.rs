@@ -15,8 +15,39 @@
 //!
 //! # `jobq.toml`
 //!
-//! The limits that hold whenever a worker starts, read from the file that `--config` or `JOBQ_CONFIG`
-//! names, or from `jobq.toml` where the command is run, if it is there:
+//! Read from the file that `--config` or `JOBQ_CONFIG` names, or from `jobq.toml` where the command is run, if
+//! it is there. What flags say wins over the environment (`REDIS_URL`, `JOBQ_…`), that over the file, and that
+//! over the defaults; a variable that is empty is as good as none. A mistake in the file is told with its
+//! line and column whatever the command, but for those that need neither it nor a server, such as `man`.
+//!
+//! Before all tables stands where the jobs are, and where `work` and `scheduler` serve
+//! [health](crate::health):
+//!
+//! ```toml
+//! backend = "redis://10.0.0.1:6379"
+//! prefix = "shop"             # what the keys in Redis begin with
+//! listen = "127.0.0.1:9090"
+//! ```
+//!
+//! What is set for workers, each as the flag of `jobq work` of its name:
+//!
+//! ```toml
+//! [work]
+//! queue = ["integrations", "import", "default"]   # or with weights: ["import=3", "default"]
+//! concurrency = 20
+//! name = "blue"
+//! tries = 3                   # for jobs that say nothing of their own
+//! timeout = "60s"             # the same
+//! grace = "25s"
+//! lease = "10s"
+//! allow_command = ["/usr/local/bin/report"]       # beside what flags allow
+//! allow_url = ["https://api.example.com/hooks/"]  # the same
+//! ```
+//!
+//! `tries` and `timeout` are for jobs that leave it open: those without a timeout, and those with the 5
+//! attempts that `Job` has by default. What a job says itself, by its type or as it was enqueued, wins.
+//!
+//! The limits that hold whenever a worker starts:
 //!
 //! ```toml
 //! [queues.crm]
@@ -59,14 +90,13 @@
 //! A queue that the file names has just the limits that the file says, but for those that an operator has
 //! set by `jobq limits set`, which win.
 //!
-//! Where `work` serves [health](crate::health), unless `--listen` or `JOBQ_LISTEN` says otherwise, stands
-//! before all tables:
-//!
-//! ```toml
-//! listen = "127.0.0.1:9090"
-//! ```
-//!
 //! Durations, here and in every command, are as in [`jobq_core::duration`]: `500ms`, `30s`, `1h30m`, `7d`.
+//!
+//! # Output
+//!
+//! Every command has `--json`, one value on one line; where `--json` is what goes in, of `enqueue` and
+//! `schedule add` and `change`, it is `--json-output`. Results go to standard output, complaints and the log to
+//! standard error. Colour and progress bars are for terminals; `NO_COLOR` and `--quiet` turn them off.
 //!
 //! # Exit codes
 //!

@@ -235,6 +235,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_the_documentation_shows_is_read() {
+        let shown: Vec<&str> =
+            include_str!("../mod.rs").lines().map_while(|line| line.strip_prefix("//!")).collect();
+        let text = shown.join("\n");
+        let blocks: Vec<&str> =
+            text.split("```toml").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 4, "{}", blocks.len());
+        for block in blocks {
+            if let Err(fault) = parse(block) {
+                panic!("{block}: {fault}");
+            }
+        }
+    }
+
+    #[test]
     fn the_place_of_a_mistake_is_told_by_line_and_column() {
         for (text, place) in [
             ("[queues.crm]\n  weight = 5", "line 2, column 3: unknown key"),
