@@ -194,9 +194,14 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let config = RedisConfig::new("redis://user:secret@localhost").unwrap();
-
-        assert!(!format!("{config:?}").contains("secret"));
+        for url in [
+            "redis://user:secret@localhost",
+            "redis+cluster://user:secret@a,b",
+            "redis+sentinel://user:secret@a,b/m?sentinel_password=secret",
+        ] {
+            let config = RedisConfig::new(url).unwrap();
+            assert!(!format!("{config:?} {}", config.address()).contains("secret"));
+        }
     }
 
     #[test]

@@ -137,8 +137,9 @@ impl Link {
 
     /// A connection of one's own was led astray, or failed.
     pub(crate) fn doubt(&self) {
-        if let Way::Cluster(cluster) = &self.way {
-            cluster.doubt();
+        match &self.way {
+            Way::One(node) => node.doubt(),
+            Way::Cluster(cluster) => cluster.doubt(),
         }
     }
 

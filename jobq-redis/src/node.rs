@@ -89,6 +89,13 @@ impl Node {
         }
     }
 
+    /// What was found out about where it is may be wrong.
+    pub(crate) fn doubt(&self) {
+        if let Place::Master(sentinels) = &self.place {
+            sentinels.doubt();
+        }
+    }
+
     /// Runs a command. The outer error is of connecting, the inner one of the command.
     pub(crate) async fn try_send(self: &Arc<Self>, command: &Cmd) -> Result<Result<Value, Fault>> {
         let mut live = self.live().await?;
@@ -123,7 +130,10 @@ impl Node {
         answer: redis::RedisResult<Value>,
     ) -> std::result::Result<Value, Fault> {
         match &answer {
-            Err(error) if verdict(error) == Verdict::Broken => self.give_up(live),
+            Err(error) if verdict(error) == Verdict::Broken => {
+                self.give_up(live);
+                self.doubt();
+            }
             _ => *self.answered_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now(),
         }
         answer.map_err(|error| Fault { error, address: Arc::clone(&self.address) })
@@ -177,8 +187,8 @@ impl Node {
         let limit = self.config.connect_timeout + self.config.response_timeout;
         let connected = tokio::time::timeout(limit, connecting).await;
         let connected = connected.unwrap_or_else(|_| Err(silent(&address_of(&server))));
-        if let (Err(_), Place::Master(sentinels)) = (&connected, &self.place) {
-            sentinels.doubt();
+        if connected.is_err() {
+            self.doubt();
         }
         connected
     }

@@ -1,10 +1,11 @@
 //! Sentinels: they watch a server and its replicas, and know which of them is the master.
 //!
-//! They are asked whenever a connection is made, and not between. A connection to a server that is the
+//! They are asked whenever a connection is made, at most once a second while all is well, and not between. A connection to a server that is the
 //! master no longer breaks, or is given up when it answers that it is a replica.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jobq_core::{Error, ErrorKind, Result};
 use redis::{ConnectionInfo, Value};
@@ -24,7 +25,13 @@ pub(crate) struct Sentinels {
     config: RedisConfig,
     /// Which one is asked first. One that was wrong comes last.
     first: AtomicUsize,
+    /// What was found, and when.
+    found: Mutex<Option<(Instant, ConnectionInfo)>>,
 }
+
+/// How long what was found is good, as long as nobody doubts it: enqueues that wait, each with a look at
+/// where, must not cost a question each.
+const FOUND_FOR: Duration = Duration::from_secs(1);
 
 impl Sentinels {
     pub(crate) fn new(
@@ -33,19 +40,32 @@ impl Sentinels {
         server: ConnectionInfo,
         config: RedisConfig,
     ) -> Self {
-        Self { all, master, server, config, first: AtomicUsize::new(0) }
+        Self { all, master, server, config, first: AtomicUsize::new(0), found: Mutex::default() }
     }
 
     /// Where the master is, by the first sentinel that knows.
     pub(crate) async fn find(&self) -> Result<ConnectionInfo> {
+        if let Some((at, server)) = &*self.found()
+            && at.elapsed() < FOUND_FOR
+        {
+            return Ok(server.clone());
+        }
         let first = self.first.load(Ordering::Relaxed) % self.all.len().max(1);
         let (later, sooner) = self.all.split_at(first);
-        first_of(sooner.iter().chain(later).map(|sentinel| self.ask(sentinel))).await
+        let asked = sooner.iter().chain(later).map(|sentinel| self.ask(sentinel));
+        let server = first_of(asked).await?;
+        *self.found() = Some((Instant::now(), server.clone()));
+        Ok(server)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<(Instant, ConnectionInfo)>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was found is no master that answers: another one is asked first the next time.
     pub(crate) fn doubt(&self) {
         self.first.fetch_add(1, Ordering::Relaxed);
+        *self.found() = None;
     }
 
     async fn ask(&self, sentinel: &ConnectionInfo) -> Result<ConnectionInfo> {

@@ -101,6 +101,21 @@ impl Fixture for ClusterFixture {
     }
 }
 
+/// Runs a behaviour; if it is not as expected, gives what it said.
+fn run(name: &str, behaviour: fn()) -> Result<(), String> {
+    let said = catch_unwind(behaviour).err().map(|said| match said.downcast::<String>() {
+        Ok(text) => *text,
+        Err(said) => (*said.downcast_ref::<&str>().unwrap_or(&"")).to_owned(),
+    });
+    let is_refused = said.as_ref().is_some_and(|said| said.contains(REFUSAL));
+    let is_well = match (REFUSED.contains(&name), RANDOM.contains(&name)) {
+        (true, _) => is_refused,
+        (_, true) => is_refused || said.is_none(),
+        _ => said.is_none(),
+    };
+    if is_well { Ok(()) } else { Err(said.unwrap_or_else(|| "it was not refused".to_owned())) }
+}
+
 #[test]
 fn a_cluster_behaves_as_a_single_server_does() {
     let user: Vec<_> =
@@ -125,24 +140,22 @@ fn a_cluster_behaves_as_a_single_server_does() {
                 while let Some((name, behaviour)) =
                     behaviours.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let said = catch_unwind(behaviour).err().map(|said| match said.downcast() {
-                        Ok(text) => *text,
-                        Err(said) => (*said.downcast_ref::<&str>().unwrap_or(&"")).to_owned(),
-                    });
-                    let is_refused = said.as_ref().is_some_and(|said| said.contains(REFUSAL));
-                    let is_well = match (REFUSED.contains(name), RANDOM.contains(name)) {
-                        (true, _) => is_refused,
-                        (_, true) => is_refused || said.is_none(),
-                        _ => said.is_none(),
-                    };
-                    if !is_well {
-                        failed.lock().unwrap().push((*name, said));
+                    if let Err(said) = run(name, *behaviour) {
+                        failed.lock().unwrap().push((*name, *behaviour, said));
                     }
                 }
             });
         }
     });
+    // That nobody is woken is seen by waiting for a moment, which four at once on a busy machine may
+    // stretch. Those that failed are tried again, one by one; but random ones would be others then.
+    let failed: Vec<_> = failed
+        .into_inner()
+        .unwrap()
+        .into_iter()
+        .filter(|(name, behaviour, _)| RANDOM.contains(name) || run(name, *behaviour).is_err())
+        .map(|(name, _, said)| (name, said))
+        .collect();
     drop(std::panic::take_hook());
-    let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{} do not behave: {failed:#?}", failed.len());
 }
