@@ -33,6 +33,8 @@ pub(crate) struct Attempt {
     queue: usize,
     handler: usize,
     cancellation: Cancellation,
+    /// When the lease is over if it was not extended since it came.
+    over_at: Instant,
     started_at: Instant,
     /// What becomes of the job; `None` until that is known.
     next: Option<Next>,
@@ -46,9 +48,10 @@ impl Attempt {
         queue: usize,
         handler: usize,
         cancellation: Cancellation,
+        over_at: Instant,
     ) -> Self {
         let started_at = Instant::now();
-        Self { runtime, key, lease, queue, handler, cancellation, started_at, next: None }
+        Self { runtime, key, lease, queue, handler, cancellation, over_at, started_at, next: None }
     }
 
     /// Runs the handler to its end, or to the end of the patience with it.
@@ -76,13 +79,24 @@ impl Attempt {
     }
 
     /// Starts the handler, unless it was asked to stop, or even given up, while the attempt waited for
-    /// its first turn: then its job may run elsewhere already.
+    /// its first turn, or its lease was over by then: then its job may run elsewhere already.
     fn begin(&self) -> Result<Guarded, Ending> {
         if let Some(timeout) = self.lease.job.timeout {
             self.runtime.leases.time_out_at(self.key, later(self.started_at, timeout));
         }
         // Nothing is given up that was not asked to stop before.
-        if self.cancellation.is_requested() { Err(Ending::Abandoned) } else { self.start() }
+        if self.cancellation.is_requested() || self.is_over() {
+            Err(Ending::Abandoned)
+        } else {
+            self.start()
+        }
+    }
+
+    /// Whether the lease was over when the attempt had its first turn: the process was stopped meanwhile, say, and
+    /// nobody has noticed yet.
+    fn is_over(&self) -> bool {
+        self.started_at >= self.over_at
+            && self.runtime.leases.drop_at(self.key).is_none_or(|at| self.started_at >= at)
     }
 
     fn start(&self) -> Result<Guarded, Ending> {

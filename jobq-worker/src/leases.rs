@@ -130,6 +130,11 @@ impl LeaseTable {
         self.lock().find(key).map(|held| held.drop_at(left))
     }
 
+    /// From when on no handler may run under a lease that lasts until `deadline`.
+    pub(crate) fn over_at(&self, deadline: Instant) -> Instant {
+        deadline.checked_sub(self.left_at_drop()).unwrap_or(deadline)
+    }
+
     fn left_at_drop(&self) -> Duration {
         self.duration.mul_f64(1.0 - DROP_AT)
     }

@@ -39,6 +39,9 @@ const ROUNDS: usize = 100;
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often the same failure of a queue's maintenance is reported: it may last for hours, and is met every second.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
 /// Looks after the queues until it is dropped.
 pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
     let mut status = status_of(&runtime);
@@ -46,6 +49,7 @@ pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
     let mut leased_before = 0;
     let mut beat_at: Option<Instant> = None;
     let mut maintain_at = Instant::now();
+    let mut complaint = Complaint::default();
     let mut tick_at = maintain_at;
     loop {
         let now = Instant::now();
@@ -68,7 +72,7 @@ pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
             maintain_at = now;
             leased_before = leased;
             for queue in &runtime.config.queues {
-                maintain(&runtime, &queue.name).await;
+                maintain(&runtime, &queue.name, &mut complaint).await;
             }
         }
         tick_at += TICK;
@@ -98,7 +102,7 @@ async fn beat(runtime: &Runtime, status: &mut WorkerStatus) -> Option<u64> {
     }
 }
 
-async fn maintain(runtime: &Runtime, queue: &QueueName) {
+async fn maintain(runtime: &Runtime, queue: &QueueName, complaint: &mut Complaint) {
     for _ in 0..ROUNDS {
         match within_patience(runtime.backend.maintain(queue, LIMIT)).await {
             Ok(done) if done.more => {}
@@ -108,10 +112,32 @@ async fn maintain(runtime: &Runtime, queue: &QueueName) {
                 return;
             }
             Err(error) => {
-                events::maintenance_failed("maintain", &error);
+                if complaint.is_news(&error) {
+                    events::maintenance_failed("maintain", &error);
+                }
                 return;
             }
         }
+    }
+}
+
+/// The failure that was reported last.
+#[derive(Debug, Default)]
+struct Complaint {
+    last: Option<(String, Instant)>,
+}
+
+impl Complaint {
+    /// Whether a failure is to be reported: another one than the last, or again after a while.
+    fn is_news(&mut self, error: &Error) -> bool {
+        let (message, now) = (error.to_string(), Instant::now());
+        let is_known =
+            |(known, at): &(String, Instant)| *known == message && now < *at + REPORT_EVERY;
+        if self.last.as_ref().is_some_and(is_known) {
+            return false;
+        }
+        self.last = Some((message, now));
+        true
     }
 }
 
@@ -137,4 +163,21 @@ async fn within_patience<T>(call: impl Future<Output = Result<T>>) -> Result<T> 
         let message = format!("the backend gave no answer within {PATIENCE:?}");
         Err(Error::new(ErrorKind::Unavailable, message))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_lasts_is_reported_once_a_minute() {
+        let refused = |message| Error::new(ErrorKind::Refused, message);
+        let mut complaint = Complaint::default();
+
+        assert!(complaint.is_news(&refused("wrong password")));
+        assert!(!complaint.is_news(&refused("wrong password")));
+        assert!(complaint.is_news(&refused("no right to do this")));
+        tokio::time::advance(REPORT_EVERY).await;
+        assert!(complaint.is_news(&refused("no right to do this")));
+    }
 }

@@ -267,3 +267,57 @@ fn an_attempt_whose_lease_was_lost_before_its_first_turn_runs_nothing() {
     assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1, "{summary:?}");
     assert_eq!(summary.lost, 2);
 }
+
+/// As a process reads it that was stopped for a while, or whose runtime was blocked.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_nearly_over_when_it_comes_is_given_back_unrun() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_exchange(Fault::LateMs(9_300));
+    let id = enqueue(&store, Act::TakeMs(2_000)).await;
+    let (witness, mut report) = witness();
+    let began_at = Instant::now();
+
+    let heal = async {
+        tokio::time::sleep(SECOND * 5).await;
+        faulty.fail_exchange(Fault::None);
+        report.started().await
+    };
+    let (summary, (_, cx)) = tokio::join!(drain(worker(faulty.clone(), witness)), heal);
+
+    assert!(began_at.elapsed() > SECOND * 9, "{:?}", began_at.elapsed());
+    assert_eq!((report.all().len(), summary.completed, summary.released), (1, 1, 1));
+    assert_eq!((cx.crashes(), cx.attempt()), (0, 1));
+    assert_eq!(state(&store, id).await, None);
+}
+
+/// In real time, on one thread, of which the first handler keeps all else, as a stop of the process does.
+#[test]
+fn an_attempt_whose_lease_was_over_before_its_first_turn_runs_nothing() {
+    #[derive(Serialize, Deserialize, Job)]
+    struct Waiter;
+    #[derive(Clone, Default)]
+    struct Left(std::sync::Arc<std::sync::Mutex<Vec<Duration>>>);
+    async fn blocks_once(_: Block, cx: JobContext) {
+        if cx.crashes() == 0 {
+            std::thread::sleep(SECOND);
+        }
+    }
+    async fn waiter(_: Waiter, State(left): State<Left>, cx: JobContext) {
+        let now = cx.queue().clock().now();
+        left.0.lock().unwrap().push(cx.lease().expires_at.since(now));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let left = Left::default();
+    let summary = runtime.block_on(async {
+        let store = MemoryBackend::new();
+        store.enqueue(Block).await.unwrap();
+        store.enqueue(Waiter).await.unwrap();
+        let worker = Worker::new(store).state(left.clone()).handle(blocks_once).handle(waiter);
+        drain(worker.queues(["default"]).lease(SECOND / 2).renew_without_thread()).await
+    });
+
+    let left = left.0.lock().unwrap();
+    assert_eq!(left.len(), 1, "{left:?}, {summary:?}");
+    assert!(left[0] > Duration::ZERO, "it began when its lease was over");
+}

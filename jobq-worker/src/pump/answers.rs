@@ -173,14 +173,18 @@ impl Pump {
         *count += 1;
     }
 
-    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`. Once the worker is told
-    /// to stop, none is started: what a call brings then that was under way is given back.
+    /// Starts the attempts of jobs that were leased by a call sent at `sent_at`.
+    ///
+    /// None is started once the worker is told to stop: what a call brings then that was under way is given
+    /// back. Nor when the answer was read so late, by a process that was stopped or blocked, that its leases
+    /// have run out or are about to: others may have the jobs by now.
     fn start(&mut self, queue: usize, leases: Vec<Arc<Lease>>, sent_at: Instant, now: Instant) {
         let runtime = Arc::clone(&self.runtime);
-        let too_late = self.phase.is_draining();
+        let deadline = sent_at + runtime.config.lease;
+        let over_at = runtime.leases.over_at(deadline);
+        let too_late = self.phase.is_draining() || now >= over_at;
         runtime.leased.fetch_add(leases.len() as u64, Ordering::Relaxed);
         runtime.meters.leased(queue, leases.len());
-        let deadline = sent_at + runtime.config.lease;
         let leased_at = runtime.backend.clock().now();
 
         let mut starts = Vec::with_capacity(leases.len());
@@ -206,8 +210,15 @@ impl Pump {
             self.taken += 1;
             self.running += 1;
             self.feeds[queue].running += 1;
-            let attempt =
-                Attempt::new(Arc::clone(&runtime), key, lease, queue, handler, cancellation);
+            let attempt = Attempt::new(
+                Arc::clone(&runtime),
+                key,
+                lease,
+                queue,
+                handler,
+                cancellation,
+                over_at,
+            );
             tokio::spawn(attempt.run());
         }
         runtime.running.store(self.running, Ordering::Relaxed);
