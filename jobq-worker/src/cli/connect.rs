@@ -14,16 +14,19 @@ use super::config::Config;
 use super::exit::Failure;
 use super::units::Named;
 
+/// Above the options that every command has.
+pub(super) const OF_ALL: &str = "Options of every command";
+
 /// Where the jobs are, as every command takes it.
 #[derive(Args, Clone)]
 pub(super) struct Address {
     /// redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path.
     /// `memory:` is an empty store of this process, for tests.
     /// By default what `backend` in jobq.toml says, or redis://127.0.0.1:6379.
-    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true, help_heading = OF_ALL)]
     backend: Option<String>,
     /// What the keys in Redis begin with; by default what `prefix` in jobq.toml says, or `jobq`.
-    #[arg(long, global = true, value_name = "TEXT", env = "JOBQ_PREFIX")]
+    #[arg(long, global = true, value_name = "TEXT", env = "JOBQ_PREFIX", help_heading = OF_ALL)]
     prefix: Option<String>,
 }
 

@@ -172,7 +172,7 @@ struct Cli {
     #[command(flatten)]
     config: ConfigFile,
     /// Print results and errors only: no hints, no progress, and of `work` no log but warnings.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = connect::OF_ALL)]
     quiet: bool,
     #[command(subcommand)]
     verb: Verb,

@@ -50,8 +50,8 @@ fn default_grace() -> Duration {
     let help = Command::new(env!("CARGO_BIN_EXE_jobq")).args(["work", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let (_, grace) = help.split_once("--grace").unwrap();
-    let (_, default) = grace.split_once("[default: ").unwrap();
-    duration::parse(default.split_once(']').unwrap().0).unwrap()
+    let (told, _) = grace.split_once(" by default").unwrap();
+    duration::parse(told.split_whitespace().last().unwrap()).unwrap()
 }
 
 /// A time-out such as `75s`.

@@ -45,7 +45,9 @@ struct Told {
 fn all(folder: &Path) -> Vec<Told> {
     fn below(folder: &Path, path: &[String], found: &mut Vec<Told>) {
         let help = help(folder, path);
-        let flags = section(&help, "Options:").into_iter().filter_map(|line| {
+        let mut options = section(&help, "Options:");
+        options.extend(section(&help, "Options of every command:"));
+        let flags = options.into_iter().filter_map(|line| {
             let long = line.split_once("--")?.1;
             let name = long.split([' ', '=', '.']).next()?;
             let is_flag = line.starts_with('-');

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
 use self::values::{Failures, Text};
 pub(super) use self::work::WorkTable;
+use super::connect::OF_ALL;
 use super::exit::Failure;
 use super::nearest;
 use crate::flow::{self, GivenLimits};
@@ -23,7 +24,7 @@ use crate::registry::Registry;
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ConfigFile {
     /// The file that says what is set for all commands; by default `jobq.toml`, if it is there.
-    #[arg(long, global = true, value_name = "FILE", env = "JOBQ_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "JOBQ_CONFIG", help_heading = OF_ALL)]
     config: Option<PathBuf>,
 }
 
