@@ -7,6 +7,7 @@ mod figure;
 mod load;
 mod scenario;
 mod server;
+mod soak;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
@@ -40,6 +41,18 @@ struct Arguments {
     /// Plays a worker of the scenario `rate`.
     #[arg(long, hide = true)]
     rate_worker: bool,
+    /// How long `soak` goes on until it drains and makes up the accounts.
+    #[arg(long, value_name = "N", default_value_t = 60.0)]
+    minutes: f64,
+    /// How many jobs a second `soak` enqueues, about.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+    /// Plays a process of the soak.
+    #[arg(long, hide = true, value_enum, requires = "observer")]
+    soak_role: Option<soak::Role>,
+    /// Where the processes of the soak note what they do.
+    #[arg(long, hide = true)]
+    observer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,6 +94,9 @@ enum Scenario {
     Schedules,
     /// A worker empties a queue of the memory backend.
     MemoryBackend,
+    /// Everything at once for an hour while everything goes wrong, then the accounts: nothing lost, nothing
+    /// left. By itself only.
+    Soak,
     /// All of them.
     All,
 }
@@ -123,6 +139,13 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
         let url = arguments.redis.as_deref().ok_or("--rate-worker needs --redis")?;
         return scenario::rate::worker(url).await.map(|()| true);
     }
+    if let (Some(role), Some(observer)) = (arguments.soak_role, &arguments.observer) {
+        let url = arguments.redis.as_deref().ok_or("--soak-role needs --redis")?;
+        return soak::play(role, url, observer).await.map(|()| true);
+    }
+    if arguments.scenarios.contains(&Scenario::Soak) {
+        return soak(arguments).await;
+    }
     let server = match &arguments.redis {
         Some(url) => Server::at(url).await?,
         None => Server::private().await?,
@@ -164,6 +187,17 @@ async fn run(arguments: &Arguments) -> AnyResult<bool> {
     Ok(report.all_met())
 }
 
+async fn soak(arguments: &Arguments) -> AnyResult<bool> {
+    if arguments.scenarios.len() > 1 || arguments.redis.is_some() {
+        return Err("soak is run by itself, with a Redis of its own".into());
+    }
+    if !(0.1..=10_000.0).contains(&arguments.minutes) {
+        return Err("--minutes must be 0.1 to 10000".into());
+    }
+    let seed = arguments.seed.unwrap_or_else(random);
+    soak::run(soak::Plan { minutes: arguments.minutes, seed, rate: arguments.rate }).await
+}
+
 /// A number nobody knows before.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish() >> 32
@@ -189,6 +223,6 @@ async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Ve
         Scenario::Crowd => scenario::crowd::run(server).await,
         Scenario::Schedules => scenario::schedules::run(server).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,
-        Scenario::All => Ok(Vec::new()),
+        Scenario::All | Scenario::Soak => Ok(Vec::new()),
     }
 }

@@ -47,6 +47,8 @@ mod context;
 pub mod duration;
 mod error;
 pub mod explain;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzz;
 mod handle;
 pub mod history;
 mod id;

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus, check_checkpoint};
 use jobq_core::{
-    Backend, BatchRef, BatchView, Clock, Enqueued, Error, Exchanged, Extended, Held, JobId,
-    LaneKey, LeaseRef, LeaseRequest, LimitScope, LimitSource, Limits, NewBatch, NewJob,
-    ParentOutcome, QueueName, Report, Result, Settlement, Sighting, WorkerId,
+    Backend, BatchRef, BatchView, Clock, Enqueued, Error, ErrorKind, Exchanged, Extended, Held,
+    JobId, LaneKey, LeaseRef, LeaseRequest, LimitScope, LimitSource, Limits, NewBatch, NewJob,
+    ParentOutcome, QueueName, Report, Result, Settlement, Sighting, UniqueScope, WorkerId,
 };
 use redis::{Cmd, Value};
 
 use crate::config::RedisConfig;
+use crate::durability::Durable;
 use crate::error::malformed;
 use crate::grouping::{self, Grouping};
 use crate::keys::Keys;
@@ -52,6 +53,8 @@ pub(crate) struct Store {
     pub(crate) link: Arc<Link>,
     pub(crate) grouping: Grouping,
     pub(crate) watchers: Arc<Watchers>,
+    /// For enqueues that wait until their jobs are safe.
+    pub(crate) durable: Option<Durable>,
     registered: Mutex<HashMap<QueueName, Instant>>,
     beats: AtomicU64,
 }
@@ -94,10 +97,12 @@ impl RedisBackend {
         // An error means that the program has chosen a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let keys = Arc::new(Keys::new(Arc::clone(&config.prefix)));
-        let wakes = Arc::new(Wakes::new(&config, Arc::clone(&keys))?);
+        let link = Arc::new(Link::new(&config)?);
+        let wakes = Arc::new(Wakes::new(&config, Arc::clone(&keys), &link));
         let store = Store {
-            link: Arc::new(Link::new(&config)?),
-            watchers: Arc::new(Watchers::new(&config, &keys)?),
+            watchers: Arc::new(Watchers::new(&config, &keys, &link)),
+            durable: Durable::new(&config, &link),
+            link,
             keys,
             config,
             grouping: Grouping::default(),
@@ -161,9 +166,38 @@ impl Store {
 
     async fn eviction_warning(&self) -> Option<String> {
         let question = redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").take();
-        // A restricted user may not ask, and a managed server may not tell: then there is no warning.
-        let answer = reply::text_pairs(self.link.send(&question).await.ok()?).ok()?;
-        eviction_warning(answer.get("maxmemory-policy")?, self.link.address())
+        for node in self.link.nodes().await.ok()? {
+            // A restricted user may not ask, and a managed server may not tell: then there is no warning.
+            let Ok(answer) = node.send(&question).await.and_then(reply::text_pairs) else {
+                continue;
+            };
+            let policy = answer.get("maxmemory-policy").map_or("", String::as_str);
+            if let Some(warning) = eviction_warning(policy, node.address()) {
+                return Some(warning);
+            }
+        }
+        None
+    }
+
+    /// Refuses a job that needs what spans queues in one step, where queues are on servers of their own.
+    pub(crate) fn check_span(&self, job: &NewJob) -> Result<()> {
+        let unique = job.record.unique.as_ref();
+        if self.link.is_cluster() && unique.is_some_and(|it| it.scope == UniqueScope::Everywhere) {
+            return Err(self.refuse_span("a unique key among all queues"));
+        }
+        Ok(())
+    }
+
+    /// The refusal of what spans queues in one step.
+    pub(crate) fn refuse_span(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Refused,
+            format!(
+                "{what} needs all queues on one server, and Redis at {} has them on nodes of their \
+                 own: keep it within a queue, or use a single server",
+                self.link.address()
+            ),
+        )
     }
 
     /// Puts a queue on the list of queues, before its first job: no job may be in a queue that
@@ -188,6 +222,7 @@ impl Backend for RedisBackend {
     async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         for job in jobs {
             job.check()?;
+            self.store.check_span(job)?;
         }
         if let [job] = jobs {
             Ok(vec![grouping::enqueue_one(&self.store, job).await?])

@@ -32,6 +32,9 @@ impl Store {
     /// Opens a batch, and says whether it was new.
     pub(crate) async fn open_batch(&self, new: &NewBatch) -> Result<bool> {
         new.check()?;
+        for callback in [&new.on_success, &new.on_failure, &new.on_complete].into_iter().flatten() {
+            self.check_span(callback)?;
+        }
         let home = &new.batch.queue;
         let mut flags = if new.call_off_on_failure { CANCEL_ON_FAILURE } else { 0 };
         if let Some(parent) = &new.parent
@@ -183,13 +186,13 @@ fn packed(job: &NewJob) -> Vec<u8> {
 }
 
 /// A job as a part of a batch: its queue, 0, its id.
-fn job_in(part: &[u8]) -> Result<JobRef> {
+pub(crate) fn job_in(part: &[u8]) -> Result<JobRef> {
     let end = part.len().checked_sub(17).ok_or_else(|| malformed("a part of a batch is short"))?;
     let queue = QueueName::new(String::from_utf8_lossy(&part[..end]))?;
     Ok(JobRef::new(queue, reply::id_from(&part[end + 1..])?))
 }
 
-fn view(queue: &QueueName, answer: Value) -> Result<BatchView> {
+pub(crate) fn view(queue: &QueueName, answer: Value) -> Result<BatchView> {
     let mut parts = reply::list(answer)?.into_iter();
     let mut next = || reply::bytes(parts.next().unwrap_or(Value::Nil));
     let id = <[u8; 16]>::try_from(next()?).map_err(|_| malformed("a batch id has 16 bytes"))?;

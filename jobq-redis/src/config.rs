@@ -1,13 +1,13 @@
-//! How to reach a Redis server, and what jobq does there.
+//! How to reach Redis, and what jobq does there.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::{Clock, DeadRetention, Error, Result};
-use redis::IntoConnectionInfo;
 
-use crate::error::address_of;
+use crate::durability::Durability;
+use crate::topology::Topology;
 
 /// The key prefix unless another is chosen.
 const DEFAULT_PREFIX: &str = "jobq";
@@ -34,37 +34,45 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// ```
 #[derive(Clone)]
 pub struct RedisConfig {
-    pub(crate) connection: redis::ConnectionInfo,
+    pub(crate) topology: Topology,
     pub(crate) prefix: Arc<str>,
     pub(crate) response_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) dead_retention: DeadRetention,
+    pub(crate) durability: Durability,
     /// `None` for the server's clock, which is every use but tests.
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
 impl RedisConfig {
-    /// The server at `url`: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or
-    /// `unix:///path/to/socket[?db=2&user=…&pass=…]`.
+    /// What `url` names:
+    ///
+    /// - a server: `redis://[user:password@]host[:port][/database]`, or `rediss://…` for TLS;
+    /// - a server of this machine: `unix:///path/to/socket[?db=2&user=…&pass=…]`;
+    /// - a cluster, by some of its nodes: `redis+cluster://[user:password@]host[:port][,host[:port]…]`;
+    /// - the master of that name, by its sentinels:
+    ///   `redis+sentinel://[user:password@]host[:port][,host[:port]…]/name[/database]`. User and
+    ///   password are those of the server; the sentinels' own are options:
+    ///   `?sentinel_username=…&sentinel_password=…`. Their port is 26379 unless given.
+    ///
+    /// `rediss+cluster://` and `rediss+sentinel://` are with TLS, to sentinels too.
+    ///
+    /// Each may say how safe jobs must be, as [`durability`](Self::durability) does:
+    /// `?wait_replicas=1`, `?wait_disk=yes`, and with either `&wait_within=2s` (by default 1 s).
     ///
     /// # Errors
     ///
     /// [`InvalidInput`](jobq_core::ErrorKind::InvalidInput) for anything else. The message never holds
     /// the URL, which may hold a password.
     pub fn new(url: &str) -> Result<Self> {
-        let connection = url.into_connection_info().map_err(|cause| {
-            Error::invalid_input(
-                "the Redis URL is malformed: expected redis://[user:password@]host[:port][/database], \
-                 rediss://… for TLS, or unix:///path/to/socket",
-            )
-            .because(cause.category().to_owned())
-        })?;
+        let (url, durability) = Durability::take_from(url)?;
         Ok(Self {
-            connection,
+            topology: Topology::parse(&url)?,
             prefix: Arc::from(DEFAULT_PREFIX),
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             dead_retention: DeadRetention::default(),
+            durability,
             clock: None,
         })
     }
@@ -119,6 +127,16 @@ impl RedisConfig {
         self
     }
 
+    /// How safe a job must be before its enqueue is answered; by default as safe as the server makes it.
+    ///
+    /// It is for enqueues. What workers and schedulers write is not waited for: a completion that is
+    /// lost with a server lets the job run again, and a tick is owed again.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
     /// Takes the time from `clock` in place of the server's: for tests that own time. Every user of
     /// the same keys must have the same clock.
     #[must_use]
@@ -127,10 +145,10 @@ impl RedisConfig {
         self
     }
 
-    /// Where the server is, without user or password.
+    /// Where the server or servers are, without user or password.
     #[must_use]
     pub fn address(&self) -> String {
-        address_of(&self.connection)
+        self.topology.address()
     }
 }
 
@@ -142,6 +160,7 @@ impl fmt::Debug for RedisConfig {
             .field("response_timeout", &self.response_timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("dead_retention", &self.dead_retention)
+            .field("durability", &self.durability)
             .finish_non_exhaustive()
     }
 }

@@ -47,10 +47,10 @@ impl Store {
         }
         // Not sent a second time by itself: should the first have had its effect and its answer been
         // lost, the job may even have run and left by now.
-        self.link.freshen().await?;
+        self.link.freshen(keys.jobs()).await?;
         if !keys.has_flow() {
             let call = self.enqueue_call(&ENQUEUE, &[], &keys, step.clone());
-            let standing = self.link.run(&ENQUEUE, &call).await?;
+            let standing = self.run_durably(&keys, &ENQUEUE, &call).await?;
             if !reply::is_flow(&standing) {
                 return plain_answers(standing, jobs, positions, answers);
             }
@@ -58,12 +58,20 @@ impl Store {
         }
         let announced = self.announce(queue, &step.clone().collect::<Vec<_>>()).await?;
         let call = self.enqueue_flow_call(&ENQUEUE_FLOW, &[], &keys, step.clone(), &announced);
-        let reply = self.link.run(&ENQUEUE_FLOW, &call).await?;
+        let reply = self.run_durably(&keys, &ENQUEUE_FLOW, &call).await?;
         if flow_answers(queue, reply, jobs, positions, answers)? {
             // Who has added to a batch may close it next, wherever its home is.
             self.relay(queue).await?;
         }
         Ok(())
+    }
+
+    /// Runs a script on a queue, and waits until what it wrote is as safe as configured.
+    async fn run_durably(&self, keys: &QueueKeys, script: &Script, call: &Cmd) -> Result<Value> {
+        match &self.durable {
+            None => self.link.run(script, call).await,
+            Some(durable) => durable.run(keys, script, call).await,
+        }
     }
 
     /// A call of a script that enqueues jobs, with more keys after its own.

@@ -1,5 +1,7 @@
 //! What Redis says when something is wrong, in words that tell what to do.
 
+use std::sync::Arc;
+
 use jobq_core::{Error, ErrorKind};
 use redis::{ConnectionAddr, ConnectionInfo, RedisError};
 
@@ -18,6 +20,45 @@ pub(crate) fn address_of(connection: &ConnectionInfo) -> String {
     }
 }
 
+/// What went wrong with a command, and at which server.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) error: RedisError,
+    pub(crate) address: Arc<str>,
+}
+
+impl Fault {
+    /// The same for people.
+    pub(crate) fn explain(self) -> Error {
+        explain(self.error, &self.address)
+    }
+}
+
+/// Why something failed that several waited for, to be told to each of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    kind: ErrorKind,
+    message: String,
+    cause: Option<String>,
+}
+
+impl Failed {
+    pub(crate) fn as_error(&self) -> Error {
+        let error = Error::new(self.kind, self.message.clone());
+        match &self.cause {
+            Some(cause) => error.because(cause.clone()),
+            None => error,
+        }
+    }
+}
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Self {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        Self { kind: error.kind(), message: error.to_string(), cause }
+    }
+}
+
 /// What a failed command means for the connection it was sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -33,7 +74,7 @@ pub(crate) enum Verdict {
 /// never gives up on it by itself. So does a replica's refusal: after a failover the connection still
 /// leads to the former primary.
 pub(crate) fn verdict(error: &RedisError) -> Verdict {
-    let demoted = is(error, "READONLY") || is(error, "MASTERDOWN") || is(error, "LOADING");
+    let demoted = ["READONLY", "MASTERDOWN", "LOADING", "UNBLOCKED"].iter().any(|it| is(error, it));
     if error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() || demoted {
         Verdict::Broken
     } else {
@@ -44,6 +85,11 @@ pub(crate) fn verdict(error: &RedisError) -> Verdict {
 /// Whether the server does not have the script.
 pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
     is(error, "NOSCRIPT")
+}
+
+/// Whether a cluster has lost too many of its nodes to go on.
+pub(crate) fn cluster_is_down(error: &RedisError) -> bool {
+    is(error, "CLUSTERDOWN")
 }
 
 /// Whether the error has this code, at its head or, as servers before 7.0 report errors of a script's
@@ -114,7 +160,25 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
             format!("Redis at {address} is busy with somebody's script that does not end"),
         );
     }
-    if is(error, "MOVED") || is(error, "CLUSTERDOWN") || is(error, "CROSSSLOT") {
+    if is(error, "UNBLOCKED") {
+        return (ErrorKind::Unavailable, format!("Redis at {address} is no longer the primary"));
+    }
+    if cluster_is_down(error) {
+        return (
+            ErrorKind::Unavailable,
+            format!(
+                "the cluster of Redis at {address} is down: it serves nothing until a primary has \
+                 come back or been replaced"
+            ),
+        );
+    }
+    if is(error, "TRYAGAIN") {
+        return (
+            ErrorKind::Unavailable,
+            format!("Redis at {address} is handing the queue over to another node: this passes"),
+        );
+    }
+    if is(error, "MOVED") || is(error, "CROSSSLOT") {
         return (ErrorKind::Refused, cluster_refusal(address));
     }
     if error.is_connection_refusal() {
@@ -139,11 +203,23 @@ fn is_wrong_password(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::AuthenticationFailed
 }
 
-/// The refusal of a server in cluster mode.
+/// The refusal of a server in cluster mode whose URL is that of a single one.
 pub(crate) fn cluster_refusal(address: &str) -> String {
+    let host = address.split(',').next().unwrap_or(address);
     format!(
-        "Redis at {address} runs in cluster mode, which this version of jobq does not speak: give the \
-         URL of a standalone server"
+        "Redis at {address} runs in cluster mode: give the URL in the form redis+cluster://{host}, \
+         with further nodes after commas"
+    )
+}
+
+/// The refusal of a single server whose URL is that of a cluster.
+pub(crate) fn no_cluster(address: &str) -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        format!(
+            "Redis at {address} does not run in cluster mode: give the URL in the form \
+             redis://{address}"
+        ),
     )
 }
 

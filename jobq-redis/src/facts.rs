@@ -1,6 +1,7 @@
 //! What a server says of itself, for operators.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::{Clock, ErrorKind, Result, SystemClock, Timestamp};
@@ -8,9 +9,12 @@ use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use crate::backend::{RedisBackend, Store};
+use crate::node::Node;
 use crate::reply;
 
 /// What a server is like, as far as the Redis user may know: the rest is `None`.
+///
+/// Of a cluster, what is worst among its primaries, fact by fact.
 ///
 /// A snapshot, by [`RedisBackend::server_facts`]. Each answer takes as long as the server needs for a few small
 /// questions, however many jobs it holds.
@@ -87,53 +91,13 @@ impl RedisBackend {
 
 impl Store {
     async fn facts(&self) -> Result<ServerFacts> {
-        let ask = async |words: &[&str]| {
-            let mut question = redis::cmd(words[0]);
-            words[1..].iter().for_each(|word| {
-                question.arg(word);
-            });
-            self.answer(&question).await
-        };
-        let (hello, info, fsync, save, eviction, ahead) = futures_util::try_join!(
-            ask(&["HELLO"]),
-            ask(&["INFO"]),
-            ask(&["CONFIG", "GET", "appendfsync"]),
-            ask(&["CONFIG", "GET", "save"]),
-            ask(&["CONFIG", "GET", "maxmemory-policy"]),
-            self.clock_ahead(),
-        )?;
-        let mut config = HashMap::new();
-        for answer in [fsync, save, eviction].into_iter().flatten() {
-            config.extend(reply::text_pairs(answer)?);
-        }
-        let info = info.map(reply::text).transpose()?.map(|text| info_pairs(&text));
-        let hello = hello.map(reply::text_pairs).transpose()?;
-        let mut facts = judge(&hello.unwrap_or_default(), &info.unwrap_or_default(), &config);
+        let nodes = self.link.nodes().await?;
+        let of_each = futures_util::future::try_join_all(nodes.iter().map(facts_of)).await?;
+        let facts = of_each.into_iter().reduce(worse);
+        let mut facts =
+            facts.unwrap_or_else(|| judge(&HashMap::new(), &HashMap::new(), &HashMap::new()));
         facts.address = self.link.address().to_owned();
-        facts.clock_ahead_ms = ahead;
         Ok(facts)
-    }
-
-    /// The answer to a question; `None` if it is refused.
-    async fn answer(&self, question: &Cmd) -> Result<Option<Value>> {
-        match self.link.send(question).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Taken to be read halfway between the question and the answer.
-    async fn clock_ahead(&self) -> Result<Option<i64>> {
-        let before = SystemClock::default().now();
-        let Some(answer) = self.answer(&redis::cmd("TIME")).await? else { return Ok(None) };
-        let after = SystemClock::default().now();
-        let mut parts = reply::list(answer)?.into_iter();
-        let mut next = || reply::count(parts.next().unwrap_or(Value::Nil));
-        let server = Timestamp::from_millis(next()? * 1_000 + next()? / 1_000);
-        let here = before + after.since(before) / 2;
-        let ahead = i128::from(server.as_millis()) - i128::from(here.as_millis());
-        Ok(i64::try_from(ahead).ok())
     }
 
     /// Tries each command in a form that changes nothing: a server looks at the user's rights before it
@@ -161,6 +125,86 @@ impl Store {
         }
         Ok(missing)
     }
+}
+
+async fn facts_of(node: &Arc<Node>) -> Result<ServerFacts> {
+    let ask = async |words: &[&str]| {
+        let mut question = redis::cmd(words[0]);
+        question.arg(&words[1..]);
+        answer(node, &question).await
+    };
+    let (hello, info, fsync, save, eviction, ahead) = futures_util::try_join!(
+        ask(&["HELLO"]),
+        ask(&["INFO"]),
+        ask(&["CONFIG", "GET", "appendfsync"]),
+        ask(&["CONFIG", "GET", "save"]),
+        ask(&["CONFIG", "GET", "maxmemory-policy"]),
+        clock_ahead(node),
+    )?;
+    let mut config = HashMap::new();
+    for answer in [fsync, save, eviction].into_iter().flatten() {
+        config.extend(reply::text_pairs(answer)?);
+    }
+    let info = info.map(reply::text).transpose()?.map(|text| info_pairs(&text));
+    let hello = hello.map(reply::text_pairs).transpose()?;
+    let mut facts = judge(&hello.unwrap_or_default(), &info.unwrap_or_default(), &config);
+    facts.clock_ahead_ms = ahead;
+    Ok(facts)
+}
+
+/// The answer to a question; `None` if it is refused.
+async fn answer(node: &Arc<Node>, question: &Cmd) -> Result<Option<Value>> {
+    match node.send(question).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Taken to be read halfway between the question and the answer.
+async fn clock_ahead(node: &Arc<Node>) -> Result<Option<i64>> {
+    let before = SystemClock::default().now();
+    let Some(answer) = answer(node, &redis::cmd("TIME")).await? else { return Ok(None) };
+    let after = SystemClock::default().now();
+    let mut parts = reply::list(answer)?.into_iter();
+    let mut next = || reply::count(parts.next().unwrap_or(Value::Nil));
+    let server = Timestamp::from_millis(next()? * 1_000 + next()? / 1_000);
+    let here = before + after.since(before) / 2;
+    let ahead = i128::from(server.as_millis()) - i128::from(here.as_millis());
+    Ok(i64::try_from(ahead).ok())
+}
+
+/// What is worse of two nodes of a cluster, for each fact: that is what operators have to know.
+fn worse(a: ServerFacts, b: ServerFacts) -> ServerFacts {
+    let both = |a: Option<bool>, b: Option<bool>| Some(a? && b?);
+    let number = |version: &str| {
+        version.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>()
+    };
+    let sureness = |fsync: &Option<String>| match fsync.as_deref() {
+        Some("always") => 2,
+        Some("everysec") => 1,
+        _ => 0,
+    };
+    let deletes = |policy: &Option<String>| {
+        policy.as_deref().is_none_or(|policy| policy.starts_with("allkeys-"))
+    };
+    // By how full they are; those without a bound by what they hold.
+    let fullness = |facts: &ServerFacts| {
+        let (used, most) = (facts.used_memory.unwrap_or(0), facts.max_memory.unwrap_or(0));
+        (used.saturating_mul(1_000).checked_div(most).unwrap_or(0), used)
+    };
+    let apart = |facts: &ServerFacts| facts.clock_ahead_ms.map(i64::unsigned_abs);
+    let fuller = if fullness(&a) >= fullness(&b) { &a } else { &b };
+    let mut worse = fuller.clone();
+    worse.appends = both(a.appends, b.appends);
+    worse.snapshots = both(a.snapshots, b.snapshots);
+    worse.can_write = both(a.can_write, b.can_write);
+    worse.uptime = a.uptime.min(b.uptime);
+    worse.clock_ahead_ms = if apart(&a) >= apart(&b) { a.clock_ahead_ms } else { b.clock_ahead_ms };
+    worse.version = if number(&a.version) <= number(&b.version) { a.version } else { b.version };
+    worse.fsync = if sureness(&a.fsync) <= sureness(&b.fsync) { a.fsync } else { b.fsync };
+    worse.eviction = if deletes(&a.eviction) { a.eviction } else { b.eviction };
+    worse
 }
 
 /// Each command that jobq uses, so that it does nothing to a key that is not there: either there is nothing to do, or
@@ -260,6 +304,36 @@ mod tests {
         assert_eq!((facts.appends, facts.used_memory, facts.can_write), (None, None, None));
     }
 
+    #[test]
+    fn of_several_servers_the_worst_is_told() {
+        let facts = |info: &[(&str, &str)], fsync: &str, policy: &str| {
+            let pairs = |pairs: &[(&str, &str)]| {
+                pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+            };
+            let config = pairs(&[("appendfsync", fsync), ("maxmemory-policy", policy)]);
+            judge(&HashMap::new(), &pairs(info), &config)
+        };
+        let mut a = facts(
+            &[("aof_enabled", "1"), ("used_memory", "5"), ("maxmemory", "10")],
+            "no",
+            "noeviction",
+        );
+        let mut b = facts(
+            &[("aof_enabled", "0"), ("used_memory", "8"), ("maxmemory", "99")],
+            "always",
+            "allkeys-lru",
+        );
+        (a.version, b.version) = ("10.0.0".to_owned(), "7.0.15".to_owned());
+        (a.clock_ahead_ms, b.clock_ahead_ms) = (Some(-5_000), Some(3));
+
+        for worse in [worse(a.clone(), b.clone()), worse(b, a)] {
+            assert_eq!((worse.appends, worse.fsync.as_deref()), (Some(false), Some("no")));
+            assert_eq!(worse.eviction.as_deref(), Some("allkeys-lru"));
+            assert_eq!((worse.used_memory, worse.max_memory), (Some(5), Some(10)));
+            assert_eq!((worse.version.as_str(), worse.clock_ahead_ms), ("7.0.15", Some(-5_000)));
+        }
+    }
+
     #[tokio::test]
     async fn a_server_tells_of_itself_and_is_left_as_it_was() {
         let server = TestServer::start_with(&["--appendonly", "yes"]).unwrap();
@@ -290,6 +364,8 @@ mod tests {
                 .arg("on")
                 .arg(">pw")
                 .arg("~{jobq*}:*")
+                // In Redis 6.2 a new user may use all channels.
+                .arg("resetchannels")
                 .arg("&{jobq*}:*");
             command.arg("+@all").arg(rules).take()
         };

@@ -321,7 +321,7 @@ fn set(value: Value) -> Result<Vec<Value>> {
     }
 }
 
-fn view(queue: &QueueName, answer: Value) -> Result<JobView> {
+pub(crate) fn view(queue: &QueueName, answer: Value) -> Result<JobView> {
     let mut parts = reply::list(answer)?.into_iter();
     let mut next = || reply::bytes(parts.next().unwrap_or(Value::Nil));
     let id = reply::id_from(&next()?)?;

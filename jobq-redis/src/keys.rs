@@ -139,6 +139,10 @@ impl QueueKeys {
         &self.all[12]
     }
 
+    pub(crate) fn meta(&self) -> &str {
+        &self.all[13]
+    }
+
     pub(crate) fn ticks(&self) -> &str {
         &self.ticks
     }

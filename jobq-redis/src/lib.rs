@@ -17,8 +17,10 @@
 //!
 //! # What it needs
 //!
-//! Redis 6.2 or newer, or Valkey, as a standalone server. Jobs are as durable as the server is: turn on
-//! its append-only file, and leave `maxmemory-policy` at `noeviction`. A full server refuses to enqueue
+//! Redis 6.2 or newer, or Valkey: one server, one that Sentinel watches over, or a cluster
+//! ([`RedisConfig::new`] has the URLs). Jobs are as durable as the server is: turn on its append-only
+//! file, and leave `maxmemory-policy` at `noeviction`. An enqueue can wait for replicas or the disk
+//! ([`Durability`]). A full server refuses to enqueue
 //! and can still be drained. The ACL of a user with just the rights that are needed is in
 //! `docs/operations.md`; one without channels can do everything but watch jobs.
 //!
@@ -35,36 +37,56 @@
 mod backend;
 mod batches;
 mod clock;
+mod cluster;
 mod config;
+mod durability;
 mod enqueue;
 mod error;
 mod exchange;
 mod facts;
 #[cfg(any(test, feature = "test-util"))]
 mod fault_proxy;
+mod first;
+#[cfg(test)]
+mod fuzz;
 mod grouping;
 mod inspect;
+mod joint;
 mod keys;
 mod limits;
 mod link;
+mod node;
 mod parents;
+mod pools;
 mod record;
 mod relay;
 mod reply;
 mod schedules;
 mod scripts;
+mod sentinel;
 mod server;
 mod settling;
+mod slots;
 mod standing;
 #[cfg(any(test, feature = "test-util"))]
+mod test_cluster;
+#[cfg(any(test, feature = "test-util"))]
+mod test_sentinel;
+#[cfg(any(test, feature = "test-util"))]
 mod test_server;
+mod topology;
 mod wake;
 mod watch;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
+pub use durability::Durability;
 pub use facts::ServerFacts;
 #[cfg(any(test, feature = "test-util"))]
 pub use fault_proxy::FaultProxy;
+#[cfg(any(test, feature = "test-util"))]
+pub use test_cluster::TestCluster;
+#[cfg(any(test, feature = "test-util"))]
+pub use test_sentinel::TestSentinels;
 #[cfg(any(test, feature = "test-util"))]
 pub use test_server::TestServer;

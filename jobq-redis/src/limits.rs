@@ -127,6 +127,10 @@ impl Store {
         limits: &Limits,
     ) -> Result<()> {
         limits.check(scope)?;
+        let is_shared = matches!(scope, LimitScope::Shared(_)) || limits.shared.is_some();
+        if is_shared && self.link.is_cluster() {
+            return Err(self.refuse_span("a limit that queues share"));
+        }
         let (packed, source) = (encode(limits), source_code(source));
         match scope {
             LimitScope::Queue(queue) => self.limit_queue(queue, source, limits, &packed).await,
@@ -305,7 +309,7 @@ impl Store {
     }
 }
 
-fn lane_view(value: Value) -> Result<LaneView> {
+pub(crate) fn lane_view(value: Value) -> Result<LaneView> {
     let mut parts = reply::list(value)?.into_iter();
     let mut next = || parts.next().unwrap_or(Value::Nil);
     let lane = LaneKey::new(reply::text(next())?)?;

@@ -25,6 +25,7 @@ const STEP: usize = 1_000;
 impl Schedules for RedisBackend {
     async fn claim(&self, claim: &Claim) -> Result<Claimed> {
         claim.check()?;
+        claim.job.iter().try_for_each(|job| self.store.check_span(job))?;
         self.store.claim(claim).await
     }
 
@@ -230,7 +231,7 @@ fn claimed(claim: &Claim, answer: Value) -> Result<(Claimed, bool)> {
 }
 
 /// What became of the job, as either script of an enqueue says.
-fn enqueued(job: &NewJob, what: &[u8]) -> Result<Enqueued> {
+pub(crate) fn enqueued(job: &NewJob, what: &[u8]) -> Result<Enqueued> {
     let (id, queue) = (job.record.id, &job.record.queue);
     Ok(match (what.len(), what.split_first()) {
         (_, None) => Enqueued::Created(id),
@@ -247,7 +248,7 @@ fn ids_in(bytes: &[u8]) -> Result<Vec<JobId>> {
 }
 
 /// `lua/lib/tick/mark.lua` is the other side.
-fn mark_in(bytes: &[u8]) -> Result<Mark> {
+pub(crate) fn mark_in(bytes: &[u8]) -> Result<Mark> {
     let wrong = || malformed("a mark of a schedule is in a form that this version does not know");
     let cut = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(wrong)?;
     let line = std::str::from_utf8(&bytes[..cut]).map_err(|_| wrong())?;

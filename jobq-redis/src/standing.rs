@@ -43,7 +43,9 @@ impl Store {
     /// Who holds a unique key: the job that waits with it, and the one that runs with it.
     pub(crate) async fn holders(&self, queue: &QueueName, key: UniqueKey) -> Result<Vec<JobRef>> {
         let mut call = self.call(&HOLDERS, queue);
-        call.arg(self.now()).arg(key.as_bytes().as_slice());
+        // On a cluster no key counts among all queues.
+        let also = if self.link.is_cluster() { "" } else { "everywhere" };
+        call.arg(self.now()).arg(key.as_bytes().as_slice()).arg(also);
         let mut holders = Vec::new();
         for holder in reply::list(self.link.run(&HOLDERS, &call).await?)? {
             let holder = reply::bytes(holder)?;
@@ -56,7 +58,7 @@ impl Store {
     }
 }
 
-fn block(value: Value, queue: &QueueName) -> Result<Block> {
+pub(crate) fn block(value: Value, queue: &QueueName) -> Result<Block> {
     let mut parts = reply::list(value)?.into_iter();
     let mut next = || parts.next().unwrap_or(Value::Nil);
     let word = reply::text(next())?;

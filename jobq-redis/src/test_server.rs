@@ -10,7 +10,7 @@ use jobq_core::{Error, ErrorKind, Result};
 use tempfile::TempDir;
 
 /// How long a server may take to start. It takes 20 ms on an idle machine.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running `redis-server` that ends with this value.
 #[derive(Debug)]
@@ -95,8 +95,13 @@ impl Drop for TestServer {
     }
 }
 
+/// The program that is started.
+pub(crate) fn program() -> String {
+    std::env::var("JOBQ_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
 fn launch(port: u16, arguments: &[String], folder: &TempDir) -> Result<Child> {
-    let program = std::env::var("JOBQ_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    let program = program();
     let mut process = Command::new(&program)
         .args([
             "--port",
@@ -137,7 +142,7 @@ fn launch(port: u16, arguments: &[String], folder: &TempDir) -> Result<Child> {
 }
 
 /// Whether a Redis server answers; one that wants a password does so too.
-fn answers(port: u16) -> bool {
+pub(crate) fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let mut answer = [0; 1];
     stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok()
@@ -146,13 +151,13 @@ fn answers(port: u16) -> bool {
         && matches!(answer[0], b'+' | b'-')
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed("no free port"))?;
     let address = listener.local_addr().map_err(failed("no free port"))?;
     Ok(address.port())
 }
 
-fn failed(what: &str) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn failed(what: &str) -> impl FnOnce(std::io::Error) -> Error {
     let what = what.to_owned();
     move |cause| Error::new(ErrorKind::Misconfigured, what).because(cause)
 }

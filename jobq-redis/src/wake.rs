@@ -9,29 +9,39 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use deadpool_redis::{Manager, Pool, Runtime};
+use futures_util::future::select_all;
 use jobq_core::{Error, ErrorKind, QueueName, Result};
 use redis::Value;
 use tokio::sync::oneshot;
 
 use crate::config::RedisConfig;
-use crate::error::{address_of, explain};
+use crate::error::explain;
 use crate::keys::Keys;
-use crate::link::timing;
+use crate::link::Link;
+use crate::node::silent;
+use crate::pools::{Lent, Pools};
 use crate::reply;
+use crate::slots::detour;
 
 /// How long one blocking pop lasts on the server. Long enough to cost an idle worker next to nothing,
 /// short enough that a connection that has silently died is noticed.
 const BLOCK: Duration = Duration::from_secs(10);
 
+/// How long to wait before a queue is waited for again that is on its way to another node.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// How many sets of queues can be waited for at once by one backend. A worker waits for one.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How many queues of one node of a cluster can be waited for at once by one backend. A worker waits for
+/// each of its queues.
+const MAX_ON_A_NODE: usize = 1_024;
 
 /// All waits of a backend, by what they wait for.
 pub(crate) struct Wakes {
     keys: Arc<Keys>,
-    pool: Pool,
-    address: String,
+    pools: Pools,
+    link: Arc<Link>,
     grace: Duration,
     watches: Mutex<HashMap<Vec<QueueName>, Arc<Watch>>>,
 }
@@ -50,34 +60,31 @@ struct WatchState {
 }
 
 impl Wakes {
-    pub(crate) fn new(config: &RedisConfig, keys: Arc<Keys>) -> Result<Self> {
-        let address = address_of(&config.connection);
-        let broken = |cause: String| {
-            Error::new(
-                ErrorKind::Misconfigured,
-                format!("no connections to {address} can be made: {cause}"),
-            )
-        };
-        let connection = crate::link::tuned(config);
-        // No response time-out: these connections block, and are watched from outside.
-        let manager = Manager::new_with_config(connection, timing(config, None))
-            .map_err(|cause| broken(cause.to_string()))?;
-        let pool = Pool::builder(manager)
-            .max_size(MAX_CONNECTIONS)
-            .runtime(Runtime::Tokio1)
-            .create_timeout(Some(config.connect_timeout))
-            .recycle_timeout(Some(config.response_timeout))
-            .wait_timeout(Some(config.connect_timeout))
-            .build()
-            .map_err(|cause| broken(cause.to_string()))?;
-        Ok(Self { keys, pool, address, grace: config.response_timeout, watches: Mutex::default() })
+    pub(crate) fn new(config: &RedisConfig, keys: Arc<Keys>, link: &Arc<Link>) -> Self {
+        let size = if link.is_cluster() { MAX_ON_A_NODE } else { MAX_CONNECTIONS };
+        Self {
+            keys,
+            pools: Pools::new(Arc::clone(link), config, size),
+            link: Arc::clone(link),
+            grace: config.response_timeout,
+            watches: Mutex::default(),
+        }
     }
 
     /// Waits for a token of one of the queues. Dropping the future loses no token.
     pub(crate) async fn wait(self: &Arc<Self>, queues: &[QueueName]) -> Result<QueueName> {
         if queues.is_empty() {
-            return std::future::pending().await;
+            std::future::pending().await
+        } else if self.link.is_cluster() {
+            // One blocking pop sees the keys of one slot.
+            select_all(queues.chunks(1).map(|queue| Box::pin(self.wait_for(queue)))).await.0
+        } else {
+            self.wait_for(queues).await
         }
+    }
+
+    /// Waits for queues that are in one place.
+    async fn wait_for(self: &Arc<Self>, queues: &[QueueName]) -> Result<QueueName> {
         let watch = {
             let mut watches = lock(&self.watches);
             Arc::clone(watches.entry(queues.to_vec()).or_insert_with(|| {
@@ -107,47 +114,38 @@ impl Wakes {
     async fn pop(
         &self,
         queues: &[QueueName],
-        kept: &mut Option<deadpool_redis::Connection>,
+        kept: &mut Option<Lent>,
     ) -> Result<Option<QueueName>> {
+        let Some(first) = queues.first() else { return Ok(None) };
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connection().await?,
+            None => self.pools.connection(self.keys.of(first).wake()).await?,
         };
         let mut command = redis::cmd("BLPOP");
         for queue in queues {
             command.arg(self.keys.of(queue).wake());
         }
         command.arg(BLOCK.as_secs());
-        let answer =
-            tokio::time::timeout(BLOCK + self.grace, command.query_async::<Value>(&mut connection))
-                .await;
+        let answer = tokio::time::timeout(BLOCK + self.grace, connection.send(&command)).await;
+        // A connection that is not kept ends here.
         match answer {
             Ok(Ok(answer)) => {
                 *kept = Some(connection);
                 self.queue_of(queues, answer)
             }
             Ok(Err(error)) => {
-                drop(deadpool_redis::Connection::take(connection));
-                Err(explain(error, &self.address))
+                self.link.doubt();
+                if self.link.is_cluster() && detour(&error, "").is_some() {
+                    tokio::time::sleep(BREATH).await;
+                    return Ok(None);
+                }
+                Err(explain(error, connection.address()))
             }
             Err(_) => {
-                drop(deadpool_redis::Connection::take(connection));
-                Err(Error::new(
-                    ErrorKind::Unavailable,
-                    format!("Redis at {} did not answer in time", self.address),
-                ))
+                self.link.doubt();
+                Err(silent(connection.address()))
             }
         }
-    }
-
-    async fn connection(&self) -> Result<deadpool_redis::Connection> {
-        self.pool.get().await.map_err(|cause| match cause {
-            deadpool_redis::PoolError::Backend(error) => explain(error, &self.address),
-            other => Error::new(
-                ErrorKind::Unavailable,
-                format!("no connection to Redis at {}: {other}", self.address),
-            ),
-        })
     }
 
     fn queue_of(&self, queues: &[QueueName], answer: Value) -> Result<Option<QueueName>> {
@@ -158,13 +156,8 @@ impl Wakes {
 
     /// Gives a token that nobody here wants to whoever waits elsewhere.
     async fn put_back(&self, queue: &QueueName) -> Result<()> {
-        let mut connection = self.connection().await?;
-        redis::cmd("RPUSH")
-            .arg(self.keys.of(queue).wake())
-            .arg("1")
-            .query_async::<Value>(&mut connection)
-            .await
-            .map_err(|error| explain(error, &self.address))?;
+        let token = redis::cmd("RPUSH").arg(self.keys.of(queue).wake()).arg("1").take();
+        self.link.send(&token).await?;
         Ok(())
     }
 }
@@ -189,6 +182,9 @@ async fn watch_on(wakes: Weak<Wakes>, mut watching: Watching) {
         }
         if watch.is_deserted() {
             watching.deserted = true;
+            if let Some(connection) = connection {
+                connection.give_back();
+            }
             return;
         }
     }
@@ -266,7 +262,7 @@ impl Drop for Ticket<'_> {
 
 impl fmt::Debug for Wakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wakes").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Wakes").field("link", &self.link).finish_non_exhaustive()
     }
 }
 

@@ -14,14 +14,17 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, future};
 use jobq_core::{Error, ErrorKind, JobId, QueueName, Report, Result, Sighting};
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, Value};
+use redis::{Client, ConnectionInfo, Value};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::Store;
 use crate::config::RedisConfig;
-use crate::error::explain;
+use crate::error::{address_of, explain};
+use crate::first::first_of;
 use crate::keys::Keys;
+use crate::link::Link;
+use crate::node::{silent, tuned};
 use crate::record::Facts;
 use crate::reply;
 use crate::scripts::WATCH;
@@ -40,9 +43,8 @@ const BREATH: Duration = Duration::from_millis(100);
 /// The watchers of this process and the connection that listens for them.
 pub(crate) struct Watchers {
     channel: String,
-    client: Client,
+    link: Arc<Link>,
     config: RedisConfig,
-    address: String,
     state: Mutex<State>,
 }
 
@@ -76,17 +78,13 @@ enum Heard {
 }
 
 impl Watchers {
-    pub(crate) fn new(config: &RedisConfig, keys: &Keys) -> Result<Self> {
-        let address = config.address();
-        let client =
-            Client::open(crate::link::tuned(config)).map_err(|error| explain(error, &address))?;
-        Ok(Self {
+    pub(crate) fn new(config: &RedisConfig, keys: &Keys, link: &Arc<Link>) -> Self {
+        Self {
             channel: keys.watch_channel(),
-            client,
+            link: Arc::clone(link),
             config: config.clone(),
-            address,
             state: Mutex::default(),
-        })
+        }
     }
 
     /// A place among those who watch a job. Whatever is told of it from now on is not missed.
@@ -121,19 +119,28 @@ impl Watchers {
         self.lock().bells.is_empty()
     }
 
+    /// Listens at the first server that lets us.
     async fn connect(&self) -> Result<(PubSubSink, PubSubStream)> {
-        let limit = self.config.connect_timeout + self.config.response_timeout;
+        let mut places = self.link.places_to_listen().await?;
+        // Processes spread over the nodes of a cluster by the names of their channels.
+        let name: usize = self.channel.bytes().map(usize::from).sum();
+        let first = name % places.len().max(1);
+        places.rotate_left(first);
+        first_of(places.iter().map(|place| self.connect_to(place))).await
+    }
+
+    async fn connect_to(&self, place: &ConnectionInfo) -> Result<(PubSubSink, PubSubStream)> {
+        let (limit, address) =
+            (self.config.connect_timeout + self.config.response_timeout, address_of(place));
         let connecting = async {
-            let (mut sink, stream) = self.client.get_async_pubsub().await?.split();
+            let client = Client::open(tuned(place, &self.config))?;
+            let (mut sink, stream) = client.get_async_pubsub().await?.split();
             sink.subscribe(&self.channel).await?;
             Ok((sink, stream))
         };
         match tokio::time::timeout(limit, connecting).await {
-            Ok(connected) => connected.map_err(|error| explain(error, &self.address)),
-            Err(_) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("Redis at {} did not answer in time", self.address),
-            )),
+            Ok(connected) => connected.map_err(|error| explain(error, &address)),
+            Err(_) => Err(silent(&address)),
         }
     }
 
@@ -203,6 +210,9 @@ async fn listen(watchers: Weak<Watchers>, heard: watch::Sender<Heard>) {
                     return;
                 }
                 heard.send_replace(Heard::NotYet);
+                if let Some(watchers) = watchers.upgrade() {
+                    watchers.link.doubt();
+                }
                 if since.elapsed() < SHORT_LIVED {
                     tokio::time::sleep(BREATH).await;
                 }
@@ -300,7 +310,7 @@ impl Store {
     }
 }
 
-fn sighting(id: JobId, answer: Value) -> Result<Sighting> {
+pub(crate) fn sighting(id: JobId, answer: Value) -> Result<Sighting> {
     let mut seen = Sighting::default();
     if matches!(answer, Value::Nil) {
         return Ok(seen);

@@ -17,8 +17,9 @@ use support::{documented_user, job, server_with_documented_user};
 /// of its pool is used again.
 const BY_THE_LIBRARY: [&str; 4] = ["auth", "select", "subscribe", "unwatch"];
 
-/// What jobq does without if it may not.
-const OPTIONAL: [&str; 1] = ["config"];
+/// What jobq does without if it may not; what is for `Durability::Disk` alone, and unknown before 7.2; and
+/// what is asked of sentinels, which have users of their own.
+const OPTIONAL: [&str; 3] = ["config", "waitaof", "sentinel"];
 
 /// All files of a folder and those below it with this ending.
 fn files(folder: &Path, ending: &str) -> Vec<String> {

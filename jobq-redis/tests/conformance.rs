@@ -47,34 +47,7 @@ impl Fixture for RedisFixture {
             .await
             .unwrap();
         for key in keys {
-            let part = key.rsplit(':').next().unwrap();
-            let size: u64 = match part {
-                "leased" => {
-                    let members: u64 =
-                        redis::cmd("ZCARD").arg(&key).query_async(&mut connection).await.unwrap();
-                    members - 1
-                }
-                "meta" => {
-                    // Entries left over, and jobs that batches count.
-                    let counts: Vec<Option<u64>> = redis::cmd("HMGET")
-                        .arg(&key)
-                        .arg(&["gone", "members"])
-                        .query_async(&mut connection)
-                        .await
-                        .unwrap();
-                    counts.into_iter().flatten().sum()
-                }
-                "wake" => {
-                    let tokens: u64 =
-                        redis::cmd("LLEN").arg(&key).query_async(&mut connection).await.unwrap();
-                    tokens - 1
-                }
-                // A priority stays noted until the next lease finds its list empty, and flow control
-                // until the maintenance finds none. The number of the last note read of each other
-                // queue has to stay.
-                "levels" | "flow" | "inbox" => 0,
-                _ => panic!("{key} is left"),
-            };
+            let size = support::size_that_is_left(&mut connection, &key).await;
             assert_eq!(size, 0, "{key} holds something");
         }
     }

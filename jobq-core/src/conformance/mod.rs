@@ -102,6 +102,8 @@ use crate::schedules::Schedules;
 
 pub use self::scene::{DEAD_RETENTION, LEASE, Scene};
 #[doc(inline)]
+pub use crate::__conformance_behaviours as behaviours;
+#[doc(inline)]
 pub use crate::__conformance_suite as suite;
 
 /// What the suite needs to test a backend: a fresh store, and a clock it owns.

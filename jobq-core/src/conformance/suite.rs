@@ -7,7 +7,10 @@
 #[macro_export]
 macro_rules! __conformance_suite {
     ($fixture:ty) => {
-        $crate::__conformance_chapters! { $fixture,
+        $crate::__conformance_suite! { @__conformance_chapters $fixture }
+    };
+    (@$then:ident $fixture:ty) => {
+        $crate::$then! { $fixture,
             enqueue {
                 an_enqueued_job_is_ready
                 a_job_comes_back_as_it_was_enqueued
@@ -1002,6 +1005,29 @@ macro_rules! __conformance_chapters {
                 })*
             })*
         }
+    };
+}
+
+/// Every behaviour with its name, as `chapter::behaviour`, for who runs them otherwise than as a test each:
+/// a slice of pairs of name and function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_behaviours {
+    ($fixture:ty) => {
+        $crate::__conformance_suite! { @__conformance_list $fixture }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_list {
+    ($fixture:ty, $($chapter:ident { $($behaviour:ident)* })*) => {
+        [$($((
+            concat!(stringify!($chapter), "::", stringify!($behaviour)),
+            (|| {
+                $crate::conformance::run::<$fixture>($crate::conformance::$chapter::$behaviour);
+            }) as fn(),
+        ),)*)*]
     };
 }
 

@@ -75,3 +75,43 @@ pub(crate) fn server_with_documented_user() -> (TestServer, String) {
     let url = format!("redis://{}:secret@127.0.0.1:{}", user[0], server.port());
     (server, url)
 }
+
+/// How much a key holds of what should not be left of a queue all of whose jobs have ended. Panics if the
+/// key itself should be gone.
+pub(crate) async fn size_that_is_left(
+    connection: &mut redis::aio::MultiplexedConnection,
+    key: &str,
+) -> u64 {
+    let part = key.rsplit(':').next().unwrap();
+    match part {
+        "leased" => {
+            let members: u64 = redis::cmd("ZCARD").arg(key).query_async(connection).await.unwrap();
+            members - 1
+        }
+        "meta" => {
+            // Entries left over, and jobs that batches count.
+            let counts: Vec<Option<u64>> = redis::cmd("HMGET")
+                .arg(key)
+                .arg(&["gone", "members"])
+                .query_async(connection)
+                .await
+                .unwrap();
+            counts.into_iter().flatten().sum()
+        }
+        "wake" => {
+            let tokens: u64 = redis::cmd("LLEN").arg(key).query_async(connection).await.unwrap();
+            tokens - 1
+        }
+        // A priority stays noted until the next lease finds its list empty, and flow control
+        // until the maintenance finds none. The number of the last note read of each other
+        // queue has to stay.
+        "levels" | "flow" | "inbox" => 0,
+        _ => panic!("{key} is left"),
+    }
+}
+
+/// Sends a signal to a server, such as `-STOP`.
+pub(crate) fn signal(server: &TestServer, name: &str) {
+    let pid = server.pid().to_string();
+    assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+}

@@ -1,0 +1,120 @@
+//! Connections of one's own, for calls that take long: a pool for each server.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
+use jobq_core::{Error, ErrorKind, Result};
+use redis::{Cmd, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
+
+use crate::config::RedisConfig;
+use crate::error::{address_of, explain};
+use crate::link::Link;
+use crate::node::{timing, tuned};
+
+/// Pools of connections that nobody else uses, without a limit to how long an answer may take: who
+/// takes one watches it from outside.
+pub(crate) struct Pools {
+    link: Arc<Link>,
+    config: RedisConfig,
+    /// The most connections to one server.
+    size: usize,
+    by_address: Mutex<HashMap<String, Pool>>,
+}
+
+impl Pools {
+    pub(crate) fn new(link: Arc<Link>, config: &RedisConfig, size: usize) -> Self {
+        Self { link, config: config.clone(), size, by_address: Mutex::default() }
+    }
+
+    /// A connection to the server that has a key.
+    pub(crate) async fn connection(&self, key: &str) -> Result<Lent> {
+        let place = self.link.place_of(key).await?;
+        let address = address_of(&place);
+        let got = self.pool(&place, &address)?.get().await;
+        let connection = got.map_err(|cause| {
+            self.link.doubt();
+            match cause {
+                PoolError::Backend(error) => explain(error, &address),
+                other => Error::new(
+                    ErrorKind::Unavailable,
+                    format!("no connection to Redis at {address}: {other}"),
+                ),
+            }
+        })?;
+        Ok(Lent { connection: Some(connection), address })
+    }
+
+    fn pool(&self, place: &ConnectionInfo, address: &str) -> Result<Pool> {
+        let mut pools = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(address) {
+            return Ok(pool.clone());
+        }
+        let broken = |cause: String| {
+            Error::new(
+                ErrorKind::Misconfigured,
+                format!("no connections to {address} can be made: {cause}"),
+            )
+        };
+        let config = &self.config;
+        let manager = Manager::new_with_config(tuned(place, config), timing(config, None))
+            .map_err(|cause| broken(cause.to_string()))?;
+        let pool = Pool::builder(manager)
+            .max_size(self.size)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(config.connect_timeout))
+            .recycle_timeout(Some(config.response_timeout))
+            .wait_timeout(Some(config.connect_timeout))
+            .build()
+            .map_err(|cause| broken(cause.to_string()))?;
+        // A server that is no longer asked for is one that has failed: its connections go.
+        pools.retain(|_, pool| pool.status().size > 0);
+        pools.insert(address.to_owned(), pool.clone());
+        Ok(pool)
+    }
+}
+
+/// A connection of a pool. It goes back there when it is given back, and ends when it is dropped: a
+/// call that was broken off may still be under way on it.
+pub(crate) struct Lent {
+    connection: Option<Connection>,
+    address: String,
+}
+
+impl Lent {
+    /// Runs a command.
+    pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+        let connection = self.connection.as_mut().ok_or_else(gone)?;
+        connection.send_packed_command(command).await.and_then(Value::extract_error)
+    }
+
+    /// Runs commands one after the other, and gives the answer of each.
+    pub(crate) async fn send_all(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        let connection = self.connection.as_mut().ok_or_else(gone)?;
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        connection.send_packed_commands(&pipeline, 0, commands.len()).await
+    }
+
+    pub(crate) fn give_back(mut self) {
+        self.connection = None;
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Connection::take(connection));
+        }
+    }
+}
+
+fn gone() -> RedisError {
+    RedisError::from((redis::ErrorKind::Client, "the connection was given back"))
+}

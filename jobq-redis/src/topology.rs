@@ -1,0 +1,257 @@
+//! How servers are arranged, and the URLs that say so.
+
+use std::sync::Arc;
+
+use jobq_core::{Error, Result};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+
+use crate::error::address_of;
+
+/// Where a sentinel listens unless its address says so.
+const SENTINEL_PORT: u16 = 26379;
+
+/// Which servers there are, and who knows which of them to talk to.
+#[derive(Clone)]
+pub(crate) enum Topology {
+    /// One server.
+    One(ConnectionInfo),
+    /// A cluster. These are some of its nodes, and tell of the others.
+    Cluster(Vec<ConnectionInfo>),
+    /// One server out of several, and the sentinels that know which it is at the moment.
+    Sentinel {
+        sentinels: Vec<ConnectionInfo>,
+        master: Arc<str>,
+        /// How to log in to the server; its address is not known yet.
+        server: ConnectionInfo,
+    },
+}
+
+impl Topology {
+    /// What a URL says.
+    pub(crate) fn parse(url: &str) -> Result<Self> {
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        if let Some(scheme) = scheme.strip_suffix("+cluster") {
+            Self::cluster(scheme, &Parts::of(rest))
+        } else if let Some(scheme) = scheme.strip_suffix("+sentinel") {
+            Self::sentinel(scheme, &Parts::of(rest))
+        } else {
+            connection(url).map(Self::One)
+        }
+    }
+
+    fn cluster(scheme: &str, parts: &Parts<'_>) -> Result<Self> {
+        if !matches!(parts.path, "" | "/" | "/0") {
+            return Err(Error::invalid_input(
+                "the Redis URL is malformed: a cluster has no databases but 0",
+            ));
+        }
+        let node =
+            |host| tcp(connection(&format!("{scheme}://{}{host}/{}", parts.user, parts.options))?);
+        parts.hosts().map(node).collect::<Result<_>>().map(Self::Cluster)
+    }
+
+    fn sentinel(scheme: &str, parts: &Parts<'_>) -> Result<Self> {
+        let (master, database) = parts.path[parts.path.len().min(1)..]
+            .split_once('/')
+            .unwrap_or_else(|| (parts.path.trim_start_matches('/'), ""));
+        if master.is_empty() {
+            return Err(Error::invalid_input(
+                "the Redis URL is malformed: after the sentinels comes the name of their master, as \
+                 in redis+sentinel://host:26379/mymaster",
+            ));
+        }
+        let (query, fragment) = parts.options.split_once('#').unwrap_or((parts.options, ""));
+        let (mut user, mut password, mut others) = ("", None, Vec::new());
+        for option in query.trim_start_matches('?').split('&').filter(|it| !it.is_empty()) {
+            match option.split_once('=') {
+                Some(("sentinel_username", value)) => user = value,
+                Some(("sentinel_password", value)) => password = Some(value),
+                _ => others.push(option),
+            }
+        }
+        let hash = if fragment.is_empty() { "" } else { "#" };
+        let options = format!("?{}{hash}{fragment}", others.join("&"));
+        let user = password.map_or_else(String::new, |password| format!("{user}:{password}@"));
+        let sentinel = |host: &str| {
+            // What follows the bracket of an IPv6 address, or all of another.
+            let is_complete = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+            let port = if is_complete { String::new() } else { format!(":{SENTINEL_PORT}") };
+            tcp(connection(&format!("{scheme}://{user}{host}{port}/{options}"))?)
+        };
+        let sentinels = parts.hosts().map(sentinel).collect::<Result<Vec<_>>>()?;
+        let some_host = parts.hosts().next().unwrap_or_default();
+        let server =
+            connection(&format!("{scheme}://{}{some_host}/{database}{options}", parts.user))?;
+        Ok(Self::Sentinel { sentinels, master: Arc::from(master), server })
+    }
+
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
+    /// Where that is, without user or password.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::One(server) => address_of(server),
+            Self::Cluster(nodes) => format!("cluster {}", list(nodes)),
+            Self::Sentinel { sentinels, master, server } => {
+                let database = match server.redis_settings().db() {
+                    0 => String::new(),
+                    database => format!(", database {database}"),
+                };
+                format!("{master} (Sentinel {}){database}", list(sentinels))
+            }
+        }
+    }
+}
+
+/// The same way to log in at another address.
+pub(crate) fn at(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+    let host = host.to_owned();
+    let address = match info.addr() {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: *insecure,
+            tls_params: tls_params.clone(),
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    info.clone().set_addr(address)
+}
+
+/// The parts of a URL with several hosts, after its scheme.
+struct Parts<'a> {
+    /// User and password with the `@`; empty if there are none.
+    user: &'a str,
+    hosts: &'a str,
+    /// With the slash before it.
+    path: &'a str,
+    /// With the question mark before it.
+    options: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(rest: &'a str) -> Self {
+        let (rest, options) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        Self { user, hosts, path, options }
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.hosts.split(',')
+    }
+}
+
+fn connection(url: &str) -> Result<ConnectionInfo> {
+    url.into_connection_info().map_err(|cause| malformed().because(cause.category().to_owned()))
+}
+
+fn tcp(info: ConnectionInfo) -> Result<ConnectionInfo> {
+    match info.addr() {
+        ConnectionAddr::Unix(_) => Err(malformed()),
+        _ => Ok(info),
+    }
+}
+
+fn malformed() -> Error {
+    Error::invalid_input(
+        "the Redis URL is malformed: expected redis://[user:password@]host[:port][/database], \
+         rediss://… for TLS, unix:///path/to/socket, redis+cluster://host:port,host:port,…, or \
+         redis+sentinel://host:port,host:port,…/master",
+    )
+}
+
+fn list(servers: &[ConnectionInfo]) -> String {
+    servers.iter().map(|server| server.addr().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Topology {
+        Topology::parse(url).unwrap()
+    }
+
+    #[test]
+    fn the_nodes_of_a_cluster_share_a_user() {
+        let topology = parsed("redis+cluster://user:p%40ss@10.0.0.1:7000,10.0.0.2,[::1]:7002/0");
+
+        assert_eq!(topology.address(), "cluster 10.0.0.1:7000, 10.0.0.2:6379, ::1:7002");
+        let Topology::Cluster(nodes) = topology else { panic!("no cluster") };
+        for node in nodes {
+            assert_eq!(node.redis_settings().username(), Some("user"));
+            assert_eq!(node.redis_settings().password(), Some("p@ss"));
+        }
+    }
+
+    #[test]
+    fn sentinels_and_their_server_have_passwords_of_their_own() {
+        let topology = parsed(
+            "redis+sentinel://app:one@a:5000,b,[::1]/mymaster/3?sentinel_username=w&sentinel_password=two",
+        );
+
+        assert_eq!(
+            topology.address(),
+            "mymaster (Sentinel a:5000, b:26379, ::1:26379), database 3"
+        );
+        let Topology::Sentinel { sentinels, master, server } = topology else {
+            panic!("no sentinels")
+        };
+        assert_eq!(&*master, "mymaster");
+        assert_eq!(server.redis_settings().username(), Some("app"));
+        assert_eq!(server.redis_settings().password(), Some("one"));
+        assert_eq!(server.redis_settings().db(), 3);
+        for sentinel in sentinels {
+            assert_eq!(sentinel.redis_settings().username(), Some("w"));
+            assert_eq!(sentinel.redis_settings().password(), Some("two"));
+            assert_eq!(sentinel.redis_settings().db(), 0);
+        }
+    }
+
+    #[test]
+    fn sentinels_need_no_password() {
+        let Topology::Sentinel { sentinels, .. } = parsed("redis+sentinel://:one@a/m") else {
+            panic!("no sentinels")
+        };
+
+        assert_eq!(sentinels[0].redis_settings().password(), None);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_is_for_all_of_them() {
+        let Topology::Sentinel { sentinels, server, .. } = parsed("rediss+sentinel://a,b/m") else {
+            panic!("no sentinels")
+        };
+        for info in sentinels.iter().chain([&at(&server, "c", 1)]) {
+            assert!(matches!(info.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        }
+        // Kept, so that connecting is refused as it is for a single server.
+        let Topology::Cluster(nodes) = parsed("rediss+cluster://a#insecure") else {
+            panic!("no cluster")
+        };
+        assert!(matches!(nodes[0].addr(), ConnectionAddr::TcpTls { insecure: true, .. }));
+    }
+
+    #[test]
+    fn a_malformed_url_is_refused_without_being_repeated() {
+        for (url, said) in [
+            ("redis+cluster://", "malformed"),
+            ("redis+cluster://a:secret@b:port", "malformed"),
+            ("redis+cluster://a,,b", "malformed"),
+            ("redis+cluster://a/1", "no databases but 0"),
+            ("unix+cluster:///secret", "malformed"),
+            ("redis+sentinel://a:secret@b", "name of their master"),
+            ("redis+sentinel://a:secret@b/", "name of their master"),
+            ("redis+sentinel://a/m/secret", "malformed"),
+            ("http+sentinel://a/m", "malformed"),
+        ] {
+            let error = Topology::parse(url).map(drop).unwrap_err();
+            let told = format!("{error} {error:?}");
+            assert!(told.contains(said) && !told.contains("secret"), "{url}: {told}");
+        }
+    }
+}

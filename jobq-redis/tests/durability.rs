@@ -1,0 +1,172 @@
+//! Enqueues that wait until their jobs are safe.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(missing_docs, reason = "tests are named by what they show")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use jobq_core::{Backend, Enqueued, ErrorKind, Inspect};
+use jobq_redis::{Durability, RedisBackend, RedisConfig, TestServer};
+use support::{eventually, job, lease, queue, signal};
+
+/// Long enough for a loaded machine, short enough to wait for in vain.
+const WITHIN: Duration = Duration::from_millis(500);
+
+fn replica_of(primary: &TestServer) -> TestServer {
+    let port = primary.port().to_string();
+    let server = TestServer::start_with(&["--replicaof", "127.0.0.1", &port]).unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let started = Instant::now();
+    loop {
+        let info: String = redis::cmd("INFO").query(&mut connection).unwrap();
+        if info.contains("master_link_status:up") {
+            return server;
+        }
+        assert!(started.elapsed() < support::PATIENCE, "{info}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn primary() -> TestServer {
+    TestServer::start_with(&["--repl-diskless-sync-delay", "0"]).unwrap()
+}
+
+async fn backend(server: &TestServer, count: u32) -> RedisBackend {
+    let level = Durability::Replicas { count, within: WITHIN };
+    let config = RedisConfig::new(&server.url()).unwrap().durability(level);
+    RedisBackend::connect_with(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_enqueue_is_answered_when_a_replica_has_the_job() {
+    let primary = primary();
+    let replica = replica_of(&primary);
+    let backend = backend(&primary, 1).await;
+
+    let enqueued = backend.enqueue_batch(&[job(), job()]).await.unwrap();
+
+    assert!(enqueued.iter().all(Enqueued::is_created));
+    let client = redis::Client::open(replica.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let there: u64 = redis::cmd("HLEN").arg("{jobq:mail}:jobs").query(&mut connection).unwrap();
+    assert_eq!(there, 2);
+    assert_eq!(lease(&backend, 10).await.leases.len(), 2);
+}
+
+#[tokio::test]
+async fn an_enqueue_that_a_stopped_replica_has_not_got_says_so_and_may_be_repeated() {
+    let primary = primary();
+    let replica = replica_of(&primary);
+    let backend = backend(&primary, 1).await;
+    backend.enqueue_batch(&[job()]).await.unwrap();
+    let new = job();
+
+    signal(&replica, "-STOP");
+    let began = Instant::now();
+    let error = backend.enqueue_batch(std::slice::from_ref(&new)).await.unwrap_err();
+    let took = began.elapsed();
+    // Others are not held up by those who wait.
+    let (error_again, ping_took) = tokio::join!(
+        async { backend.enqueue_batch(std::slice::from_ref(&new)).await.unwrap_err() },
+        async {
+            let began = Instant::now();
+            for _ in 0..10 {
+                backend.ping().await.unwrap();
+            }
+            began.elapsed()
+        }
+    );
+    signal(&replica, "-CONT");
+    let repeated = eventually(async || backend.enqueue_batch(std::slice::from_ref(&new)).await);
+    let repeated = repeated.await;
+
+    assert!(took >= WITHIN, "{took:?}");
+    assert!(ping_took < WITHIN, "{ping_took:?}");
+    for error in [error, error_again] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let told = error.to_string();
+        assert!(told.contains("after 500 ms it was on 0 of 1 replicas"), "{told}");
+        assert!(told.contains("enqueue it again with the same id"), "{told}");
+    }
+    assert!(!repeated[0].is_created(), "it was in the queue all the same");
+    let stats = Inspect::queue(&backend, &queue()).await.unwrap();
+    assert_eq!(stats.ready, 2, "it is there once");
+}
+
+/// What a failover may lose, with a replica that is cut off when its primary dies.
+#[tokio::test]
+async fn what_no_replica_has_is_lost_with_the_primary_but_was_not_acknowledged_if_it_waited() {
+    let mut primary = primary();
+    let replica = replica_of(&primary);
+    let waits = backend(&primary, 1).await;
+    let plain = RedisBackend::connect(&primary.url()).await.unwrap();
+    let (copied, unsafe_one, unsure) = (job(), job(), job());
+    assert!(waits.enqueue_batch(std::slice::from_ref(&copied)).await.unwrap()[0].is_created());
+
+    signal(&replica, "-STOP");
+    let mut connection = redis::Client::open(primary.url()).unwrap().get_connection().unwrap();
+    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec(&mut connection).unwrap();
+    assert!(plain.enqueue_batch(std::slice::from_ref(&unsafe_one)).await.unwrap()[0].is_created());
+    waits.enqueue_batch(std::slice::from_ref(&unsure)).await.unwrap_err();
+    primary.kill();
+    signal(&replica, "-CONT");
+    let mut connection = redis::Client::open(replica.url()).unwrap().get_connection().unwrap();
+    redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).exec(&mut connection).unwrap();
+
+    let promoted = RedisBackend::connect(&replica.url()).await.unwrap();
+    let leases = lease(&promoted, 10).await.leases;
+    let there: Vec<_> = leases.iter().map(|lease| lease.job.id).collect();
+    assert_eq!(there, [copied.record.id]);
+}
+
+#[tokio::test]
+async fn more_replicas_than_there_are_cannot_have_it() {
+    let primary = primary();
+    let _replica = replica_of(&primary);
+
+    let error = backend(&primary, 2).await.enqueue_batch(&[job()]).await.unwrap_err();
+
+    assert!(error.to_string().contains("it was on 1 of 2 replicas"), "{error}");
+}
+
+#[tokio::test]
+async fn jobs_with_lanes_and_scripts_that_were_forgotten_wait_too() {
+    let primary = primary();
+    let _replica = replica_of(&primary);
+    let backend = backend(&primary, 1).await;
+    let mut with_lane = job();
+    with_lane.record.lane = Some(jobq_core::LaneKey::new("a").unwrap());
+    let client = redis::Client::open(primary.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+
+    for job in [job(), with_lane] {
+        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).unwrap();
+        assert!(backend.enqueue_batch(&[job]).await.unwrap()[0].is_created());
+    }
+    assert_eq!(lease(&backend, 10).await.leases.len(), 2);
+}
+
+/// Runs on what `JOBQ_REDIS_SERVER` names; before 7.2 it is refused.
+#[tokio::test]
+async fn the_disk_can_be_waited_for_where_the_server_can() {
+    for appends in ["yes", "no"] {
+        let server = TestServer::start_with(&["--appendonly", appends]).unwrap();
+        let level = Durability::Disk { local: true, replicas: 0, within: Duration::from_secs(5) };
+        let config = RedisConfig::new(&server.url()).unwrap().durability(level);
+        match (RedisBackend::connect_with(config).await, appends) {
+            (Err(error), _) => {
+                assert_eq!(error.kind(), ErrorKind::Refused);
+                assert!(error.to_string().contains("for the disk from 7.2 on"), "{error}");
+            }
+            (Ok(backend), "yes") => {
+                assert!(backend.enqueue_batch(&[job()]).await.unwrap()[0].is_created());
+            }
+            (Ok(backend), _) => {
+                let error = backend.enqueue_batch(&[job()]).await.unwrap_err();
+                assert!(error.to_string().contains("no append-only file"), "{error}");
+            }
+        }
+    }
+}
