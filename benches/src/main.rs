@@ -92,6 +92,8 @@ enum Scenario {
     Rate,
     /// Ten thousand schedules, hourly, by three schedulers.
     Schedules,
+    /// Each command of the program `jobq` beside a million jobs. Not among all of them: it needs that program.
+    CliMillion,
     /// A worker empties a queue of the memory backend.
     MemoryBackend,
     /// Everything at once for an hour while everything goes wrong, then the accounts: nothing lost, nothing
@@ -222,6 +224,7 @@ async fn measure(scenario: Scenario, server: &Server, seed: u64) -> AnyResult<Ve
         Scenario::Batch => scenario::batch::run(server).await,
         Scenario::Crowd => scenario::crowd::run(server).await,
         Scenario::Schedules => scenario::schedules::run(server).await,
+        Scenario::CliMillion => scenario::cli_million::run(server).await,
         Scenario::MemoryBackend => scenario::memory_backend::run().await,
         Scenario::All | Scenario::Soak => Ok(Vec::new()),
     }

@@ -88,12 +88,19 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues), and [`Full`](crate::ErrorKind::Full).
     async fn requeue(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<RequeueOutcome>>;
 
-    /// Deletes jobs that nobody is running; the answers are in their order.
+    /// Deletes jobs that nobody is running and that are still in the state in which they were seen; the
+    /// answers are in their order. One that has moved on since then, such as a dead job that somebody has
+    /// put back, is left alone.
     ///
     /// # Errors
     ///
     /// As [`queues`](Self::queues).
-    async fn delete(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<DeleteOutcome>>;
+    async fn delete(
+        &self,
+        queue: &QueueName,
+        seen: JobState,
+        ids: &[JobId],
+    ) -> Result<Vec<DeleteOutcome>>;
 
     /// Stops leasing from a queue until it is resumed. What runs goes on; enqueueing goes on.
     ///
@@ -395,6 +402,8 @@ pub enum DeleteOutcome {
     Deleted,
     /// The job is running: cancel it instead.
     Running,
+    /// The job is in another state than it was seen in.
+    MovedOn,
     /// The queue does not know the job.
     NotFound,
 }

@@ -167,7 +167,7 @@ async fn following_ends_with_a_job_that_is_deleted() {
     let handle = queue.enqueue(sum()).handle().await.unwrap();
     let mut watch = Box::pin(handle.watch());
     assert_eq!(watch.next().await.unwrap().unwrap().state, Some(JobState::Ready));
-    queue.delete(&sums(), &[handle.id()]).await.unwrap();
+    queue.delete(&sums(), JobState::Ready, &[handle.id()]).await.unwrap();
 
     assert_eq!(watch.next().await.unwrap().unwrap().state, None);
     assert!(watch.next().await.is_none());

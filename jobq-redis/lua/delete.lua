@@ -1,11 +1,13 @@
--- delete: remove jobs that nobody is running.
+-- delete: remove jobs that nobody is running and that are where they were seen.
 --
 -- ARGV[1]   now in ms, or "" for the server's clock
--- ARGV[2+]  ids
+-- ARGV[2]   the state in which they were seen
+-- ARGV[3+]  ids
 --
--- Returns   for each job: "deleted", "running" or "unknown"
+-- Returns   for each job: "deleted", "running", "moved" (it is in another state) or "unknown"
 local now = clock(ARGV[1])
-local ids = { unpack(ARGV, 2) }
+local seen = ARGV[2]
+local ids = { unpack(ARGV, 3) }
 local places = places_of(ids)
 local answers = {}
 local IS_LIVE = { waiting = true, scheduled = true, ready = true }
@@ -21,6 +23,8 @@ for i, id in ipairs(ids) do
     answers[i] = "unknown"
   elseif place.state == "leased" then
     answers[i] = "running"
+  elseif place.state ~= seen then
+    answers[i] = "moved"
   else
     if IS_LIVE[place.state] then
       free_place(id, place.record)

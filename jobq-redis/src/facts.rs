@@ -77,16 +77,6 @@ impl RedisBackend {
         trips.sort_unstable();
         Ok(trips)
     }
-
-    /// The commands that jobq uses and the Redis user may not, of those that can be tried without a change
-    /// to anything: all but `HSETNX`, `INCR`, `LPUSH`, `RPUSH`, `SADD` and `SUBSCRIBE`.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn missing_rights(&self) -> Result<Vec<&'static str>> {
-        self.store.missing_rights().await
-    }
 }
 
 impl Store {
@@ -98,32 +88,6 @@ impl Store {
             facts.unwrap_or_else(|| judge(&HashMap::new(), &HashMap::new(), &HashMap::new()));
         facts.address = self.link.address().to_owned();
         Ok(facts)
-    }
-
-    /// Tries each command in a form that changes nothing: a server looks at the user's rights before it
-    /// looks at the arguments.
-    async fn missing_rights(&self) -> Result<Vec<&'static str>> {
-        let key = self.keys.rights();
-        let tries: Vec<_> = HARMLESS
-            .iter()
-            .map(|words| {
-                let mut command = redis::cmd(words[0]);
-                words[1..].iter().for_each(|word| {
-                    command.arg(if *word == "KEY" { key.as_str() } else { word });
-                });
-                command
-            })
-            .collect();
-        let answers = tries.iter().map(|command| self.link.send(command));
-        let mut missing = Vec::new();
-        for (words, answer) in HARMLESS.iter().zip(futures_util::future::join_all(answers).await) {
-            match answer {
-                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                Err(error) if error.kind() == ErrorKind::Refused => missing.push(words[0]),
-                _ => {}
-            }
-        }
-        Ok(missing)
     }
 }
 
@@ -207,54 +171,6 @@ fn worse(a: ServerFacts, b: ServerFacts) -> ServerFacts {
     worse
 }
 
-/// Each command that jobq uses, so that it does nothing to a key that is not there: either there is nothing to do, or
-/// its last argument is refused.
-const HARMLESS: [&[&str]; 43] = [
-    &["BLPOP", "KEY", "x"],
-    &["DEL", "KEY"],
-    &["EVAL", "return 1", "1", "KEY"],
-    &["EVALSHA", "0000000000000000000000000000000000000000", "1", "KEY"],
-    &["EXISTS", "KEY"],
-    &["GET", "KEY"],
-    &["HDEL", "KEY", "x"],
-    &["HEXISTS", "KEY", "x"],
-    &["HGET", "KEY", "x"],
-    &["HGETALL", "KEY"],
-    &["HINCRBY", "KEY", "x", "x"],
-    &["HKEYS", "KEY"],
-    &["HLEN", "KEY"],
-    &["HMGET", "KEY", "x"],
-    &["HRANDFIELD", "KEY", "1"],
-    &["HSET", "KEY", "x", "x", "x"],
-    &["LINDEX", "KEY", "0"],
-    &["LLEN", "KEY"],
-    &["LPOP", "KEY"],
-    &["LPOS", "KEY", "x"],
-    &["LRANGE", "KEY", "0", "0"],
-    &["LTRIM", "KEY", "0", "0"],
-    &["PUBLISH", "KEY", ""],
-    &["SCRIPT", "LOAD", "return 1"],
-    &["SET", "KEY", "x", "XX"],
-    &["SMEMBERS", "KEY"],
-    &["TIME"],
-    &["ZADD", "KEY", "XX", "1", "x"],
-    &["ZCARD", "KEY"],
-    &["ZCOUNT", "KEY", "0", "1"],
-    &["ZLEXCOUNT", "KEY", "-", "+"],
-    &["ZMSCORE", "KEY", "x"],
-    &["ZRANGE", "KEY", "0", "0"],
-    &["ZRANGEBYLEX", "KEY", "-", "+"],
-    &["ZRANGEBYSCORE", "KEY", "0", "1"],
-    &["ZRANK", "KEY", "x"],
-    &["ZREM", "KEY", "x"],
-    &["ZREMRANGEBYLEX", "KEY", "-", "+"],
-    &["ZREMRANGEBYRANK", "KEY", "0", "0"],
-    &["ZREMRANGEBYSCORE", "KEY", "0", "1"],
-    &["ZREVRANGE", "KEY", "0", "0"],
-    &["ZREVRANGEBYLEX", "KEY", "+", "-"],
-    &["ZSCORE", "KEY", "x"],
-];
-
 /// The lines `name:value` of `INFO`.
 fn info_pairs(text: &str) -> HashMap<String, String> {
     text.lines()
@@ -293,7 +209,7 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{RedisConfig, TestServer};
+    use crate::TestServer;
 
     #[test]
     fn what_may_not_be_known_is_left_out() {
@@ -347,40 +263,8 @@ mod tests {
         assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
         assert!(facts.clock_ahead_ms.unwrap().abs() < 1_000, "{facts:?}");
         assert!(backend.round_trips(9).await.unwrap().is_sorted());
-        assert_eq!(backend.missing_rights().await.unwrap(), [""; 0]);
+        assert_eq!(backend.rights().await.unwrap().missing, [""; 0]);
         let keys = backend.store.link.send(&redis::cmd("DBSIZE")).await.unwrap();
         assert_eq!(keys, Value::Int(0));
-    }
-
-    #[tokio::test]
-    async fn a_restricted_user_is_told_what_is_missing_and_no_more() {
-        let server = TestServer::start().unwrap();
-        let backend = RedisBackend::connect(&server.url()).await.unwrap();
-        let user = |name: &str, rules: &[&str]| {
-            let mut command = redis::cmd("ACL");
-            command
-                .arg("SETUSER")
-                .arg(name)
-                .arg("on")
-                .arg(">pw")
-                .arg("~{jobq*}:*")
-                // In Redis 6.2 a new user may use all channels.
-                .arg("resetchannels")
-                .arg("&{jobq*}:*");
-            command.arg("+@all").arg(rules).take()
-        };
-        let enough = user("enough", &["-@admin", "-@dangerous"]);
-        let lacking = user("lacking", &["-@admin", "-@dangerous", "-zadd", "-publish"]);
-        for command in [enough, lacking] {
-            backend.store.link.send(&command).await.unwrap();
-        }
-
-        for (name, missing) in [("enough", &[] as &[&str]), ("lacking", &["PUBLISH", "ZADD"])] {
-            let url = format!("redis://{name}:pw@127.0.0.1:{}", server.port());
-            let backend = RedisBackend::lazy(RedisConfig::new(&url).unwrap()).unwrap();
-            let facts = backend.server_facts().await.unwrap();
-            assert_eq!(backend.missing_rights().await.unwrap(), missing, "{name}");
-            assert_eq!((facts.appends, facts.eviction), (None, None), "{name}");
-        }
     }
 }

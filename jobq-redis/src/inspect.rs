@@ -32,15 +32,16 @@ impl Store {
         &self,
         script: &'static Script,
         queue: &QueueName,
-        with_now: bool,
+        seen: Option<JobState>,
         ids: &[JobId],
         decode: impl Fn(Value) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut answers = Vec::with_capacity(ids.len());
         for step in ids.chunks(STEP) {
             let mut call = self.call(script, queue);
-            if with_now {
-                call.arg(self.now());
+            call.arg(self.now());
+            if let Some(seen) = seen {
+                call.arg(seen.as_str());
             }
             step.iter().for_each(|id| {
                 call.arg(id.as_bytes().as_slice());
@@ -188,7 +189,7 @@ impl Inspect for RedisBackend {
 
     async fn cancel(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<CancelOutcome>> {
         self.store
-            .over_ids(&CANCEL, queue, true, ids, |answer| match reply::bytes(answer)?.as_slice() {
+            .over_ids(&CANCEL, queue, None, ids, |answer| match reply::bytes(answer)?.as_slice() {
                 b"cancelled" => Ok(CancelOutcome::Cancelled),
                 b"requested" => Ok(CancelOutcome::Requested),
                 b"ended" => Ok(CancelOutcome::AlreadyEnded),
@@ -200,7 +201,7 @@ impl Inspect for RedisBackend {
 
     async fn requeue(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<RequeueOutcome>> {
         self.store
-            .over_ids(&REQUEUE, queue, true, ids, |answer| match reply::bytes(answer)?.as_slice() {
+            .over_ids(&REQUEUE, queue, None, ids, |answer| match reply::bytes(answer)?.as_slice() {
                 b"requeued" => Ok(RequeueOutcome::Requeued),
                 b"not dead" => Ok(RequeueOutcome::NotDead),
                 b"unknown" => Ok(RequeueOutcome::NotFound),
@@ -209,15 +210,20 @@ impl Inspect for RedisBackend {
             .await
     }
 
-    async fn delete(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<DeleteOutcome>> {
-        self.store
-            .over_ids(&DELETE, queue, true, ids, |answer| match reply::bytes(answer)?.as_slice() {
-                b"deleted" => Ok(DeleteOutcome::Deleted),
-                b"running" => Ok(DeleteOutcome::Running),
-                b"unknown" => Ok(DeleteOutcome::NotFound),
-                _ => Err(malformed("an unknown outcome of a delete")),
-            })
-            .await
+    async fn delete(
+        &self,
+        queue: &QueueName,
+        seen: JobState,
+        ids: &[JobId],
+    ) -> Result<Vec<DeleteOutcome>> {
+        let outcome = |answer| match reply::bytes(answer)?.as_slice() {
+            b"deleted" => Ok(DeleteOutcome::Deleted),
+            b"running" => Ok(DeleteOutcome::Running),
+            b"moved" => Ok(DeleteOutcome::MovedOn),
+            b"unknown" => Ok(DeleteOutcome::NotFound),
+            _ => Err(malformed("an unknown outcome of a delete")),
+        };
+        self.store.over_ids(&DELETE, queue, Some(seen), ids, outcome).await
     }
 
     async fn pause(&self, queue: &QueueName) -> Result<()> {

@@ -61,6 +61,7 @@ mod pools;
 mod record;
 mod relay;
 mod reply;
+mod rights;
 mod schedules;
 mod scripts;
 mod sentinel;
@@ -84,6 +85,7 @@ pub use durability::Durability;
 pub use facts::ServerFacts;
 #[cfg(any(test, feature = "test-util"))]
 pub use fault_proxy::FaultProxy;
+pub use rights::Rights;
 #[cfg(any(test, feature = "test-util"))]
 pub use test_cluster::TestCluster;
 #[cfg(any(test, feature = "test-util"))]

@@ -76,7 +76,7 @@ async fn queues_are_spread_and_found_again() {
     let facts = backend.server_facts().await.unwrap();
     assert!(facts.address.starts_with("cluster 127.0.0.1:"), "{facts:?}");
     assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
-    assert_eq!(backend.missing_rights().await.unwrap(), [""; 0]);
+    assert_eq!(backend.rights().await.unwrap().missing, [""; 0]);
     assert_eq!(backend.round_trips(3).await.unwrap().len(), 3);
 }
 

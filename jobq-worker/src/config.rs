@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jobq_core::{Error, ErrorKind, LimitScope, QueueName, Result};
 
+use crate::defaults::Defaults;
 use crate::flow::{self, GivenLimits};
 use crate::limits::Limits;
 use crate::registry::{Handlers, Registry};
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) stuck_after: Duration,
     pub(crate) unknown_delay: Duration,
     pub(crate) name: Option<String>,
+    pub(crate) defaults: Defaults,
     pub(crate) limits: Limits,
     /// Limits of queues and lanes, for all workers.
     pub(crate) flow: Vec<GivenLimits>,
@@ -56,6 +58,7 @@ impl Default for Settings {
             stuck_after: Duration::from_secs(1),
             unknown_delay: Duration::from_secs(5),
             name: None,
+            defaults: Defaults::default(),
             limits: Limits::default(),
             flow: Vec::new(),
             renewal_thread: true,
@@ -73,6 +76,7 @@ impl Settings {
                 .push("concurrency is 0: a worker must run at least one job at a time".to_owned());
         }
         self.check_durations(&mut faults);
+        self.defaults.check(&mut faults);
         self.limits.check(&mut faults);
         self.limits.max_time = self.limits.max_time.map(|time| time.min(LONGEST));
         let flow = flow::check(std::mem::take(&mut self.flow), &mut faults);
@@ -91,6 +95,7 @@ impl Settings {
             stuck_after: self.stuck_after.min(LONGEST),
             unknown_delay: self.unknown_delay.min(LONGEST),
             name: self.name.unwrap_or_else(default_name),
+            defaults: self.defaults,
             limits: self.limits,
             flow,
             renewal_thread: self.renewal_thread,
@@ -161,6 +166,7 @@ pub(crate) struct Config {
     pub(crate) stuck_after: Duration,
     pub(crate) unknown_delay: Duration,
     pub(crate) name: String,
+    pub(crate) defaults: Defaults,
     pub(crate) limits: Limits,
     pub(crate) flow: Vec<(LimitScope, jobq_core::Limits)>,
     pub(crate) renewal_thread: bool,

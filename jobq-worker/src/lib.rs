@@ -57,6 +57,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;
+mod defaults;
 mod events;
 mod executor;
 mod extract;

@@ -213,6 +213,21 @@ impl Worker {
         self
     }
 
+    /// How often this worker tries jobs that do not say so themselves: those with the 5 attempts that
+    /// [`Job`] has by default. What a job's type or its enqueue says wins; a job that says 5 itself cannot be
+    /// told from one that says nothing.
+    pub const fn default_max_attempts(mut self, attempts: u32) -> Self {
+        self.settings.defaults.max_attempts = Some(attempts);
+        self
+    }
+
+    /// How long an attempt may take of a job that has no timeout of its own: by default as long as it
+    /// likes.
+    pub const fn default_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.defaults.timeout = Some(timeout);
+        self
+    }
+
     /// Stops gracefully after leasing this many jobs, and leases no more than that.
     pub const fn max_jobs(mut self, jobs: u64) -> Self {
         self.settings.limits.max_jobs = Some(jobs);

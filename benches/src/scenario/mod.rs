@@ -2,6 +2,7 @@
 
 pub(crate) mod backlog;
 pub(crate) mod batch;
+pub(crate) mod cli_million;
 pub(crate) mod crash;
 pub(crate) mod crowd;
 pub(crate) mod drain;

@@ -225,7 +225,7 @@ async fn examine(mut entry: Entry, store: &RedisBackend, observer: &Observer) ->
     }
     let planned = u64::from(view.failed_attempts) + 1;
     let runs_again = notes.starts.saturating_sub(planned);
-    if store.delete(&queue, &[entry.id]).await.is_err() {
+    if store.delete(&queue, view.state, &[entry.id]).await.is_err() {
         entry.ended = Some((view.state, runs_again));
         return Seen::Later(entry);
     }

@@ -230,7 +230,7 @@ impl Stage {
                     }
                     let ids: Vec<_> = jobs.iter().map(|job| job.record.id).collect();
                     eprintln!("soak: {} {state} jobs of {name} were never acknowledged", ids.len());
-                    self.store.delete(&queue, &ids).await?;
+                    self.store.delete(&queue, state, &ids).await?;
                 }
             }
             let stats = self.store.queue(&queue).await?;

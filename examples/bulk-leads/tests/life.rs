@@ -58,7 +58,7 @@ async fn what_could_not_be_enqueued_is_enqueued_by_the_next_round() {
     // As if the process had ended between the two.
     let queue = QueueName::new(BULK_QUEUE).unwrap();
     let waiting = steps.queue.jobs(&queue, JobState::Ready, 0, 10).await.unwrap();
-    steps.queue.delete(&queue, &[waiting[0].record.id]).await.unwrap();
+    steps.queue.delete(&queue, JobState::Ready, &[waiting[0].record.id]).await.unwrap();
     assert_eq!((waiting.len(), steps.work(1).await), (1, 0));
     // The rest of the process: what it does goes round every few milliseconds.
     let setup = Setup {

@@ -355,7 +355,7 @@ async fn a_message_whose_job_is_lost_has_another_one() {
     let queue = jobq_core::QueueName::new("crm-outbox").unwrap();
     let waiting = steps.queue.inspect.jobs(&queue, JobState::Scheduled, 0, 10).await.unwrap();
     let job = waiting.first().unwrap().record.id;
-    steps.queue.inspect.delete(&queue, &[job]).await.unwrap();
+    steps.queue.inspect.delete(&queue, JobState::Scheduled, &[job]).await.unwrap();
 
     steps.clock.advance(10 * SECOND);
     let found = patrol.look_at_all().await.unwrap();

@@ -57,7 +57,7 @@ async fn delete_dead(inspect: &dyn Inspect, before: Timestamp) -> Result<u64, Fa
         if old.is_empty() {
             return Ok(deleted);
         }
-        inspect.delete(&queue, &old).await?;
+        inspect.delete(&queue, JobState::Dead, &old).await?;
         deleted += old.len() as u64;
     }
 }

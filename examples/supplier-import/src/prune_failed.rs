@@ -53,7 +53,8 @@ pub async fn prune(queues: &dyn Inspect, hours: u32, now: Timestamp) -> Result<u
             if old.is_empty() {
                 break;
             }
-            queues.delete(&queue, &old).await.map_err(|error| Failure::failed(&error))?;
+            let gone = queues.delete(&queue, JobState::Dead, &old).await;
+            gone.map_err(|error| Failure::failed(&error))?;
             deleted += old.len() as u64;
         }
     }

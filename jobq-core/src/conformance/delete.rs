@@ -62,6 +62,48 @@ pub async fn a_leased_job_is_not_deleted(t: &Scene) {
     assert_eq!(t.ack(&lease).await, Held::Yes);
 }
 
+/// A dead job that somebody has put back before it could be deleted stays, and runs.
+pub async fn a_job_that_has_moved_on_is_not_deleted(t: &Scene) {
+    let id = t.dead().await;
+    t.requeue(id).await;
+
+    assert_eq!(t.delete_seen(id, JobState::Dead).await, DeleteOutcome::MovedOn);
+    assert_eq!(t.state(id).await, Some(JobState::Ready));
+    let lease = t.lease_one().await;
+    assert_eq!(t.delete_seen(id, JobState::Dead).await, DeleteOutcome::Running);
+    assert_eq!(t.ack(&lease).await, Held::Yes);
+    assert_eq!(t.delete_seen(id, JobState::Dead).await, DeleteOutcome::NotFound);
+}
+
+/// Of several jobs only those go that are still where they were seen, in whichever state that is.
+pub async fn only_jobs_in_the_state_that_was_seen_are_deleted(t: &Scene) {
+    let (dead, scheduled) = (t.dead().await, t.schedule(SECOND).await);
+    let kept = t.kept(SECOND * 60).await;
+    let cancelled = t.enqueue_with(|record| record.retention = Some(SECOND * 60)).await;
+    t.cancel(cancelled).await;
+    let ready = t.enqueue().await;
+
+    let states = [
+        (ready, JobState::Ready),
+        (scheduled, JobState::Scheduled),
+        (dead, JobState::Dead),
+        (kept, JobState::Completed),
+        (cancelled, JobState::Cancelled),
+    ];
+    let mut left: Vec<_> = states.iter().map(|(id, _)| *id).collect();
+    for (id, seen) in states {
+        let expected: Vec<_> = left
+            .iter()
+            .map(|other| if *other == id { DeleteOutcome::Deleted } else { DeleteOutcome::MovedOn })
+            .collect();
+        assert_eq!(t.store().delete(t.queue(), seen, &left).await.unwrap(), expected, "{seen}");
+        left.retain(|other| *other != id);
+    }
+    t.advance(SECOND);
+    t.maintain().await;
+    t.assert_pristine().await;
+}
+
 /// A job that the queue does not know is not found, nor one that was deleted before.
 pub async fn a_job_is_deleted_once(t: &Scene) {
     let id = t.enqueue().await;
@@ -90,8 +132,8 @@ pub async fn answers_are_in_the_order_of_the_ids(t: &Scene) {
 
     let ids = [unknown, ready, leased];
     assert_eq!(
-        t.store().delete(t.queue(), &ids).await.unwrap(),
+        t.store().delete(t.queue(), JobState::Ready, &ids).await.unwrap(),
         [DeleteOutcome::NotFound, DeleteOutcome::Deleted, DeleteOutcome::Running]
     );
-    assert_eq!(t.store().delete(t.queue(), &[]).await.unwrap(), []);
+    assert_eq!(t.store().delete(t.queue(), JobState::Ready, &[]).await.unwrap(), []);
 }

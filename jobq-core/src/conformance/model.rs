@@ -328,10 +328,13 @@ impl<'a> Run<'a> {
 
     async fn delete(&mut self) {
         let ids = self.chance.known_ids();
-        self.trace.note(("delete", &ids));
+        // Mostly the state in which one of them is; the others may be elsewhere.
+        let first = ids.first().and_then(|id| self.oracle.find(*id)).map(|job| job.state);
+        let seen = first.unwrap_or(JobState::Dead);
+        self.trace.note(("delete", seen, &ids));
         let now = self.t.now();
-        let expected: Vec<_> = ids.iter().map(|id| self.oracle.delete(*id, now)).collect();
-        let answer = self.t.store().delete(self.t.queue(), &ids).await;
+        let expected: Vec<_> = ids.iter().map(|id| self.oracle.delete(*id, seen, now)).collect();
+        let answer = self.t.store().delete(self.t.queue(), seen, &ids).await;
         assert_eq!(answer.unwrap(), expected);
     }
 

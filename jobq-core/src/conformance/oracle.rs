@@ -336,10 +336,11 @@ impl Oracle {
         RequeueOutcome::Requeued
     }
 
-    pub(super) fn delete(&mut self, id: JobId, now: Timestamp) -> DeleteOutcome {
+    pub(super) fn delete(&mut self, id: JobId, seen: JobState, now: Timestamp) -> DeleteOutcome {
         match self.find(id).map(|job| job.state) {
             None => DeleteOutcome::NotFound,
             Some(JobState::Leased) => DeleteOutcome::Running,
+            Some(state) if state != seen => DeleteOutcome::MovedOn,
             Some(_) => {
                 self.leave_key(id, true, now);
                 self.jobs.retain(|job| job.view.record.id != id);

@@ -381,9 +381,15 @@ impl Scene {
         self.store().requeue(&self.queue, &[id]).await.unwrap()[0]
     }
 
-    /// Deletes a job.
+    /// Deletes a job, whatever its state.
     pub async fn delete(&self, id: JobId) -> DeleteOutcome {
-        self.store().delete(&self.queue, &[id]).await.unwrap()[0]
+        let seen = self.state(id).await.unwrap_or(JobState::Ready);
+        self.delete_seen(id, seen).await
+    }
+
+    /// Deletes a job that was seen in a state.
+    pub async fn delete_seen(&self, id: JobId, seen: JobState) -> DeleteOutcome {
+        self.store().delete(&self.queue, seen, &[id]).await.unwrap()[0]
     }
 
     /// Pauses the queue.

@@ -222,7 +222,7 @@ pub async fn what_has_ended_is_not_live(t: &Scene) {
         let id = t.claimed_job("prune").await;
         match how {
             "cancelled" => drop(t.cancel(id).await),
-            "deleted" => drop(t.store().delete(t.queue(), &[id]).await.unwrap()),
+            "deleted" => drop(t.delete(id).await),
             "dead" => drop(t.bury(&t.lease_one().await).await),
             _ => drop(t.ack(&t.lease_one().await).await),
         }

@@ -536,7 +536,7 @@ impl Agreement<'_> {
         t.store().forfeit(t.queue(), t.worker(), &[]).await.unwrap();
         for state in [JobState::Ready, JobState::Scheduled, JobState::Dead] {
             let ids = t.ids(state).await;
-            t.store().delete(t.queue(), &ids).await.unwrap();
+            t.store().delete(t.queue(), state, &ids).await.unwrap();
         }
         t.advance(SECOND * 120);
         t.maintain().await;

@@ -577,6 +577,8 @@ macro_rules! __conformance_suite {
                 a_kept_job_is_deleted
                 a_cancelled_job_is_deleted
                 a_leased_job_is_not_deleted
+                a_job_that_has_moved_on_is_not_deleted
+                only_jobs_in_the_state_that_was_seen_are_deleted
                 a_job_is_deleted_once
                 the_id_of_a_deleted_job_is_free
                 answers_are_in_the_order_of_the_ids

@@ -89,11 +89,16 @@ impl Inspect for MemoryBackend {
         })
     }
 
-    async fn delete(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<DeleteOutcome>> {
+    async fn delete(
+        &self,
+        queue: &QueueName,
+        seen: JobState,
+        ids: &[JobId],
+    ) -> Result<Vec<DeleteOutcome>> {
         let now = self.now();
         Ok(match self.queue_if_known(queue) {
             Some(queue) => {
-                queue.visit(|queue| ids.iter().map(|id| queue.delete(*id, now)).collect())
+                queue.visit(|queue| ids.iter().map(|id| queue.delete(*id, seen, now)).collect())
             }
             None => vec![DeleteOutcome::NotFound; ids.len()],
         })
@@ -265,10 +270,11 @@ impl QueueState {
         RequeueOutcome::Requeued
     }
 
-    fn delete(&mut self, id: JobId, now: Timestamp) -> DeleteOutcome {
+    fn delete(&mut self, id: JobId, seen: JobState, now: Timestamp) -> DeleteOutcome {
         match self.jobs.get(&id).map(|job| job.place.state()) {
             None => DeleteOutcome::NotFound,
             Some(JobState::Leased) => DeleteOutcome::Running,
+            Some(state) if state != seen => DeleteOutcome::MovedOn,
             Some(_) => {
                 self.remove(id, now);
                 DeleteOutcome::Deleted

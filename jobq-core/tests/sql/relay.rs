@@ -171,7 +171,7 @@ pub(crate) async fn a_child_waits_for_its_parent_in_the_outbox<DB: TestDb>(at: P
 
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert_eq!((at.count("jobq_outbox").await, at.count("jobq_outbox_rejected").await), (2, 0));
-    backend.delete(&name("shipping"), &[other.id()]).await.unwrap();
+    backend.delete(&name("shipping"), jobq_core::JobState::Ready, &[other.id()]).await.unwrap();
     let relay = at.relay(&backend);
     // The child's queue was looked at first, and is left alone by this run.
     let _ = relay.run_once().await;

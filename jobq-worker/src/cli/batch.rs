@@ -1,11 +1,13 @@
 //! `jobq batch`: one batch is shown, called off, retried or closed.
 
 use clap::ValueEnum;
+use futures_util::future::try_join_all;
 use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
 use super::batches::{as_json, counts};
 use super::connect::{Address, Store};
+use super::consent::Consent;
 use super::exit::Failure;
 use super::output::{self, Column};
 use super::retry;
@@ -29,9 +31,12 @@ pub(super) struct Args {
     /// Its home; found by looking into each queue if not given.
     #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
     queue: Option<QueueName>,
-    /// How many of its failed jobs are shown.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// How many of its failed jobs are shown, 1000 at most.
+    #[arg(long, value_name = "N", default_value_t = 20,
+        value_parser = clap::value_parser!(u64).range(..=1000))]
+    limit: u64,
+    #[command(flatten)]
+    consent: Consent,
     /// One JSON object, for programs.
     #[arg(long)]
     json: bool,
@@ -48,18 +53,50 @@ enum Action {
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    if matches!(args.action, Some(Action::CallOff)) {
+        args.consent.check()?;
+    }
     let store = address.connect().await?;
     let view = find(&store, &args.batch, args.queue.as_ref()).await?;
     match args.action {
         None => show(&store, args, view).await,
-        Some(Action::CallOff) => call_off(&store, &view.batch).await,
-        Some(Action::Retry) => retry_failed(&store, view).await,
+        Some(action) if args.consent.is_dry_run() => preview(&view, action, args.json),
+        Some(Action::CallOff) => call_off(&store, args, &view).await,
+        Some(Action::Retry) => retry_failed(&store, view, args.json).await,
         Some(Action::Close) => {
             let view = store.backend.close_batch(&view.batch).await?;
-            output::line(&format!("batch {} is closed: {}", view.batch.id, counts(&view)))?;
+            if args.json {
+                output::json(&as_json(&view))?;
+            } else {
+                output::line(&format!("batch {} is closed: {}", view.batch.id, counts(&view)))?;
+            }
             Ok(())
         }
     }
+}
+
+/// Says what would be done.
+fn preview(view: &BatchView, action: Action, is_json: bool) -> Result<(), Failure> {
+    let mut value = as_json(view);
+    value["dry_run"] = true.into();
+    if is_json {
+        output::json(&value)?;
+        return Ok(());
+    }
+    let id = view.batch.id;
+    output::line(&match action {
+        Action::CallOff => {
+            format!(
+                "would call off batch {id}: of {} jobs pending those that have not started",
+                view.pending()
+            )
+        }
+        Action::Retry => {
+            format!("would put back the dead of {} failed jobs of batch {id}", view.failed)
+        }
+        Action::Close => format!("would close batch {id}: {}", counts(view)),
+    })?;
+    Ok(())
 }
 
 /// A batch that is at home in the queue that it is named with, or in this one, or in whichever knows it.
@@ -81,10 +118,11 @@ pub(super) async fn find(
             homes
         }
     };
-    for home in homes {
-        if let Some(view) = store.backend.batch_view(&BatchRef::new(home, id)).await? {
-            return Ok(view);
-        }
+    // Asked together: a trip for each of many queues would take long.
+    let homes: Vec<_> = homes.into_iter().map(|home| BatchRef::new(home, id)).collect();
+    let views = try_join_all(homes.iter().map(|home| store.backend.batch_view(home))).await?;
+    if let Some(view) = views.into_iter().flatten().next() {
+        return Ok(view);
     }
     let place = match queue {
         Some(queue) => format!("in queue {queue}"),
@@ -95,7 +133,8 @@ pub(super) async fn find(
 }
 
 async fn show(store: &Store, args: &Args, view: BatchView) -> Result<(), Failure> {
-    let failed = failed_jobs(store, &view.batch, args.limit).await?;
+    let failed =
+        failed_jobs(store, &view.batch, usize::try_from(args.limit).unwrap_or(usize::MAX)).await?;
     if args.json {
         let mut value = as_json(&view);
         value["failed_jobs"] = failed.iter().map(Failed::as_json).collect();
@@ -115,21 +154,38 @@ async fn show(store: &Store, args: &Args, view: BatchView) -> Result<(), Failure
     Ok(())
 }
 
-async fn call_off(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
+async fn call_off(store: &Store, args: &Args, view: &BatchView) -> Result<(), Failure> {
+    let batch = &view.batch;
+    args.consent.ask(&format!(
+        "cancel the jobs of batch {} that have not started, of {} pending?",
+        batch.id,
+        view.pending()
+    ))?;
     if !store.inspect.call_off_batch(batch).await? {
         return Err(Failure::failed(format!("batch {batch} is not known any more")));
     }
     let id = batch.id;
+    if args.json {
+        let view = store.backend.batch_view(batch).await?;
+        output::json(&view.as_ref().map_or(Value::Null, as_json))?;
+        return Ok(());
+    }
     output::line(&format!("batch {id} is called off: jobs that have not started are cancelled"))?;
     Ok(())
 }
 
-async fn retry_failed(store: &Store, view: BatchView) -> Result<(), Failure> {
+async fn retry_failed(store: &Store, view: BatchView, is_json: bool) -> Result<(), Failure> {
     let retried = store.backend.batch_of(view.batch).retry_failed(&*store.inspect).await?;
-    for (job, outcome) in &retried.left {
-        output::line(&format!("{job}  {}", retry::sentence(*outcome)))?;
+    if is_json {
+        let left = retried.left.iter().map(|(job, outcome)| retry::told(job.id, *outcome));
+        let left = left.collect::<Vec<_>>();
+        output::json(&json!({ "dry_run": false, "requeued": retried.requeued, "left": left }))?;
+    } else {
+        for (job, outcome) in &retried.left {
+            output::line(&format!("{job}  {}", retry::sentence(*outcome)))?;
+        }
+        output::line(&format!("{} jobs put back, {} left", retried.requeued, retried.left.len()))?;
     }
-    output::line(&format!("{} jobs put back, {} left", retried.requeued, retried.left.len()))?;
     if retried.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
@@ -277,7 +333,7 @@ mod tests {
         let view = batch.view().await.unwrap();
         assert_eq!((view.done, view.failed, view.pending()), (10, 240, 0));
         assert_eq!(failed_jobs(&store, &view.batch, 7).await.unwrap().len(), 7);
-        retry_failed(&store, view).await.unwrap();
+        retry_failed(&store, view, false).await.unwrap();
         assert_eq!(batch.view().await.unwrap().pending(), 240);
         work().await;
 

@@ -1,7 +1,5 @@
 //! `jobq batches`: those that are at home in a queue.
 
-use std::num::NonZeroUsize;
-
 use jobq_core::{BatchView, QueueName};
 use serde_json::{Value, json};
 
@@ -16,9 +14,10 @@ pub(super) struct Args {
     /// The queue that they are at home in.
     #[arg(value_name = "QUEUE", value_parser = queue_name)]
     queue: QueueName,
-    /// How many batches are shown, newest first.
-    #[arg(long, value_name = "N", default_value = "50")]
-    limit: NonZeroUsize,
+    /// How many batches are shown, newest first, 1000 at most.
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u64).range(1..=1000))]
+    limit: u64,
     /// How many are passed over.
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
@@ -29,7 +28,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let batches = store.inspect.batches(&args.queue, args.offset, args.limit.get()).await?;
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let batches = store.inspect.batches(&args.queue, args.offset, limit).await?;
     if args.json {
         output::json(&batches.iter().map(as_json).collect())?;
     } else if batches.is_empty() {
@@ -39,7 +39,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         })?;
     } else {
         output::table(&COLUMNS, batches.iter().map(as_row).collect())?;
-        if batches.len() == args.limit.get() {
+        if batches.len() == limit {
             let next = args.offset.saturating_add(batches.len());
             output::note(&format!("perhaps more: --offset {next}"))?;
         }

@@ -2,6 +2,7 @@
 
 use jobq_core::JobId;
 use jobq_core::inspect::CancelOutcome;
+use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
@@ -14,11 +15,14 @@ pub(super) struct Args {
     /// The jobs, each by its id or as `QUEUE/ID`.
     #[arg(required = true, value_name = "ID")]
     jobs: Vec<Named<JobId>>,
+    /// One JSON array with what became of each, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let mut all_well = true;
+    let (mut all_well, mut told) = (true, Vec::new());
     for named in &args.jobs {
         let outcome = match store.find(named, None).await? {
             None => CancelOutcome::NotFound,
@@ -28,9 +32,26 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
             }
         };
         all_well &= matches!(outcome, CancelOutcome::Cancelled | CancelOutcome::Requested);
-        output::line(&format!("{}  {}", named.id, sentence(outcome)))?;
+        if args.json {
+            told.push(json!({ "id": named.id.to_string(), "outcome": word(outcome) }));
+        } else {
+            output::line(&format!("{}  {}", named.id, sentence(outcome)))?;
+        }
+    }
+    if args.json {
+        output::json(&Value::Array(told))?;
     }
     if all_well { Ok(()) } else { Err(Failure::Told) }
+}
+
+const fn word(outcome: CancelOutcome) -> &'static str {
+    match outcome {
+        CancelOutcome::Cancelled => "cancelled",
+        CancelOutcome::Requested => "requested",
+        CancelOutcome::AlreadyEnded => "already_ended",
+        CancelOutcome::NotFound => "not_found",
+        _ => "unknown",
+    }
 }
 
 const fn sentence(outcome: CancelOutcome) -> &'static str {

@@ -10,6 +10,7 @@ use jobq_core::{
 use jobq_redis::{RedisBackend, RedisConfig};
 use jobq_scheduler::{Scheduler, Timetable};
 
+use super::config::Config;
 use super::exit::Failure;
 use super::units::Named;
 
@@ -18,16 +19,10 @@ use super::units::Named;
 pub(super) struct Address {
     /// redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path.
     /// `memory:` is an empty store of this process, for tests.
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "REDIS_URL",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379"
-    )]
-    backend: String,
-    /// What the keys in Redis begin with.
+    /// By default what `backend` in jobq.toml says, or redis://127.0.0.1:6379.
+    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    backend: Option<String>,
+    /// What the keys in Redis begin with; by default what `prefix` in jobq.toml says, or `jobq`.
     #[arg(long, global = true, value_name = "TEXT", env = "JOBQ_PREFIX")]
     prefix: Option<String>,
 }
@@ -89,7 +84,18 @@ impl Store {
     }
 }
 
+/// Where the jobs are if nobody says.
+const NEARBY: &str = "redis://127.0.0.1:6379";
+
 impl Address {
+    /// Fills in what the file says, where neither a flag nor the environment does.
+    pub(super) fn or(&self, config: &Config) -> Self {
+        Self {
+            backend: self.backend.as_ref().or(config.backend.as_ref()).cloned(),
+            prefix: self.prefix.as_ref().or(config.prefix.as_ref()).cloned(),
+        }
+    }
+
     pub(super) async fn connect(&self) -> Result<Store, Failure> {
         match self.redis_config()? {
             None => Ok(Store::of(MemoryBackend::new())),
@@ -114,10 +120,11 @@ impl Address {
 
     /// The server; `None` for the store in memory.
     pub(super) fn redis_config(&self) -> Result<Option<RedisConfig>, Failure> {
-        if self.backend == "memory:" {
+        let url = self.backend.as_deref().unwrap_or(NEARBY);
+        if url == "memory:" {
             return Ok(None);
         }
-        let config = RedisConfig::new(&self.backend)?;
+        let config = RedisConfig::new(url)?;
         Ok(Some(match &self.prefix {
             Some(prefix) => config.prefix(prefix)?,
             None => config,

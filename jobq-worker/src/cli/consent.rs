@@ -26,8 +26,8 @@ impl Consent {
             return Ok(());
         }
         Err(Failure::Usage(
-            "this deletes jobs, and there is no terminal to ask: say --yes, or --dry-run to see what \
-             would be deleted"
+            "this takes jobs away, and there is no terminal to ask: say --yes, or --dry-run to see what \
+             it would do"
                 .to_owned(),
         ))
     }
@@ -42,7 +42,7 @@ impl Consent {
         out.flush()?;
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
-        if is_yes(&answer) { Ok(()) } else { Err(Failure::failed("nothing was deleted")) }
+        if is_yes(&answer) { Ok(()) } else { Err(Failure::failed("nothing was changed")) }
     }
 }
 

@@ -67,10 +67,10 @@ async fn examine(redis: &RedisBackend) -> Result<Vec<Finding>, Failure> {
         }
     };
     let facts = redis.server_facts().await?;
-    let missing = redis.missing_rights().await?;
+    let lacking = redis.rights().await?;
     Ok(vec![
         Finding::ok("server", format!("{} {} at {}", facts.product, facts.version, facts.address)),
-        rights(&missing),
+        rights(&lacking.missing, &lacking.untold),
         persistence(&facts),
         disk(&facts),
         eviction(&facts),
@@ -140,10 +140,17 @@ impl Finding {
     }
 }
 
-fn rights(missing: &[&str]) -> Finding {
+fn rights(missing: &[&str], untold: &[&str]) -> Finding {
     const NEEDED: &str = "give the user ~{jobq*}:* &{jobq*}:* +@all -@admin -@dangerous";
     match missing {
-        [] => Finding::ok("rights", "the Redis user may do what jobq needs"),
+        [] if untold.is_empty() => Finding::ok("rights", "the Redis user may do what jobq needs"),
+        [] => Finding::ok(
+            "rights",
+            format!(
+                "the Redis user may do what could be tried; this server cannot tell of {}",
+                untold.join(", ")
+            ),
+        ),
         ["PUBLISH"] => Finding::warn(
             "rights",
             "the Redis user may not PUBLISH, so no job can be watched",
@@ -275,9 +282,12 @@ mod tests {
 
     #[test]
     fn rights_that_are_missing_are_named() {
-        assert_eq!(rights(&[]).verdict, Verdict::Ok);
-        assert_eq!(rights(&["PUBLISH"]).verdict, Verdict::Warn);
-        let finding = rights(&["EVAL", "ZADD"]);
+        assert_eq!(rights(&[], &[]).verdict, Verdict::Ok);
+        let untold = rights(&[], &["INCR"]);
+        assert_eq!(untold.verdict, Verdict::Ok);
+        assert!(untold.found.ends_with("cannot tell of INCR"), "{untold:?}");
+        assert_eq!(rights(&["PUBLISH"], &[]).verdict, Verdict::Warn);
+        let finding = rights(&["EVAL", "ZADD"], &[]);
         assert_eq!(
             (finding.verdict, finding.found.as_str()),
             (Verdict::Fail, "the Redis user may not EVAL, ZADD")

@@ -218,6 +218,21 @@ fn every_documented_command_is_read() {
 }
 
 #[test]
+fn every_example_of_the_help_is_read() {
+    for (path, lines) in super::tree::EXAMPLES {
+        for line in lines {
+            let calls = calls(&words(line));
+            assert!(!calls.is_empty(), "{path}: {line}");
+            for arguments in calls {
+                if let Err(error) = read(&arguments) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn command_lines_are_found_as_a_shell_reads_them() {
     let of = |line: &str| calls(&words(line));
     assert_eq!(of("jobq work --queue a  # or b's"), [["work", "--queue", "a"]]);

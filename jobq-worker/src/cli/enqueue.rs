@@ -4,6 +4,8 @@ use jobq_core::{
     BatchId, Enqueued, JobId, JobRecord, JobRef, NewJob, OnParentFailure, Result, When, parents,
 };
 
+use serde_json::{Value, json};
+
 use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::job::JobArgs;
@@ -28,6 +30,9 @@ pub(super) struct Args {
     /// The batch that counts it.
     #[arg(long, value_name = "ID")]
     batch: Option<Named<BatchId>>,
+    /// What became of it as one JSON object, for programs: --json is what goes in.
+    #[arg(long)]
+    json_output: bool,
 }
 
 pub(super) async fn run(address: &Address, args: Args, registry: &Registry) -> Result<(), Failure> {
@@ -39,15 +44,38 @@ pub(super) async fn run(address: &Address, args: Args, registry: &Registry) -> R
         None => JobId::generate(store.backend.clock()),
     };
     let job = job(&store, &args, record).await?;
-    match store.backend.enqueue_batch(std::slice::from_ref(&job)).await?.first() {
-        Some(Enqueued::Created(id)) => output::line(&id.to_string())?,
-        Some(Enqueued::Duplicate(job)) => output::line(&format!("{job}  was there already"))?,
-        Some(Enqueued::Replaced { id, previous }) => {
-            output::line(&format!("{id}  takes the place of {previous}"))?;
-        }
-        None => return Err(Failure::failed("the backend gave no answer for the job")),
+    let enqueued = store.backend.enqueue_batch(std::slice::from_ref(&job)).await?;
+    let Some(enqueued) = enqueued.into_iter().next() else {
+        return Err(Failure::failed("the backend gave no answer for the job"));
+    };
+    if args.json_output {
+        output::json(&as_json(&job.record, &enqueued))?;
+    } else {
+        output::line(&sentence(&enqueued))?;
     }
     Ok(())
+}
+
+fn sentence(enqueued: &Enqueued) -> String {
+    match enqueued {
+        Enqueued::Created(id) => id.to_string(),
+        Enqueued::Duplicate(job) => format!("{job}  was there already"),
+        Enqueued::Replaced { id, previous } => format!("{id}  takes the place of {previous}"),
+    }
+}
+
+fn as_json(job: &JobRecord, enqueued: &Enqueued) -> Value {
+    let (outcome, queue, id, previous) = match enqueued {
+        Enqueued::Created(id) => ("created", &job.queue, id, None),
+        Enqueued::Duplicate(known) => ("duplicate", &known.queue, &known.id, None),
+        Enqueued::Replaced { id, previous } => ("replaced", &job.queue, id, Some(previous)),
+    };
+    json!({
+        "id": id.to_string(),
+        "queue": queue.as_str(),
+        "outcome": outcome,
+        "previous": previous.map(ToString::to_string),
+    })
 }
 
 /// The job with all that was chosen for it.

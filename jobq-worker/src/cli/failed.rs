@@ -1,7 +1,5 @@
 //! `jobq failed`: dead jobs and what went wrong with them.
 
-use std::num::NonZeroUsize;
-
 use jobq_core::inspect::JobView;
 use jobq_core::{JobState, QueueName};
 use serde_json::{Value, json};
@@ -20,9 +18,11 @@ pub(super) struct Args {
     /// Only this queue.
     #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
     queue: Option<QueueName>,
-    /// How many jobs of each queue are shown, oldest first.
-    #[arg(long, value_name = "N", default_value = "50")]
-    limit: NonZeroUsize,
+    /// How many jobs of each queue are shown, oldest first, 1000 at most; for the others see `jobq jobs list
+    /// QUEUE --state dead`.
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u64).range(1..=1000))]
+    limit: u64,
     /// One JSON array with whole errors, for programs.
     #[arg(long)]
     json: bool,
@@ -31,8 +31,9 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let (mut jobs, mut all) = (Vec::new(), 0);
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     for queue in queues_with_dead(&store, args.queue.as_ref()).await? {
-        jobs.extend(store.inspect.jobs(&queue, JobState::Dead, 0, args.limit.get()).await?);
+        jobs.extend(store.inspect.jobs(&queue, JobState::Dead, 0, limit).await?);
         all += store.inspect.queue(&queue).await?.dead;
     }
     if args.json {
@@ -43,7 +44,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         output::table(&COLUMNS, jobs.iter().map(as_row).collect())?;
         let more = all.saturating_sub(jobs.len() as u64);
         if more > 0 {
-            output::note(&format!("and {more} more: raise --limit to see them"))?;
+            output::note(&format!(
+                "and {more} more: raise --limit, or see `jobq jobs list QUEUE --state dead`"
+            ))?;
         }
     }
     Ok(())

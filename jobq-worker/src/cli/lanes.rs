@@ -1,7 +1,5 @@
 //! `jobq lanes`: the lanes of a queue, and what holds them up.
 
-use std::num::NonZeroUsize;
-
 use jobq_core::inspect::LaneView;
 use jobq_core::{LaneKey, QueueName, Timestamp};
 use serde_json::{Value, json};
@@ -18,9 +16,10 @@ pub(super) struct Args {
     /// The queue.
     #[arg(value_name = "QUEUE", value_parser = queue_name)]
     queue: QueueName,
-    /// How many lanes are shown, by key.
-    #[arg(long, value_name = "N", default_value = "50")]
-    limit: NonZeroUsize,
+    /// How many lanes are shown, by key, 1000 at most.
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u64).range(1..=1000))]
+    limit: u64,
     /// Only those after this one.
     #[arg(long, value_name = "KEY")]
     after: Option<LaneKey>,
@@ -31,7 +30,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let lanes = store.inspect.lanes(&args.queue, args.after.as_ref(), args.limit.get()).await?;
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let lanes = store.inspect.lanes(&args.queue, args.after.as_ref(), limit).await?;
     if args.json {
         output::json(&lanes.iter().map(as_json).collect())?;
     } else if lanes.is_empty() {
@@ -44,7 +44,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     } else {
         let now = store.backend.clock().now();
         output::table(&COLUMNS, lanes.iter().map(|lane| as_row(lane, now)).collect())?;
-        if let Some(last) = lanes.last().filter(|_| lanes.len() == args.limit.get()) {
+        if let Some(last) = lanes.last().filter(|_| lanes.len() == limit) {
             output::line(&format!("perhaps more: --after {}", last.lane))?;
         }
     }

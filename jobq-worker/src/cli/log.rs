@@ -17,7 +17,10 @@ pub(super) enum LogFormat {
 /// Writes the log to standard error from now on.
 pub(super) fn to_stderr(format: LogFormat) {
     let usual = if output::is_quiet() { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let wanted = wanted.filter(|directives| !directives.trim().is_empty());
+    let filter = wanted.and_then(|directives| EnvFilter::try_new(directives).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // A log that cannot be written, on a full disk, stops nobody.

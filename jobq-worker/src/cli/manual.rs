@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::exit::Failure;
-use super::{Cli, output};
+use super::{output, tree};
 
 /// What `completions` takes.
 #[derive(Debug, clap::Args)]
@@ -26,8 +25,8 @@ pub(super) struct ManArgs {
 }
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
-    let mut command = Cli::command();
-    let name = called(&command);
+    let mut command = tree::command();
+    let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
     output::bytes(&script)?;
@@ -35,13 +34,12 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
-    let command = Cli::command();
-    let name = called(&command);
+    let command = tree::command();
     match &args.out {
-        Some(folder) => write_pages(folder, command.name(name)),
+        Some(folder) => write_pages(folder, command),
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(command.name(name)).render(&mut page)?;
+            clap_mangen::Man::new(command).render(&mut page)?;
             output::bytes(&page)?;
             Ok(())
         }
@@ -54,12 +52,4 @@ fn write_pages(folder: &Path, command: clap::Command) -> Result<(), Failure> {
     clap_mangen::generate_to(command, folder).map_err(told)?;
     output::note(&format!("pages written to {}", folder.display()))?;
     Ok(())
-}
-
-/// The name by which this program was called: that of the user's own binary, where it is not `jobq`.
-fn called(command: &clap::Command) -> &'static str {
-    let file = std::env::args_os().next().map(PathBuf::from);
-    let name = file.as_deref().and_then(Path::file_stem).and_then(|name| name.to_str());
-    // clap keeps names for as long as the process lives, which is about to end.
-    name.unwrap_or_else(|| command.get_name()).to_owned().leak()
 }

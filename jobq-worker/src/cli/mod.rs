@@ -15,8 +15,39 @@
 //!
 //! # `jobq.toml`
 //!
-//! The limits that hold whenever a worker starts, read from the file that `--config` or `JOBQ_CONFIG`
-//! names, or from `jobq.toml` where the command is run, if it is there:
+//! Read from the file that `--config` or `JOBQ_CONFIG` names, or from `jobq.toml` where the command is run, if
+//! it is there. What flags say wins over the environment (`REDIS_URL`, `JOBQ_…`), that over the file, and that
+//! over the defaults; a variable that is empty is as good as none. A mistake in the file is told with its
+//! line and column whatever the command, but for those that need neither it nor a server, such as `man`.
+//!
+//! Before all tables stands where the jobs are, and where `work` and `scheduler` serve
+//! [health](crate::health):
+//!
+//! ```toml
+//! backend = "redis://10.0.0.1:6379"
+//! prefix = "shop"             # what the keys in Redis begin with
+//! listen = "127.0.0.1:9090"
+//! ```
+//!
+//! What is set for workers, each as the flag of `jobq work` of its name:
+//!
+//! ```toml
+//! [work]
+//! queue = ["integrations", "import", "default"]   # or with weights: ["import=3", "default"]
+//! concurrency = 20
+//! name = "blue"
+//! tries = 3                   # for jobs that say nothing of their own
+//! timeout = "60s"             # the same
+//! grace = "25s"
+//! lease = "10s"
+//! allow_command = ["/usr/local/bin/report"]       # beside what flags allow
+//! allow_url = ["https://api.example.com/hooks/"]  # the same
+//! ```
+//!
+//! `tries` and `timeout` are for jobs that leave it open: those without a timeout, and those with the 5
+//! attempts that `Job` has by default. What a job says itself, by its type or as it was enqueued, wins.
+//!
+//! The limits that hold whenever a worker starts:
 //!
 //! ```toml
 //! [queues.crm]
@@ -59,14 +90,13 @@
 //! A queue that the file names has just the limits that the file says, but for those that an operator has
 //! set by `jobq limits set`, which win.
 //!
-//! Where `work` serves [health](crate::health), unless `--listen` or `JOBQ_LISTEN` says otherwise, stands
-//! before all tables:
-//!
-//! ```toml
-//! listen = "127.0.0.1:9090"
-//! ```
-//!
 //! Durations, here and in every command, are as in [`jobq_core::duration`]: `500ms`, `30s`, `1h30m`, `7d`.
+//!
+//! # Output
+//!
+//! Every command has `--json`, one value on one line; where `--json` is what goes in, of `enqueue` and
+//! `schedule add` and `change`, it is `--json-output`. Results go to standard output, complaints and the log to
+//! standard error. Colour and progress bars are for terminals; `NO_COLOR` and `--quiet` turn them off.
 //!
 //! # Exit codes
 //!
@@ -103,6 +133,8 @@ mod manual;
 mod monitor;
 mod nearest;
 mod output;
+#[cfg(test)]
+mod parity;
 mod pause;
 mod progress;
 mod queues;
@@ -112,9 +144,11 @@ mod schedule;
 mod scheduler;
 mod stats;
 mod sweep;
+mod tree;
 mod unique;
 mod units;
 mod work;
+mod wrong;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -173,7 +207,7 @@ enum Verb {
     /// Delete what waits in a queue.
     Clear(clear::Args),
     /// Ask all workers to finish what they run and end, after a deploy.
-    Restart,
+    Restart(restart::Args),
     /// Say why a job is not running and when it may, or how it ended.
     Explain(explain::Args),
     /// Lease no more jobs of a queue, or of one of its lanes. What runs goes on.
@@ -212,13 +246,9 @@ pub fn main(registry: Registry) -> ExitCode {
 }
 
 fn run_process(code: CommandLine) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match tree::read() {
         Ok(cli) => cli,
-        Err(usage) => {
-            // A reader that has gone away does not want to hear of it.
-            let _ = usage.print();
-            return ExitCode::from(u8::from(usage.use_stderr()) * 2);
-        }
+        Err(usage) => return wrong::report(&usage),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -234,10 +264,16 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
     if cli.quiet {
         output::be_quiet();
     }
-    let address = &cli.address;
+    // What needs neither a server nor the file must work however wrong that is.
+    let verb = match cli.verb {
+        Verb::Completions(args) => return manual::completions(&args),
+        Verb::Man(args) => return manual::man(&args),
+        verb => verb,
+    };
     // Whatever the command: a mistake in it is best told at once.
     let config = cli.config.read(&code.registry)?;
-    match cli.verb {
+    let address = &cli.address.or(&config);
+    match verb {
         Verb::Work(args) => work::run(address, &config, args, code).await,
         Verb::Enqueue(args) => enqueue::run(address, args, &code.registry).await,
         Verb::Queues(args) => queues::run(address, &args).await,
@@ -251,7 +287,7 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
         Verb::Flush(args) => flush::flush(address, &args).await,
         Verb::Prune(args) => flush::prune(address, &args).await,
         Verb::Clear(args) => clear::run(address, &args).await,
-        Verb::Restart => restart::run(address).await,
+        Verb::Restart(args) => restart::run(address, &args).await,
         Verb::Pause(args) => pause::pause(address, &args).await,
         Verb::Resume(args) => pause::resume(address, &args).await,
         Verb::Cancel(args) => cancel::run(address, &args).await,
@@ -263,8 +299,7 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
         Verb::Scheduler(args) => scheduler::run(address, &config, &args, code.schedules).await,
         Verb::Batches(args) => batches::run(address, &args).await,
         Verb::Batch(args) => batch::run(address, &args).await,
-        Verb::Completions(args) => manual::completions(&args),
-        Verb::Man(args) => manual::man(&args),
+        Verb::Completions(_) | Verb::Man(_) => Ok(()),
     }
 }
 
@@ -308,7 +343,7 @@ mod tests {
             "jobq prune --hours 168 --queue mail --dry-run",
             "jobq clear mail --state ready,completed --yes --quiet",
             "jobq enqueue command --json {} --queue a",
-            "jobq restart --prefix shop",
+            "jobq restart --prefix shop --json",
             "jobq enqueue sync --after 90s --cost 5 --lane 7 --retention 1h",
             "jobq enqueue sync --after 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e,90s --on-parent-failure skip",
             "jobq enqueue sync --unique [7] --unique-mode debounce(30s..5m) --unique-everywhere",

@@ -17,20 +17,26 @@ pub(super) fn hint(word: &str, candidates: &[&str]) -> String {
     }
 }
 
-/// How many letters must be added, removed or replaced to make one word the other (Levenshtein).
+/// How many letters must be added, removed, replaced or swapped with their neighbour to make one word the
+/// other.
 fn distance(one: &str, other: &str) -> usize {
-    // Distances from the letters of `one` read so far to each beginning of `other`.
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for letter in one.chars() {
-        let mut diagonal = row[0];
-        row[0] += 1;
-        for (i, candidate) in other.chars().enumerate() {
-            let replaced = diagonal + usize::from(letter != candidate);
-            diagonal = row[i + 1];
-            row[i + 1] = replaced.min(row[i] + 1).min(diagonal + 1);
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // Distances from what of `one` was read before the last letter, and with it, to each beginning of `other`.
+    let mut last: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, candidate) in other.iter().enumerate() {
+            let replaced = row[j] + usize::from(letter != candidate);
+            let mut least = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && one[i - 1] == *candidate && *letter == other[j - 1] {
+                least = least.min(last[j - 1] + 1);
+            }
+            next.push(least);
         }
+        (last, row) = (row, next);
     }
-    row[row.len() - 1]
+    row[other.len()]
 }
 
 #[cfg(test)]
@@ -40,6 +46,7 @@ mod tests {
     #[test]
     fn a_typo_gets_the_nearest_word_and_anything_else_gets_all() {
         assert_eq!(hint("concurency", &["rate", "concurrency"]), "did you mean \"concurrency\"?");
+        assert_eq!(hint("corn", &["every", "cron"]), "did you mean \"cron\"?");
         assert_eq!(hint("colour", &["rate", "weight"]), "there are rate, weight");
         assert_eq!(hint("colour", &[]), "there are none");
     }

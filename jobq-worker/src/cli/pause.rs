@@ -1,8 +1,9 @@
 //! `jobq pause` and `jobq resume`: whether jobs of a queue, or of one of its lanes, are leased.
 
 use jobq_core::{LaneKey, QueueName};
+use serde_json::json;
 
-use super::connect::Address;
+use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::output;
 use super::units::queue_name;
@@ -16,41 +17,75 @@ pub(super) struct Args {
     /// Only this lane of it.
     #[arg(long, value_name = "KEY")]
     lane: Option<LaneKey>,
+    /// One JSON object, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let queue = &args.queue;
-    let (what, running, ready) = match &args.lane {
-        None => {
-            store.inspect.pause(queue).await?;
-            let stats = store.inspect.queue(queue).await?;
-            (format!("queue {queue}"), stats.leased, stats.ready)
-        }
-        Some(lane) => {
-            store.inspect.pause_lane(queue, lane).await?;
-            let view = store.inspect.lane(queue, lane).await?;
-            (format!("lane {lane} of queue {queue}"), view.leased, view.ready)
-        }
-    };
-    output::line(&format!("{what} is paused: {running} running, {ready} ready"))?;
+    match &args.lane {
+        None => store.inspect.pause(&args.queue).await?,
+        Some(lane) => store.inspect.pause_lane(&args.queue, lane).await?,
+    }
+    if args.json {
+        return args.print(&store, true).await;
+    }
+    let Counts { running, ready } = args.counts(&store).await?;
+    output::line(&format!("{} is paused: {running} running, {ready} ready", args.what()))?;
     Ok(())
 }
 
 pub(super) async fn resume(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let queue = &args.queue;
-    let (what, ready) = match &args.lane {
-        None => {
-            store.inspect.resume(queue).await?;
-            (format!("queue {queue}"), store.inspect.queue(queue).await?.ready)
-        }
-        Some(lane) => {
-            store.inspect.resume_lane(queue, lane).await?;
-            let view = store.inspect.lane(queue, lane).await?;
-            (format!("lane {lane} of queue {queue}"), view.ready)
-        }
-    };
-    output::line(&format!("{what} is resumed: {ready} ready"))?;
+    match &args.lane {
+        None => store.inspect.resume(&args.queue).await?,
+        Some(lane) => store.inspect.resume_lane(&args.queue, lane).await?,
+    }
+    if args.json {
+        return args.print(&store, false).await;
+    }
+    let ready = args.counts(&store).await?.ready;
+    output::line(&format!("{} is resumed: {ready} ready", args.what()))?;
     Ok(())
+}
+
+/// The jobs of what is paused or resumed.
+struct Counts {
+    running: u64,
+    ready: u64,
+}
+
+impl Args {
+    fn what(&self) -> String {
+        match &self.lane {
+            None => format!("queue {}", self.queue),
+            Some(lane) => format!("lane {lane} of queue {}", self.queue),
+        }
+    }
+
+    async fn counts(&self, store: &Store) -> Result<Counts, Failure> {
+        Ok(match &self.lane {
+            None => {
+                let stats = store.inspect.queue(&self.queue).await?;
+                Counts { running: stats.leased, ready: stats.ready }
+            }
+            Some(lane) => {
+                let view = store.inspect.lane(&self.queue, lane).await?;
+                Counts { running: view.leased, ready: view.ready }
+            }
+        })
+    }
+
+    async fn print(&self, store: &Store, is_paused: bool) -> Result<(), Failure> {
+        let Counts { running, ready } = self.counts(store).await?;
+        output::json(&json!({
+            "queue": self.queue.as_str(),
+            "lane": self.lane.as_ref().map(LaneKey::as_str),
+            "paused": is_paused,
+            "running": running,
+            "ready": ready,
+        }))?;
+        Ok(())
+    }
 }

@@ -30,7 +30,7 @@ pub(super) struct Heap {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Swept {
     pub(super) deleted: u64,
-    /// Those that a worker took meanwhile, or that were gone.
+    /// Those that a worker or a person took meanwhile, or that were gone.
     pub(super) left: u64,
 }
 
@@ -50,10 +50,10 @@ async fn sweep_one(
     bar: &Bar,
     swept: &mut Swept,
 ) -> Result<(), Failure> {
-    let (mut to_come, mut passed_over) = (heap.count, 0);
+    let mut to_come = heap.count;
     while to_come > 0 {
         let step = usize::try_from(to_come.min(PAGE)).unwrap_or(usize::MAX);
-        let page = store.inspect.jobs(&heap.queue, heap.state, passed_over, step).await?;
+        let page = store.inspect.jobs(&heap.queue, heap.state, 0, step).await?;
         let ids: Vec<_> = page
             .iter()
             .take_while(|job| heap.until.is_none_or(|until| job.at.is_some_and(|at| at <= until)))
@@ -62,13 +62,11 @@ async fn sweep_one(
         if ids.is_empty() {
             break;
         }
-        for outcome in store.inspect.delete(&heap.queue, &ids).await? {
-            if outcome == DeleteOutcome::Deleted {
-                swept.deleted += 1;
-            } else {
-                swept.left += 1;
-                // One that is gone is not in the way of the next page.
-                passed_over += usize::from(outcome != DeleteOutcome::NotFound);
+        for outcome in store.inspect.delete(&heap.queue, heap.state, &ids).await? {
+            // One that is not deleted has left this state, so it is not in the way of the next page.
+            match outcome {
+                DeleteOutcome::Deleted => swept.deleted += 1,
+                _ => swept.left += 1,
             }
         }
         let done = ids.len() as u64;

@@ -1,5 +1,6 @@
 //! `jobq unique`: who holds a unique key.
 
+use futures_util::future::try_join_all;
 use jobq_core::{ErrorKind, JobId, JobRef, JobState, Kind, Payload, QueueName, UniqueKey};
 use serde_json::{Value, json};
 
@@ -103,16 +104,16 @@ async fn holders(
         Some(queue) => vec![queue.clone()],
         None => store.inspect.queues().await?.into_iter().map(|stats| stats.queue).collect(),
     };
+    // Asked together: a trip for each of many queues would take long.
+    let found = try_join_all(queues.iter().map(|queue| store.inspect.unique(queue, key))).await?;
     let mut holders: Vec<(JobRef, Option<JobState>)> = Vec::new();
-    for queue in queues {
-        for job in store.inspect.unique(&queue, key).await? {
-            // Who holds it among all queues is told of each.
-            if holders.iter().any(|(known, _)| *known == job) {
-                continue;
-            }
-            let state = store.inspect.job(&job.queue, job.id).await?.map(|view| view.state);
-            holders.push((job, state));
+    for job in found.into_iter().flatten() {
+        // Who holds it among all queues is told of each.
+        if holders.iter().any(|(known, _)| *known == job) {
+            continue;
         }
+        let state = store.inspect.job(&job.queue, job.id).await?.map(|view| view.state);
+        holders.push((job, state));
     }
     Ok(holders)
 }

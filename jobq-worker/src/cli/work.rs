@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::allowed::AllowedPrograms;
 use super::allowed_urls::AllowedUrls;
 use super::command_line::CommandLine;
-use super::config::Config;
+use super::config::{Config, WorkTable};
 use super::connect::Address;
 use super::exit::Failure;
 use super::health::ListenArgs;
@@ -14,18 +16,19 @@ use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
 use super::{command, http, limits, output};
 use crate::registry::Registry;
+use crate::summary::Summary;
 use crate::worker::Worker;
 
 /// What `work` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The queues to serve, in strict order; or with weights, as in `import=3,default=1`. By default
-    /// those that the handlers' job types name.
+    /// those that `[work]` of jobq.toml names, or else the handlers' job types.
     #[arg(long, short, value_name = "NAME[=WEIGHT],…", value_delimiter = ',', value_parser = queue_spec)]
     queue: Vec<QueueSpec>,
-    /// How many jobs run at once.
-    #[arg(long, short, value_name = "N", default_value_t = 10)]
-    concurrency: usize,
+    /// How many jobs run at once; 10 by default.
+    #[arg(long, short, value_name = "N", value_parser = at_least_one)]
+    concurrency: Option<usize>,
     /// How many jobs of one queue run at once.
     #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = queue_limit)]
     queue_concurrency: Vec<(String, usize)>,
@@ -36,7 +39,7 @@ pub(super) struct Args {
     #[arg(long)]
     stop_when_empty: bool,
     /// End after this many jobs.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
     /// End after this time, such as 1h.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -44,15 +47,23 @@ pub(super) struct Args {
     /// End when the process needs more memory than this, such as 512M.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_memory: Option<u64>,
+    /// How often jobs are tried of which neither their type nor `enqueue --max-attempts` says so: those
+    /// with the usual 5 attempts. What a job says itself wins.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tries: Option<u32>,
+    /// How long an attempt may take of jobs that have no timeout of their own; as long as it likes by
+    /// default.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
     /// What people see this worker as; by default its host and process.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// How long running jobs may go on when the worker is told to end.
-    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration)]
-    grace: Duration,
-    /// After how long the jobs of a worker that died run elsewhere.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    lease: Duration,
+    /// How long running jobs may go on when the worker is told to end; 25s by default.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    grace: Option<Duration>,
+    /// After how long the jobs of a worker that died run elsewhere; 10s by default.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    lease: Option<Duration>,
     /// How log lines are written to standard error. RUST_LOG says which.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -72,18 +83,32 @@ pub(super) struct Args {
     scheduler: bool,
     #[command(flatten)]
     declare: DeclareArgs,
+    /// The summary as one JSON object, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(
     address: &Address,
     config: &Config,
-    args: Args,
+    mut args: Args,
     code: CommandLine,
 ) -> Result<(), Failure> {
     log::to_stderr(args.log_format);
+    args.fill(&config.work);
+    let as_json = args.json;
     let CommandLine { registry, schedules } = code;
+    let is_bare = registry.kinds().next().is_none();
+    let can_nothing = is_bare && args.allow_command.is_empty() && args.allow_url.is_empty();
     let registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
     let store = address.connect().await?;
+    if can_nothing {
+        tracing::warn!(
+            target: "jobq",
+            "no handlers, and no program or URL is allowed: all jobs are put off; see --allow-command \
+             and --allow-url"
+        );
+    }
     let scheduler = match args.scheduler {
         true => Some(args.declare.scheduler(&store, config, schedules)?),
         false => None,
@@ -113,11 +138,72 @@ pub(super) async fn run(
             (summary, Some(Ok(scheduled)))
         }
     };
+    if as_json {
+        let mut whole = told(&summary);
+        if let Some(scheduled) = scheduled {
+            let scheduled = scheduled?;
+            whole["schedules"] = json!({
+                "enqueued": scheduled.enqueued,
+                "left_out": scheduled.left_out,
+                "failed": scheduled.failed,
+            });
+        }
+        output::json(&whole)?;
+        return Ok(());
+    }
     output::line(&summary.to_string())?;
     if let Some(scheduled) = scheduled {
         output::line(&format!("schedules: {}", scheduled?))?;
     }
     Ok(())
+}
+
+/// The summary for programs.
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn told(summary: &Summary) -> Value {
+    let seconds = summary.elapsed.as_secs_f64();
+    let rate = summary.processed as f64 / seconds.max(0.001);
+    json!({
+        "processed": summary.processed,
+        "failed": summary.failed,
+        "completed": summary.completed,
+        "retried": summary.retried,
+        "dead": summary.dead,
+        "snoozed": summary.snoozed,
+        "cancelled": summary.cancelled,
+        "released": summary.released,
+        "lost": summary.lost,
+        "uncertain": summary.uncertain,
+        "stuck": summary.stuck,
+        "unsettled": summary.unsettled,
+        "seconds": (seconds * 1_000.0).round() / 1_000.0,
+        "jobs_per_second": rate.round(),
+        "reason": summary.reason.as_str(),
+    })
+}
+
+impl Args {
+    /// Fills in what the file says, where no flag does. What either allows is allowed.
+    fn fill(&mut self, file: &WorkTable) {
+        if self.queue.is_empty() {
+            self.queue.clone_from(&file.queue);
+        }
+        self.concurrency = self.concurrency.or(file.concurrency);
+        self.name = self.name.take().or_else(|| file.name.clone());
+        self.tries = self.tries.or(file.tries);
+        self.timeout = self.timeout.or(file.timeout);
+        self.grace = self.grace.or(file.grace);
+        self.lease = self.lease.or(file.lease);
+        self.allow_command.extend_from_slice(&file.allow_command);
+        self.allow_url.extend_from_slice(&file.allow_url);
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("{text:?} is not a number from 1 on")),
+        Ok(number) => Ok(number),
+    }
 }
 
 /// Adds the kinds that need no Rust: all of them to a program without handlers, those that are allowed
@@ -126,13 +212,6 @@ fn with_built_in(mut registry: Registry, args: &Args) -> Result<Registry, String
     let programs = AllowedPrograms::find(&args.allow_command)?;
     let urls = AllowedUrls::read(&args.allow_url)?;
     let is_bare = registry.kinds().next().is_none();
-    if is_bare && programs.is_empty() && urls.is_empty() {
-        tracing::warn!(
-            target: "jobq",
-            "no handlers, and no program or URL is allowed: all jobs are put off; see --allow-command \
-             and --allow-url"
-        );
-    }
     if is_bare || !programs.is_empty() {
         registry = command::register(registry, programs);
     }
@@ -143,7 +222,22 @@ fn with_built_in(mut registry: Registry, args: &Args) -> Result<Registry, String
 }
 
 fn set_up(worker: Worker, args: Args) -> Worker {
-    let mut worker = worker.concurrency(args.concurrency).grace(args.grace).lease(args.lease);
+    let mut worker = worker;
+    if let Some(jobs) = args.concurrency {
+        worker = worker.concurrency(jobs);
+    }
+    if let Some(grace) = args.grace {
+        worker = worker.grace(grace);
+    }
+    if let Some(lease) = args.lease {
+        worker = worker.lease(lease);
+    }
+    if let Some(attempts) = args.tries {
+        worker = worker.default_max_attempts(attempts);
+    }
+    if let Some(timeout) = args.timeout {
+        worker = worker.default_timeout(timeout);
+    }
     if args.queue.iter().any(|queue| queue.number.is_some()) {
         let weights = args.queue.into_iter().map(|queue| (queue.name, queue.number.unwrap_or(1)));
         worker = worker.weighted_queues(weights);

@@ -188,7 +188,8 @@ impl Pump {
         let leased_at = runtime.backend.clock().now();
 
         let mut starts = Vec::with_capacity(leases.len());
-        let keys = runtime.leases.insert(leases.into_iter().map(|lease| {
+        let leases = leases.into_iter().map(|lease| runtime.config.defaults.fill(lease));
+        let keys = runtime.leases.insert(leases.map(|lease| {
             let mut held = HeldLease::new(Arc::clone(&lease), queue, deadline);
             let handler = runtime.handlers.find(&lease.job.kind, lease.job.version);
             held.ended = too_late || handler.is_none();

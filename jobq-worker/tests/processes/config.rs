@@ -23,11 +23,11 @@ async fn a_mistake_in_it_is_told_with_its_line_whatever_the_command() {
     for (toml, told) in [
         (
             "[queues.crm]\nconcurency = 5",
-            "line 2: unknown key \"concurency\": did you mean \"concurrency\"?",
+            "line 2, column 1: unknown key \"concurency\": did you mean \"concurrency\"?",
         ),
-        ("[queues.crm]\nrate = \"often\"", "line 2: \"often\" is not a rate"),
+        ("[queues.crm]\nrate = \"often\"", "line 2, column 8: \"often\" is not a rate"),
         ("[queues.crm]\nconcurrency = 0", "a concurrency of 0 is not possible"),
-        ("[queues", "line 1: "),
+        ("[queues", "line 1, column 8: "),
     ] {
         let path = write(&stage, toml);
         for command in ["work", "queues"] {
@@ -40,7 +40,10 @@ async fn a_mistake_in_it_is_told_with_its_line_whatever_the_command() {
     }
     let output = stage.run(&["--config", "/no/such/file.toml", "queues"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("cannot read /no/such/file.toml"), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("cannot read /no/such/file.toml: there is no such file"),
+        "{output:?}"
+    );
 }
 
 #[tokio::test]

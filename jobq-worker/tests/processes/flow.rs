@@ -165,7 +165,7 @@ async fn batches_are_shown_closed_retried_and_called_off() {
     let other = BatchId::from_key("other");
     stage.backend.batch("other").id(other).on("import").open().await.unwrap();
     let waiting = stage.enqueue("true", &["--queue", "import", "--batch", &other.to_string()]);
-    assert!(said(&stage, &format!("batch {other} call-off")).contains("is called off"));
+    assert!(said(&stage, &format!("batch {other} call-off --yes")).contains("is called off"));
     assert_eq!(work().0, Some(0));
     assert_eq!(json(&stage, &format!("batch {other} --json"))["cancelled"], 1);
     assert!(complaint(&stage, 1, &format!("explain {waiting}")).contains("nothing is known"));

@@ -117,8 +117,8 @@ async fn deletes_without_a_terminal_want_to_be_told_that_they_are_meant() {
             (code, told.as_str()),
             (
                 Some(2),
-                "jobq: this deletes jobs, and there is no terminal to ask: say --yes, or --dry-run to \
-                 see what would be deleted"
+                "jobq: this takes jobs away, and there is no terminal to ask: say --yes, or --dry-run to \
+                 see what it would do"
             )
         );
     }
@@ -218,7 +218,7 @@ async fn in_a_terminal_deletes_ask_first() {
     let told = text(&kept.stdout);
     assert!(
         told.contains("delete 3 jobs of queue default (1 scheduled, 2 ready)? [y/N]")
-            && told.contains("jobq: nothing was deleted"),
+            && told.contains("jobq: nothing was changed"),
         "{kept:?}"
     );
     assert_eq!((kept.status.code(), stage.stats().await.ready), (Some(1), 2));

@@ -9,14 +9,19 @@ mod health;
 mod http;
 mod jobs;
 mod manual;
+mod nonsense;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
 mod operators;
 mod requests;
 mod schedule;
+mod sources;
 mod stage;
 #[cfg(target_os = "linux")]
 mod systemd;
+mod terminal;
+mod transcripts;
+mod worker_flags;
 
 use std::fs;
 use std::process::Stdio;

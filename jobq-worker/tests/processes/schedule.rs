@@ -300,16 +300,16 @@ async fn a_mistake_in_a_schedule_of_the_file_is_told_at_the_start() {
     for (toml, told) in [
         (
             "[schedules.a]\nkind = \"x\"\ncron = \"0 25 * * *\"",
-            "line 3: cron expression \"0 25 * * *\": hour \"25\"",
+            "line 3, column 8: cron expression \"0 25 * * *\": hour \"25\"",
         ),
         (
             "[schedules.a]\nkind = \"x\"\ndaily_at = \"02:00\"\ntimezone = \"Warsaw\"",
-            "line 4: time zone \"Warsaw\"",
+            "line 4, column 12: time zone \"Warsaw\"",
         ),
         ("[schedules.a]\nkind = \"x\"\ncron = \"0 0 31 2 *\"", "never fires"),
         (
             "[schedules.a]\nkind = \"x\"\nevry = \"1h\"",
-            "line 3: unknown key \"evry\": did you mean \"every\"?",
+            "line 3, column 1: unknown key \"evry\": did you mean \"every\"?",
         ),
         (
             "[schedules.a]\nkind = \"x\"",

@@ -157,7 +157,7 @@ pub(super) async fn flush(args: &FlushArgs) -> Result<(), Failure> {
             break;
         }
         let ids: Vec<JobId> = dead.iter().map(|job| job.record.id).collect();
-        let outcomes = queue.inspect.delete(&name, &ids).await?;
+        let outcomes = queue.inspect.delete(&name, JobState::Dead, &ids).await?;
         let gone = |it: &&jobq_core::inspect::DeleteOutcome| {
             **it == jobq_core::inspect::DeleteOutcome::Deleted
         };

@@ -127,7 +127,7 @@ impl Stage {
                 return Ok(());
             }
             let ids: Vec<JobId> = dead.iter().map(|job| job.record.id).collect();
-            queue.inspect.delete(&name, &ids).await?;
+            queue.inspect.delete(&name, JobState::Dead, &ids).await?;
         }
     }
 }

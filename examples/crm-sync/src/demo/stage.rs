@@ -167,7 +167,7 @@ impl Stage {
                 if ids.is_empty() {
                     break;
                 }
-                self.queue.inspect.delete(&queue, &ids).await?;
+                self.queue.inspect.delete(&queue, state, &ids).await?;
             }
         }
         Ok(())

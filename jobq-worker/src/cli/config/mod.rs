@@ -1,24 +1,23 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
+mod file;
 mod schedules;
 mod values;
+mod work;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jobq_core::{GroupName, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
 use serde::Deserialize;
 
 use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
 use self::values::{Failures, Text};
+pub(super) use self::work::WorkTable;
 use super::exit::Failure;
 use super::nearest;
 use crate::flow::{self, GivenLimits};
 use crate::registry::Registry;
-
-/// The file that is read if it is there and no other is named.
-const DEFAULT: &str = "jobq.toml";
 
 /// Where the file is, as every command takes it.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +30,12 @@ pub(super) struct ConfigFile {
 /// What the file says.
 #[derive(Debug, Default)]
 pub(super) struct Config {
+    /// Where the jobs are.
+    pub(super) backend: Option<String>,
+    /// What the keys in Redis begin with.
+    pub(super) prefix: Option<String>,
+    /// What is set for workers.
+    pub(super) work: WorkTable,
     /// Where to serve health.
     pub(super) listen: Option<String>,
     /// Limits that hold whenever a worker starts.
@@ -44,15 +49,9 @@ pub(super) struct Config {
 impl ConfigFile {
     /// Reads it, and refuses whatever it says that makes no sense.
     pub(super) fn read(&self, registry: &Registry) -> Result<Config, Failure> {
-        let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT));
-        let shown = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Config::parse(&shown, &text, registry).map_err(Failure::Usage),
-            Err(error) if self.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Config::parse(&shown, "", registry).map_err(Failure::Usage)
-            }
-            Err(error) => Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
-        }
+        let read = file::read(self.config.as_deref());
+        let (path, text) = read.map_err(Failure::Usage)?;
+        Config::parse(&path, &text, registry).map_err(Failure::Usage)
     }
 }
 
@@ -61,7 +60,9 @@ impl Config {
         let mut file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
         let (group, tables) = (file.scheduler.group.take(), std::mem::take(&mut file.schedules));
         let mut faults = Vec::new();
-        let listen = file.listen.clone();
+        let work = std::mem::take(&mut file.work);
+        let [backend, prefix, listen] =
+            [&mut file.backend, &mut file.prefix, &mut file.listen].map(Option::take);
         let limits = flow::check(file.limits(), &mut faults);
         if !faults.is_empty() {
             return Err(format!("{path}: {}", faults.join("; ")));
@@ -70,14 +71,18 @@ impl Config {
         if !faults.is_empty() {
             return Err(format!("{path}, {}", faults.join("; ")));
         }
-        Ok(Self { listen, limits, group, schedules })
+        Ok(Self { backend, prefix, work, listen, limits, group, schedules })
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    backend: Option<String>,
+    prefix: Option<String>,
     listen: Option<String>,
+    #[serde(default)]
+    work: WorkTable,
     #[serde(default)]
     queues: BTreeMap<String, QueueTable>,
     #[serde(default)]
@@ -177,12 +182,15 @@ impl SharedTable {
     }
 }
 
-/// What is wrong, and in which line, in one line.
+/// What is wrong, and where, in one line.
 fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
     let what = unknown_key(message).unwrap_or_else(|| message.replace('\n', "; "));
     match error.span() {
-        Some(span) => format!("{path}, line {}: {what}", line_of(text, span.start)),
+        Some(span) => {
+            let (line, column) = (line_of(text, span.start), column_of(text, span.start));
+            format!("{path}, line {line}, column {column}: {what}")
+        }
         None => format!("{path}: {what}"),
     }
 }
@@ -190,6 +198,12 @@ fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
 /// In which line a place in a text is.
 fn line_of(text: &str, place: usize) -> usize {
     text.get(..place).unwrap_or(text).matches('\n').count() + 1
+}
+
+/// In which column of its line a place in a text is, in letters.
+fn column_of(text: &str, place: usize) -> usize {
+    let before = text.get(..place).unwrap_or(text);
+    before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
 }
 
 /// What serde says of an unknown key, with the one that was probably meant.
@@ -201,7 +215,7 @@ fn unknown_key(message: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use jobq_core::Breaker;
@@ -210,6 +224,42 @@ mod tests {
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse("jobq.toml", text, &Registry::new())
+    }
+
+    /// What is told without the columns, which are looked at elsewhere.
+    pub(super) fn without_columns(told: &str) -> String {
+        let mut parts = told.split(", column ");
+        let first = parts.next().unwrap_or_default().to_owned();
+        let digit = |c: char| c.is_ascii_digit();
+        parts.fold(first, |told, part| told + part.trim_start_matches(digit))
+    }
+
+    #[test]
+    fn what_the_documentation_shows_is_read() {
+        let shown: Vec<&str> =
+            include_str!("../mod.rs").lines().map_while(|line| line.strip_prefix("//!")).collect();
+        let text = shown.join("\n");
+        let blocks: Vec<&str> =
+            text.split("```toml").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 4, "{}", blocks.len());
+        for block in blocks {
+            if let Err(fault) = parse(block) {
+                panic!("{block}: {fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_mistake_is_told_by_line_and_column() {
+        for (text, place) in [
+            ("[queues.crm]\n  weight = 5", "line 2, column 3: unknown key"),
+            ("[queues.crm]\nrate = \"often\"", "line 2, column 8: \"often\" is not a rate"),
+            ("# żółw\n[limits.\"żółw\"]\nrat = 1", "line 3, column 1: unknown key \"rat\""),
+            ("[scheduler]\ngroup = \"ż\", x = 1", "line 2, column 12: "),
+        ] {
+            let told = parse(text).unwrap_err();
+            assert!(told.starts_with(&format!("jobq.toml, {place}")), "{told}");
+        }
     }
 
     fn scope_and_limits(text: &str) -> Vec<(String, Limits)> {
@@ -276,7 +326,10 @@ mod tests {
         assert_eq!(config.listen.as_deref(), Some("0.0.0.0:9090"));
 
         let told = parse("\nlisten = 9090").unwrap_err();
-        assert_eq!(told, "jobq.toml, line 2: invalid type: integer `9090`, expected a string");
+        assert_eq!(
+            told,
+            "jobq.toml, line 2, column 10: invalid type: integer `9090`, expected a string"
+        );
     }
 
     #[test]
@@ -338,7 +391,7 @@ mod tests {
             ("[queues.crm", "jobq.toml, line 1: "),
             ("[queues.crm]\n[queues.crm]", "jobq.toml, line 2: "),
         ] {
-            let told = parse(text).unwrap_err();
+            let told = without_columns(&parse(text).unwrap_err());
             assert!(told.starts_with(complaint), "{text:?}: {told}");
             assert!(!told.contains('\n'), "{told:?}");
         }

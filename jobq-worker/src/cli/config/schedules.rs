@@ -175,6 +175,7 @@ mod tests {
 
     use super::super::Config;
     use super::*;
+    use crate::cli::config::tests::without_columns;
 
     #[derive(Serialize, Deserialize, Job)]
     #[job(kind = "prune_failed", queue = "maintenance", max_attempts = 7)]
@@ -353,7 +354,7 @@ mod tests {
                 "jobq.toml, line 1: unknown key \"schedule\": did you mean \"schedule",
             ),
         ] {
-            let told = parse(&text).unwrap_err();
+            let told = without_columns(&parse(&text).unwrap_err());
             assert!(told.starts_with(complaint), "{text:?}: {told}");
             assert!(!told.contains('\n'), "{told:?}");
         }

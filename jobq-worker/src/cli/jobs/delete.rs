@@ -62,6 +62,8 @@ enum Outcome {
     Deleted,
     WouldBeDeleted,
     Running,
+    /// It was in one state when it was looked at, and in another when it was to go.
+    MovedOn,
     /// It is in a state that was not asked for.
     Other(JobState),
     NotFound,
@@ -86,9 +88,10 @@ async fn one(
     if is_dry_run {
         return Ok(Outcome::WouldBeDeleted);
     }
-    Ok(match store.inspect.delete(&job.queue, &[job.id]).await?.first() {
+    Ok(match store.inspect.delete(&job.queue, view.state, &[job.id]).await?.first() {
         Some(DeleteOutcome::Deleted) => Outcome::Deleted,
         Some(DeleteOutcome::Running) => Outcome::Running,
+        Some(DeleteOutcome::MovedOn) => Outcome::MovedOn,
         _ => Outcome::NotFound,
     })
 }
@@ -103,6 +106,7 @@ impl Outcome {
             Self::Deleted => "deleted".to_owned(),
             Self::WouldBeDeleted => "would be deleted".to_owned(),
             Self::Running => "left: it runs; cancel it first".to_owned(),
+            Self::MovedOn => "left: it has just moved on; see `jobq jobs show`".to_owned(),
             Self::Other(state) => format!("left: it is {state}, not dead; see `jobq jobs delete`"),
             Self::NotFound => "not found".to_owned(),
         }
@@ -113,6 +117,7 @@ impl Outcome {
             Self::Deleted => ("deleted", None),
             Self::WouldBeDeleted => ("would_be_deleted", None),
             Self::Running => ("left", Some(JobState::Leased)),
+            Self::MovedOn => ("left", None),
             Self::Other(state) => ("left", Some(state)),
             Self::NotFound => ("not_found", None),
         };

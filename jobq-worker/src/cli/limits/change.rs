@@ -4,6 +4,8 @@ use jobq_core::{
     Breaker, LaneKey, LimitName, LimitScope, LimitSetting, LimitSource, Limits, QueueName, Rate,
 };
 
+use serde_json::{Value, json};
+
 use super::super::config::Config;
 use super::super::connect::Store;
 use super::super::exit::Failure;
@@ -52,6 +54,9 @@ pub(super) struct SetArgs {
     /// The limit in which the queue takes part with others.
     #[arg(long, value_name = "NAME")]
     shared: Option<LimitName>,
+    /// One JSON object with what is set now, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What `limits clear` takes. Without the name of a limit all of the scope are taken away.
@@ -81,6 +86,17 @@ pub(super) struct ClearArgs {
     /// starts.
     #[arg(long)]
     code: bool,
+    /// One JSON object with what is left, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `limits apply` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct ApplyArgs {
+    /// One JSON array with what is set now, for programs.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 impl Scope {
@@ -152,7 +168,11 @@ pub(super) async fn set(store: &Store, args: &SetArgs, change: &Limits) -> Resul
     let before = already_set(store, &scope, LimitSource::Operator).await?;
     let limits = change.or(&before);
     store.backend.set_limits(&scope, LimitSource::Operator, &limits).await?;
-    output::line(&format!("{scope}: {}", text(&limits)))?;
+    if args.json {
+        output::json(&as_json(&scope, &limits))?;
+    } else {
+        output::line(&format!("{scope}: {}", text(&limits)))?;
+    }
     Ok(())
 }
 
@@ -162,6 +182,10 @@ pub(super) async fn clear(store: &Store, args: &ClearArgs) -> Result<(), Failure
     let before = already_set(store, &scope, source).await?;
     let limits = args.left_of(&before);
     store.backend.set_limits(&scope, source, &limits).await?;
+    if args.json {
+        output::json(&as_json(&scope, &limits))?;
+        return Ok(());
+    }
     let told = if limits == before {
         let whose = if args.code { "programs" } else { "operators" };
         format!("{scope}: {whose} had set nothing of it")
@@ -173,7 +197,7 @@ pub(super) async fn clear(store: &Store, args: &ClearArgs) -> Result<(), Failure
 }
 
 /// Sets what the configuration says, as a worker does when it starts.
-pub(super) async fn apply(store: &Store, config: &Config) -> Result<(), Failure> {
+pub(super) async fn apply(store: &Store, config: &Config, is_json: bool) -> Result<(), Failure> {
     let limits = with_stale(store, config).await?;
     if limits.is_empty() {
         let hint = "jobq.toml is not there, or names no queue: see --config";
@@ -182,11 +206,23 @@ pub(super) async fn apply(store: &Store, config: &Config) -> Result<(), Failure>
     for doubt in doubts(store, &limits).await? {
         output::complain(&doubt);
     }
+    let mut set = Vec::new();
     for (scope, limits) in limits {
         store.backend.set_limits(&scope, LimitSource::Code, &limits).await?;
-        output::line(&format!("{scope}: {}", text(&limits)))?;
+        if is_json {
+            set.push(as_json(&scope, &limits));
+        } else {
+            output::line(&format!("{scope}: {}", text(&limits)))?;
+        }
+    }
+    if is_json {
+        output::json(&Value::Array(set))?;
     }
     Ok(())
+}
+
+fn as_json(scope: &LimitScope, limits: &Limits) -> Value {
+    json!({ "of": scope.to_string(), "limits": super::as_json(limits) })
 }
 
 /// Refuses to let a queue take part in a limit that nobody has set: more likely its name is misspelt.
@@ -422,8 +458,8 @@ mod tests {
         };
         store.backend.set_limits(&lane(9), LimitSource::Operator, &limits).await.unwrap();
 
-        apply(&store, &config(&[7, 8])).await.unwrap();
-        apply(&store, &config(&[8])).await.unwrap();
+        apply(&store, &config(&[7, 8]), false).await.unwrap();
+        apply(&store, &config(&[8]), false).await.unwrap();
 
         assert_eq!(
             all(&store).await,
@@ -432,6 +468,6 @@ mod tests {
                 "Operator lane 9 of queue crm: concurrency 1"
             ]
         );
-        assert!(matches!(apply(&store, &Config::default()).await, Err(Failure::Usage(_))));
+        assert!(matches!(apply(&store, &Config::default(), false).await, Err(Failure::Usage(_))));
     }
 }

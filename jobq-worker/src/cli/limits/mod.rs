@@ -40,7 +40,7 @@ enum Action {
     /// Take limits away again.
     Clear(change::ClearArgs),
     /// Set the limits that `jobq.toml` says, as a worker does when it starts.
-    Apply,
+    Apply(change::ApplyArgs),
 }
 
 pub(super) async fn run(address: &Address, config: &Config, args: &Args) -> Result<(), Failure> {
@@ -55,7 +55,9 @@ pub(super) async fn run(address: &Address, config: &Config, args: &Args) -> Resu
             change::set(&address.connect().await?, set, &change).await
         }
         Some(Action::Clear(clear)) => change::clear(&address.connect().await?, clear).await,
-        Some(Action::Apply) => change::apply(&address.connect().await?, config).await,
+        Some(Action::Apply(apply)) => {
+            change::apply(&address.connect().await?, config, apply.json).await
+        }
     }
 }
 

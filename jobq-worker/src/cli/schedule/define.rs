@@ -2,6 +2,7 @@
 
 use jobq_core::{JobId, ScheduleName};
 use jobq_scheduler::Schedule;
+use serde_json::json;
 
 use super::{Place, TimingArgs};
 use crate::cli::exit::Failure;
@@ -18,6 +19,9 @@ pub(super) struct Args {
     timing: TimingArgs,
     #[command(flatten)]
     job: JobArgs,
+    /// What became of it as one JSON object, for programs: --json is what goes in.
+    #[arg(long)]
+    json_output: bool,
 }
 
 impl Args {
@@ -29,29 +33,33 @@ impl Args {
     }
 }
 
-pub(super) async fn add(
-    place: &Place,
-    name: &ScheduleName,
-    schedule: Schedule,
-) -> Result<(), Failure> {
-    place.timetable.add(name.as_str(), schedule).await?;
-    tell(place, name, "is added").await
+pub(super) async fn add(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
+    place.timetable.add(args.name.as_str(), schedule).await?;
+    tell(place, args, "added").await
 }
 
-pub(super) async fn change(
-    place: &Place,
-    name: &ScheduleName,
-    schedule: Schedule,
-) -> Result<(), Failure> {
-    match place.timetable.change(name.as_str(), schedule).await {
-        Ok(()) => tell(place, name, "is changed").await,
+pub(super) async fn change(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
+    match place.timetable.change(args.name.as_str(), schedule).await {
+        Ok(()) => tell(place, args, "changed").await,
         Err(fault) => Err(place.explain(fault).await),
     }
 }
 
-async fn tell(place: &Place, name: &ScheduleName, what: &str) -> Result<(), Failure> {
+async fn tell(place: &Place, args: &Args, state: &str) -> Result<(), Failure> {
+    let name = &args.name;
     let view = place.timetable.get(name.as_str()).await?;
+    if args.json_output {
+        let group = place.group.as_str();
+        output::json(&json!({
+            "name": name.as_str(),
+            "group": group,
+            "state": state,
+            "description": view.as_ref().map(|view| view.description.as_str()),
+            "next_at": view.and_then(|view| view.next_at).map(|at| at.to_string()),
+        }))?;
+        return Ok(());
+    }
     let when = view.map_or_else(String::new, |view| format!(": {}", view.description));
-    output::line(&format!("schedule {name} of group {} {what}{when}", place.group))?;
+    output::line(&format!("schedule {name} of group {} is {state}{when}", place.group))?;
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! `jobq schedule list`.
 
-use std::num::NonZeroUsize;
-
 use jobq_core::schedules::TickOutcome;
 use jobq_core::{JobId, ScheduleName, Timestamp};
 use jobq_scheduler::{ScheduleView, instant};
@@ -14,9 +12,10 @@ use crate::cli::output::{self, Column};
 /// What `list` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How many schedules are shown, by name.
-    #[arg(long, value_name = "N", default_value = "50")]
-    limit: NonZeroUsize,
+    /// How many schedules are shown, by name, 20000 at most.
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u64).range(1..=20_000))]
+    limit: u64,
     /// Only those after this one.
     #[arg(long, value_name = "NAME")]
     after: Option<ScheduleName>,
@@ -26,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(place: &Place, args: &Args) -> Result<(), Failure> {
-    let limit = args.limit.get();
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let after = args.after.as_ref();
     let mut views = place.timetable.list_after(after, limit.saturating_add(1)).await?;
     let is_cut = views.len() > limit;

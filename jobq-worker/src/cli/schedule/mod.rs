@@ -76,11 +76,11 @@ pub(super) async fn run(
         // What makes no sense is told before anybody is called.
         Action::Add(args) => {
             let schedule = args.schedule(&code.registry)?;
-            define::add(&connect().await?, &args.name, schedule).await
+            define::add(&connect().await?, args, schedule).await
         }
         Action::Change(args) => {
             let schedule = args.schedule(&code.registry)?;
-            define::change(&connect().await?, &args.name, schedule).await
+            define::change(&connect().await?, args, schedule).await
         }
     }
 }
