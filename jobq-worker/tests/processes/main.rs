@@ -14,6 +14,7 @@ mod openmetrics;
 mod operators;
 mod requests;
 mod schedule;
+mod secrets;
 mod stage;
 #[cfg(target_os = "linux")]
 mod systemd;

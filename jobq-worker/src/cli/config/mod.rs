@@ -1,5 +1,7 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
+#[cfg(test)]
+mod fuzz;
 mod schedules;
 mod values;
 
