@@ -15,7 +15,7 @@ fn jobq(url: &str, arguments: &[&str], by_flag: bool) -> Output {
         command.env_remove(variable);
     }
     if by_flag {
-        command.args(["--redis", url]);
+        command.args(["--backend", url]);
     } else {
         command.env("REDIS_URL", url);
     }
@@ -44,7 +44,7 @@ const COMMANDS: [&[&str]; 9] = [
 
 #[test]
 fn no_password_is_written_when_it_is_right_wrong_or_of_nobody() {
-    let server = TestServer::start_with(&["--requirepass", SECRET]).unwrap();
+    let server = TestServer::start_with(&["--requirepass", SECRET, "--appendonly", "yes"]).unwrap();
     let gone = {
         let server = TestServer::start().unwrap();
         server.port()
