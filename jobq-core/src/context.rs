@@ -185,7 +185,7 @@ impl JobContext {
         let Some(bytes) = &self.inner.lease.checkpoint else {
             return Ok(None);
         };
-        rmp_serde::from_slice(bytes).map(Some).map_err(|cause| {
+        crate::msgpack::value(bytes).map(Some).map_err(|cause| {
             let what = std::any::type_name::<T>();
             Error::new(
                 ErrorKind::Corrupt,

@@ -109,7 +109,7 @@ impl<'a, J> JobHandle<'a, J> {
             Some(JobState::Completed) => {
                 // `()` is stored as no result; it reads as nil.
                 let bytes = sighting.result.unwrap_or_else(|| vec![NIL]);
-                rmp_serde::from_slice(&bytes).map_err(|cause| {
+                crate::msgpack::value(&bytes).map_err(|cause| {
                     let what = std::any::type_name::<T>();
                     Error::new(ErrorKind::Corrupt, format!("the result of job {job} is no {what}"))
                         .because(cause)

@@ -60,6 +60,7 @@ pub mod lease;
 pub mod limits;
 mod memory;
 mod metadata;
+mod msgpack;
 mod name;
 mod options;
 pub mod outcome;

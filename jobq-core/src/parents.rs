@@ -82,7 +82,7 @@ impl ParentOutcome {
             return Ok(None);
         }
         let bytes = self.result.as_deref().unwrap_or(&[NIL]);
-        rmp_serde::from_slice(bytes).map(Some).map_err(|cause| {
+        crate::msgpack::value(bytes).map(Some).map_err(|cause| {
             let what = std::any::type_name::<T>();
             Error::new(ErrorKind::Corrupt, format!("the result of job {} is no {what}", self.job))
                 .because(cause)

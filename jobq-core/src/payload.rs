@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::msgpack;
 
 /// The largest payload, in bytes: 1 MiB. Larger data belongs in a store of its own, with a reference
 /// to it in the job.
@@ -72,7 +73,7 @@ impl Payload {
                 .because(cause)
         };
         let value: rmpv::Value =
-            rmp_serde::from_slice(&self.0).map_err(|cause| unreadable(cause.into()))?;
+            msgpack::value(&self.0).map_err(|cause| unreadable(cause.into()))?;
         serde_json::to_string(&value).map_err(|cause| unreadable(cause.into()))
     }
 
@@ -80,21 +81,21 @@ impl Payload {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), whose message says which field did not fit.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), whose message says which field did not fit; also for values that
+    /// are nested in each other more than 256 deep.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        let mut bytes = self.0.as_slice();
-        let value = rmp_serde::from_read(&mut bytes).map_err(|cause| {
+        let (value, left_over) = msgpack::read(&self.0).map_err(|cause| {
             Error::new(
                 crate::ErrorKind::Corrupt,
                 format!("the payload does not fit {}: {cause}", short_name::<T>()),
             )
         })?;
-        if bytes.is_empty() {
+        if left_over == 0 {
             Ok(value)
         } else {
             Err(Error::new(
                 crate::ErrorKind::Corrupt,
-                format!("the payload has {} bytes too many", bytes.len()),
+                format!("the payload has {left_over} bytes too many"),
             ))
         }
     }
@@ -184,6 +185,22 @@ mod tests {
 
         let read: Reordered = payload.decode().unwrap();
         assert_eq!(read, Reordered { added: None, name: "a".into(), user: 1 });
+    }
+
+    #[test]
+    fn values_that_are_nested_too_deep_are_refused_and_end_nobody() {
+        let nested = |depth: usize| {
+            let bytes = [vec![0x91; depth], vec![0xc0]].concat();
+            Payload::from_bytes(bytes).unwrap()
+        };
+
+        nested(200).to_json().unwrap();
+        for depth in [1_000, 100_000] {
+            let error = nested(depth).to_json().unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupt, "{error}");
+            let error = nested(depth).decode::<Box<[serde::de::IgnoredAny]>>().unwrap_err();
+            assert!(error.to_string().contains("depth"), "{error}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::text::shown;
 
 /// Where a job is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,7 +100,8 @@ impl FromStr for JobState {
     fn from_str(word: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
             Error::invalid_input(format!(
-                "{word:?} is not a state: waiting, scheduled, ready, leased, completed, cancelled or dead"
+                "{} is not a state: waiting, scheduled, ready, leased, completed, cancelled or dead",
+                shown(word)
             ))
         })
     }

@@ -110,6 +110,8 @@ mod entry;
 #[cfg(test)]
 mod faults;
 mod firing;
+#[cfg(test)]
+mod fuzz;
 pub mod instant;
 mod interval;
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod expand;
 mod mistakes;
 mod name;
 mod nearest;
+#[cfg(test)]
+mod property;
 mod unique_mode;
 mod validate;
 

@@ -76,7 +76,7 @@ where
     };
     if row.int(1).is_some() {
         let result = row.take_bytes(2).unwrap_or_default();
-        return rmp_serde::from_slice(&result).map(Some).map_err(|cause| {
+        return crate::msgpack::value(&result).map(Some).map_err(|cause| {
             let what = std::any::type_name::<T>();
             let message = format!("what job {} finished with is no {what}", cx.id());
             Error::new(ErrorKind::Corrupt, message).because(cause)

@@ -15,6 +15,7 @@ mod openmetrics;
 mod operators;
 mod requests;
 mod schedule;
+mod secrets;
 mod sources;
 mod stage;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,8 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod schedules;
 mod values;
 mod work;
