@@ -67,6 +67,54 @@ pub async fn a_sliding_rate_holds_for_any_period(t: &Scene) {
     assert_eq!(t.lease(9).await.len(), 2);
 }
 
+/// A clock that is put back holds up a fixed rate for no longer than its period.
+pub async fn a_fixed_rate_goes_on_though_the_clock_was_put_back(t: &Scene) {
+    goes_on_though_the_clock_was_put_back(t, "3/10s").await;
+}
+
+/// A clock that is put back holds up a sliding rate for no longer than its period.
+pub async fn a_sliding_rate_goes_on_though_the_clock_was_put_back(t: &Scene) {
+    goes_on_though_the_clock_was_put_back(t, "3/10s sliding").await;
+}
+
+/// A clock that is put back holds up a bucket for no longer than its period.
+pub async fn a_bucket_goes_on_though_the_clock_was_put_back(t: &Scene) {
+    goes_on_though_the_clock_was_put_back(t, "3/10s burst 3").await;
+}
+
+/// What was leased later than a period from now does not count; the rest does.
+async fn goes_on_though_the_clock_was_put_back(t: &Scene, rate: &str) {
+    limit(t, rate).await;
+    t.fill("a", 60).await;
+    for _ in 0..5 {
+        assert_eq!(complete(t).await, 3);
+        t.advance(SECOND * 10);
+    }
+    assert_eq!(complete(t).await, 3);
+
+    t.put_back(MINUTE * 60);
+    assert_eq!(complete(t).await, 3, "after an hour back");
+    assert_eq!(complete(t).await, 0);
+    t.advance(SECOND * 10);
+    assert_eq!(complete(t).await, 3);
+    assert_eq!(complete(t).await, 0);
+
+    t.put_back(SECOND * 3);
+    let at_once = complete(t).await;
+    t.advance(SECOND * 13);
+    let later = complete(t).await;
+    assert!(at_once <= 3 && later == 3, "after 3 s back: {at_once}, {later}");
+}
+
+/// Leases and completes what may be leased, and says how many that were.
+async fn complete(t: &Scene) -> usize {
+    let leases = t.lease(100).await;
+    for lease in &leases {
+        t.ack(lease).await;
+    }
+    leases.len()
+}
+
 /// A bucket gives its burst at once, and then what its rate fills in, to the millisecond.
 pub async fn a_bucket_gives_its_burst_and_then_its_rate(t: &Scene) {
     limit(t, "30/min burst 5").await;

@@ -676,6 +676,9 @@ macro_rules! __conformance_suite {
                 windows_are_aligned_to_the_clock
                 an_unused_window_is_lost
                 a_sliding_rate_holds_for_any_period
+                a_fixed_rate_goes_on_though_the_clock_was_put_back
+                a_sliding_rate_goes_on_though_the_clock_was_put_back
+                a_bucket_goes_on_though_the_clock_was_put_back
                 a_bucket_gives_its_burst_and_then_its_rate
                 a_bucket_fills_in_parts
                 a_bucket_holds_no_more_than_its_burst

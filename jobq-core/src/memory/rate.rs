@@ -123,16 +123,19 @@ impl RateUse {
         }
     }
 
-    /// The leases that are not as old as the period yet, oldest first.
+    /// The leases that are not as old as the period yet, oldest first. Those of a clock that was put back by
+    /// more than the period since do not count.
     fn within(&self, of: u64, now: u64) -> impl Iterator<Item = (u64, u64)> {
         let leases = self.sliding(of).map(|(leases, _)| leases);
-        leases.into_iter().flatten().copied().skip_while(move |(at, _)| at + of <= now)
+        let young = leases.into_iter().flatten().copied().skip_while(move |(at, _)| at + of <= now);
+        young.take_while(move |(at, _)| *at <= now + of)
     }
 
     fn used_within(&self, of: u64, now: u64) -> u64 {
         self.sliding(of).map_or(0, |(leases, sum)| {
             let past = leases.iter().take_while(|(at, _)| at + of <= now);
-            sum - past.map(|(_, cost)| cost).sum::<u64>()
+            let to_come = leases.iter().rev().take_while(|(at, _)| *at > now + of);
+            sum - past.chain(to_come).map(|(_, cost)| cost).sum::<u64>()
         })
     }
 
@@ -150,6 +153,12 @@ impl RateUse {
             *sum -= past;
             leases.pop_front();
         }
+        while let Some((at, to_come)) = leases.back()
+            && *at > now + of
+        {
+            *sum -= to_come;
+            leases.pop_back();
+        }
         *sum += cost;
         match leases.back_mut() {
             // A clock that was set back counts to the newest lease: its instants must not fall.
@@ -161,7 +170,8 @@ impl RateUse {
     /// What is missing from the bucket, in parts.
     fn missing(&self, of: u64, count: u64, now: u64) -> u128 {
         match self.0.as_deref() {
-            Some(Counted::Bucket { period, missing, at }) if *period == of => {
+            // A clock that was put back by more than the period finds it full.
+            Some(Counted::Bucket { period, missing, at }) if *period == of && *at <= now + of => {
                 let filled = u128::from(now.saturating_sub(*at)) * u128::from(count);
                 missing.saturating_sub(filled)
             }

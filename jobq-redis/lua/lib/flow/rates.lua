@@ -2,9 +2,11 @@
 --
 -- fixed    the window's start, what was leased in it
 -- bucket   when that was so, what was missing from it, times the period
--- sliding  nothing: it is in `starts` (or the set that the state names), one entry for each instant with
---          a lease, with the sum of all costs up to then; of those that are past the period the last
---          one stays, to subtract
+-- sliding  nothing, and the sum of all costs that were past the period when it last counted: the rest is in
+--          `starts` (or the set that the state names), one entry for each instant with a lease, with the
+--          sum of all costs up to then; of those that are past the period the last one stays, to subtract
+--
+-- What was counted more than a period from now is of a clock that was put back, and counts for nothing.
 --
 -- What is missing from a bucket is counted in parts of 1/period: whole numbers, and exact up to 2^53.
 local END_OF_TIME = 2 ^ 53
@@ -54,7 +56,7 @@ do
   end
 
   function missing_now(rate, state, now)
-    if not is_of(state, rate) then
+    if not is_of(state, rate) or state.since > now + rate.per then
       return 0
     end
     return math.max(state.used - math.max(now - state.since, 0) * rate.count, 0)
@@ -67,10 +69,11 @@ do
       local sliding = { sum = 0, past = 0, prefix = prefix, set = set }
       if is_of(state, rate) then
         local past = newest_before(set, prefix, now - rate.per + 1)
-        local newest = newest_before(set, prefix, END_OF_TIME)
-        sliding.past = past and sum_in(past, prefix) or 0
+        local newest = newest_before(set, prefix, now + rate.per + 1)
         if newest then
           sliding.sum, sliding.at = sum_in(newest, prefix)
+          -- A clock that was put back may find none that is past.
+          sliding.past = past and sum_in(past, prefix) or state.used
         end
       end
       state.sliding = sliding
@@ -81,7 +84,8 @@ do
   -- When a sliding rate has room again: when enough of what it counts is as old as the period.
   local function sliding_room_at(rate, sliding, cost, now)
     local needed, prefix, STEP = sliding.sum + cost - rate.count, sliding.prefix, 100
-    local from, to = "[" .. prefix .. packed_instant(now - rate.per + 1), "(" .. prefix .. packed_instant(END_OF_TIME)
+    local from = "[" .. prefix .. packed_instant(now - rate.per + 1)
+    local to = "(" .. prefix .. packed_instant(now + rate.per + 1)
     local last_at = now
     for skip = 0, 1900, STEP do
       local entries = redis.call("ZRANGEBYLEX", sliding.set, from, to, "LIMIT", skip, STEP)
@@ -121,9 +125,8 @@ do
   local function spend_sliding(rate, state, name, taken, now)
     local sliding = sliding_of(rate, state, name, now)
     local prefix, set = sliding.prefix, sliding.set
-    if not is_of(state, rate) then
-      redis.call("ZREMRANGEBYLEX", set, "[" .. prefix, "(" .. prefix .. packed_instant(END_OF_TIME))
-    end
+    local dropped = is_of(state, rate) and packed_instant(now + rate.per + 1) or ""
+    redis.call("ZREMRANGEBYLEX", set, "[" .. prefix .. dropped, "(" .. prefix .. packed_instant(END_OF_TIME))
     -- Entries are in the order of their instants, also if the clock was set back.
     local at = math.max(now, sliding.at or 0)
     local known = sliding.at == at and prefix .. packed_instant(at) .. packed_instant(sliding.sum)
@@ -145,9 +148,11 @@ do
       state.since = window
     elseif rate.counting == BUCKET then
       state.used = missing_now(rate, state, now) + taken * rate.per
-      state.since = is_of(state, rate) and math.max(now, state.since) or now
+      local is_behind = is_of(state, rate) and state.since > now and state.since <= now + rate.per
+      state.since = is_behind and state.since or now
     else
       spend_sliding(rate, state, name, taken, now)
+      state.used = state.sliding.past
     end
     state.counting, state.per, state.is_changed = rate.counting, rate.per, true
   end
