@@ -59,6 +59,7 @@ mod node;
 mod parents;
 mod pools;
 mod record;
+mod register;
 mod relay;
 mod reply;
 mod rights;
