@@ -161,13 +161,11 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// The summary for programs.
-#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+/// The summary for programs. As in that for people, jobs that were put off are counted as `snoozed` only.
 fn told(summary: &Summary) -> Value {
     let seconds = summary.elapsed.as_secs_f64();
-    let rate = summary.processed as f64 / seconds.max(0.001);
     json!({
-        "processed": summary.processed,
+        "processed": summary.ended(),
         "failed": summary.failed,
         "completed": summary.completed,
         "retried": summary.retried,
@@ -180,7 +178,7 @@ fn told(summary: &Summary) -> Value {
         "stuck": summary.stuck,
         "unsettled": summary.unsettled,
         "seconds": (seconds * 1_000.0).round() / 1_000.0,
-        "jobs_per_second": rate.round(),
+        "jobs_per_second": summary.rate().round(),
         "reason": summary.reason.as_str(),
     })
 }
