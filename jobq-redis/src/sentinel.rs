@@ -187,7 +187,7 @@ impl Known {
 
 /// The same error, but a refused password says where the passwords of sentinels go.
 fn password_refused(error: Error, sentinel: &ConnectionInfo) -> Error {
-    // The address is ours and no part of a password, so the words of `explain` are the only ones.
+    // Other refusals, such as a right that is missing, say what to do themselves.
     if !error.to_string().contains("refused the user name or password") {
         return error;
     }
