@@ -70,6 +70,7 @@ mod server;
 mod settling;
 mod slots;
 mod standing;
+mod tenure;
 #[cfg(any(test, feature = "test-util"))]
 mod test_cluster;
 #[cfg(any(test, feature = "test-util"))]

@@ -105,15 +105,44 @@ impl Summary {
             reason: StopCause::Requested,
         }
     }
+
+    /// What was processed, without what was put off.
+    pub(crate) const fn ended(&self) -> u64 {
+        self.processed.saturating_sub(self.snoozed)
+    }
+
+    /// So many of them a second.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub(crate) fn rate(&self) -> f64 {
+        self.ended() as f64 / self.elapsed.as_secs_f64().max(0.001)
+    }
 }
 
 impl fmt::Display for Summary {
     /// `processed 1200, failed 3 in 4.2 s (286 jobs/s)`
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    ///
+    /// Jobs that were put off are no work done: if there are any they are named by themselves, `put off 20`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.elapsed.as_secs_f64();
-        let rate = self.processed as f64 / seconds.max(0.001);
-        let (processed, failed) = (self.processed, self.failed);
-        write!(f, "processed {processed}, failed {failed} in {seconds:.1} s ({rate:.0} jobs/s)")
+        write!(f, "processed {}, failed {}", self.ended(), self.failed)?;
+        if self.snoozed > 0 {
+            write!(f, ", put off {}", self.snoozed)?;
+        }
+        write!(f, " in {:.1} s ({:.0} jobs/s)", self.elapsed.as_secs_f64(), self.rate())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_put_off_are_no_work_done() {
+        let mut summary = Summary::new();
+        (summary.processed, summary.snoozed, summary.completed) = (22, 20, 2);
+        summary.elapsed = Duration::from_secs(1);
+
+        assert_eq!(summary.to_string(), "processed 2, failed 0, put off 20 in 1.0 s (2 jobs/s)");
+        summary.snoozed = 0;
+        assert_eq!(summary.to_string(), "processed 22, failed 0 in 1.0 s (22 jobs/s)");
     }
 }

@@ -152,7 +152,10 @@ fn of_kind(kind: Kind, id: JobId, payload: Payload, registry: &Registry) -> Resu
         // So that a mistake in it is told here, and not by the worker.
         None if kind.as_str() == Command::KIND => {
             let command = payload.decode::<Command>();
-            Some(command.and_then(|command| JobRecord::of(id, &command)))
+            Some(command.and_then(|command| {
+                command.check()?;
+                JobRecord::of(id, &command)
+            }))
         }
         None if kind.as_str() == Http::KIND => Some(payload.decode::<Http>().and_then(|http| {
             http.check()?;

@@ -29,10 +29,11 @@ pub(super) fn note(text: &str) -> io::Result<()> {
     if is_quiet() { Ok(()) } else { line(text) }
 }
 
-/// Prints one line.
+/// Prints one line, or several that are one text.
 pub(super) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    writeln!(out, "{}", lines.join("\n"))?;
     out.flush()
 }
 
@@ -45,7 +46,39 @@ pub(super) fn bytes(file: &[u8]) -> io::Result<()> {
 
 /// Prints a value for programs.
 pub(super) fn json(value: &Value) -> io::Result<()> {
-    line(&value.to_string())
+    line(&json_text(value))
+}
+
+/// JSON need not escape DEL and the control characters behind it, but a terminal obeys them.
+fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    for letter in value.to_string().chars() {
+        if may_harm(letter) {
+            text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+/// What a terminal shows of a text, and does not obey: control characters, and those that change the direction of
+/// writing, are escaped as in Rust. What jobs, servers and programs say may hold any.
+pub(super) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if may_harm(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+fn may_harm(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Prints a table.
@@ -55,7 +88,7 @@ pub(super) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> io::Result<()
 
 /// Says what went wrong. If that cannot be said either, the exit code must do.
 pub(super) fn complain(why: &str) {
-    let _ = writeln!(io::stderr().lock(), "jobq: {why}");
+    let _ = writeln!(io::stderr().lock(), "jobq: {}", printable(why));
 }
 
 /// A column of a table.
@@ -78,7 +111,7 @@ pub(super) fn render(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     });
     table.set_header(header.collect::<Vec<_>>());
     for row in rows {
-        let cells = columns.iter().zip(row).map(|(column, text)| aligned(column, text));
+        let cells = columns.iter().zip(row).map(|(column, text)| aligned(column, printable(&text)));
         table.add_row(cells.collect::<Vec<_>>());
     }
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
@@ -88,7 +121,7 @@ pub(super) fn render(columns: &[Column], rows: Vec<Vec<String>>) -> String {
 /// What of a text fits into one line of a table.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let flat: Vec<_> = text.split_whitespace().collect();
-    let flat = flat.join(" ");
+    let flat = printable(&flat.join(" "));
     if flat.chars().count() <= most {
         return flat;
     }
@@ -132,6 +165,20 @@ mod tests {
             render(&columns, rows),
             " queue         ready\n mail              7\n integrations  12465"
         );
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let hostile = "a\u{1b}[2J\u{9b}31m\rb\u{7}\u{7f}\u{202e}c\tö";
+        let shown = r"a\u{1b}[2J\u{9b}31m\rb\u{7}\u{7f}\u{202e}c\tö";
+
+        assert_eq!(printable(hostile), shown);
+        let table = render(&[Column::Text("error")], vec![vec![format!("{hostile}\nroot")]]);
+        assert_eq!(table, format!(" error\n {shown}\\nroot"));
+        assert_eq!(one_line("a\u{1b}[2J\nb", 20), r"a\u{1b}[2J b");
+        let json = json_text(&Value::from(hostile));
+        assert!(!json.chars().any(may_harm), "{json}");
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), hostile);
     }
 
     #[test]

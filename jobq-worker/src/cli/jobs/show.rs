@@ -43,7 +43,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
 fn text(job: &JobView) -> String {
     let record = &job.record;
     let mut lines = vec![format!("job {}/{}", record.queue, record.id)];
-    let mut fact = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
+    let mut fact = |name: &str, value: String| {
+        lines.push(format!("  {name:<12} {}", output::printable(&value)));
+    };
     fact("kind", record.kind.to_string());
     fact(
         "state",
@@ -90,11 +92,15 @@ fn text(job: &JobView) -> String {
     for failure in job.history.failures() {
         lines.push(format!(
             "  {} attempt {}: {}: {}",
-            failure.at, failure.attempt, failure.kind, failure.message
+            failure.at,
+            failure.attempt,
+            failure.kind,
+            output::printable(&failure.message)
         ));
     }
     for line in &job.report.log {
-        lines.push(format!("  {} attempt {} log: {}", line.at, line.attempt, line.text));
+        let text = output::printable(&line.text);
+        lines.push(format!("  {} attempt {} log: {text}", line.at, line.attempt));
     }
     lines.join("\n")
 }
@@ -154,6 +160,21 @@ mod tests {
         assert_eq!(json["payload"]["user"], 42);
         assert_eq!(json["failures"][0]["message"], "no route");
         assert_eq!(json["log"][0]["text"], "begun");
+    }
+
+    #[test]
+    fn what_a_job_has_written_neither_moves_the_cursor_nor_begins_a_line() {
+        let mut job = dead_job();
+        let (at, worker) = (Timestamp::from_millis(60_000), WorkerId::from_u64(1));
+        let said = "\u{1b}[2J\n  state        completed\r";
+        job.history.push(Fault::new(FailureKind::Error, 5, at, worker, said));
+        job.report.push_line(at, 5, said);
+
+        let told = text(&job);
+
+        assert_eq!(told.lines().count(), text(&dead_job()).lines().count() + 2);
+        assert_eq!(told.matches(r"\u{1b}[2J\n  state        completed\r").count(), 2, "{told}");
+        assert!(!told.contains('\u{1b}') && !told.contains('\r'));
     }
 
     #[test]
