@@ -63,18 +63,31 @@ const WITHIN: Duration = Duration::from_secs(1);
 
 impl Durability {
     /// Takes what is about this out of the options of a URL.
+    ///
+    /// Nobody may believe jobs to be safe because of an option that was not understood.
     pub(crate) fn take_from(url: &str) -> Result<(String, Self)> {
         let (rest, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+        if ["wait_", "sentinel_"].iter().any(|option| fragment.contains(option)) {
+            return Err(Error::invalid_input(
+                "the Redis URL has options after a #: they come before it, after a question mark",
+            ));
+        }
         let Some((place, options)) = rest.split_once('?') else {
             return Ok((url.to_owned(), Self::Server));
         };
         let (mut replicas, mut local, mut within) = (None, None, None);
         let mut others = Vec::new();
         for option in options.split('&') {
-            let Some((name, value)) = option.split_once('=') else {
-                others.push(option);
-                continue;
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let is_given = match name {
+                "wait_replicas" => replicas.is_some(),
+                "wait_disk" => local.is_some(),
+                "wait_within" => within.is_some(),
+                _ => false,
             };
+            if is_given {
+                return Err(Error::invalid_input(format!("the Redis URL has {name} twice")));
+            }
             let wrong = |expected: &str| {
                 Error::invalid_input(format!("the Redis URL has no {expected} in {name}=…"))
             };
@@ -89,6 +102,12 @@ impl Durability {
                 },
                 "wait_within" => {
                     within = Some(duration::parse(value).map_err(|_| wrong("duration"))?);
+                }
+                _ if name.starts_with("wait") => {
+                    return Err(Error::invalid_input(
+                        "the Redis URL has an unknown option that begins with \"wait\": there are \
+                         wait_replicas, wait_disk and wait_within",
+                    ));
                 }
                 _ => others.push(option),
             }
@@ -337,6 +356,13 @@ mod tests {
             ("redis://:secret@a?wait_disk=1", "yes or no in wait_disk=…"),
             ("redis://:secret@a?wait_disk=yes&wait_within=5", "duration in wait_within=…"),
             ("redis://:secret@a?wait_within=5s", "without wait_replicas or wait_disk"),
+            ("redis://:secret@a?wait_disk", "yes or no in wait_disk=…"),
+            ("redis://:secret@a?wait_replicas", "number of replicas in wait_replicas=…"),
+            ("redis://:secret@a?wait_replica=1", "unknown option that begins with"),
+            ("redis://:secret@a?wait_replicas=1&wait_replicas=0", "wait_replicas twice"),
+            ("redis://:secret@a?wait_disk=yes&wait_disk=no", "wait_disk twice"),
+            ("redis://:secret@a#wait_replicas=1", "before it, after a question mark"),
+            ("redis://:secret@a#insecure?wait_disk=yes", "before it, after a question mark"),
         ] {
             let told = format!("{:?}", Durability::take_from(url).unwrap_err());
             assert!(told.contains(said) && !told.contains("secret"), "{told}");

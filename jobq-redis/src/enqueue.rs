@@ -67,7 +67,12 @@ impl Store {
     }
 
     /// Runs a script on a queue, and waits until what it wrote is as safe as configured.
-    async fn run_durably(&self, keys: &QueueKeys, script: &Script, call: &Cmd) -> Result<Value> {
+    pub(crate) async fn run_durably(
+        &self,
+        keys: &QueueKeys,
+        script: &Script,
+        call: &Cmd,
+    ) -> Result<Value> {
         match &self.durable {
             None => self.link.run(script, call).await,
             Some(durable) => durable.run(keys, script, call).await,

@@ -109,7 +109,8 @@ impl Store {
         for (parent, child) in pairs {
             call.arg(parent.id.as_bytes().as_slice()).arg(child.as_bytes().as_slice());
         }
-        let answer = self.link.run(&SUBSCRIBE, &call).await?;
+        // A parent that has forgotten whom to tell leaves a safe job waiting for ever.
+        let answer = self.run_durably(&self.keys.of(parents_queue), &SUBSCRIBE, &call).await?;
         if let Value::BulkString(refusal) = &answer {
             let refusal = String::from_utf8_lossy(refusal);
             let (word, number) = refusal.split_once(' ').unwrap_or_default();

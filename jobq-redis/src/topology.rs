@@ -35,11 +35,14 @@ impl Topology {
         } else if let Some(scheme) = scheme.strip_suffix("+sentinel") {
             Self::sentinel(scheme, &Parts::of(rest))
         } else {
+            no_sentinel_options(Parts::of(rest).options)?;
             connection(url).map(Self::One)
         }
     }
 
     fn cluster(scheme: &str, parts: &Parts<'_>) -> Result<Self> {
+        parts.check_user()?;
+        no_sentinel_options(parts.options)?;
         if !matches!(parts.path, "" | "/" | "/0") {
             return Err(Error::invalid_input(
                 "the Redis URL is malformed: a cluster has no databases but 0",
@@ -51,6 +54,7 @@ impl Topology {
     }
 
     fn sentinel(scheme: &str, parts: &Parts<'_>) -> Result<Self> {
+        parts.check_user()?;
         let (master, database) = parts.path[parts.path.len().min(1)..]
             .split_once('/')
             .unwrap_or_else(|| (parts.path.trim_start_matches('/'), ""));
@@ -61,22 +65,52 @@ impl Topology {
             ));
         }
         let (query, fragment) = parts.options.split_once('#').unwrap_or((parts.options, ""));
-        let (mut user, mut password, mut others) = ("", None, Vec::new());
+        let (mut user, mut password, mut others) = (None, None, Vec::new());
         for option in query.trim_start_matches('?').split('&').filter(|it| !it.is_empty()) {
-            match option.split_once('=') {
-                Some(("sentinel_username", value)) => user = value,
-                Some(("sentinel_password", value)) => password = Some(value),
-                _ => others.push(option),
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let of_it = match name {
+                "sentinel_username" => &mut user,
+                "sentinel_password" => &mut password,
+                _ if name.starts_with("sentinel") => {
+                    return Err(Error::invalid_input(
+                        "the Redis URL has an unknown option that begins with \"sentinel\": there are \
+                         sentinel_username and sentinel_password",
+                    ));
+                }
+                _ => {
+                    others.push(option);
+                    continue;
+                }
+            };
+            if value.is_empty() {
+                return Err(Error::invalid_input(format!(
+                    "the Redis URL has no value in {name}=…"
+                )));
             }
+            if of_it.replace(decoded(value)?).is_some() {
+                return Err(Error::invalid_input(format!("the Redis URL has {name} twice")));
+            }
+        }
+        if user.is_some() && password.is_none() {
+            return Err(Error::invalid_input(
+                "the Redis URL has a sentinel_username without a sentinel_password",
+            ));
         }
         let hash = if fragment.is_empty() { "" } else { "#" };
         let options = format!("?{}{hash}{fragment}", others.join("&"));
-        let user = password.map_or_else(String::new, |password| format!("{user}:{password}@"));
         let sentinel = |host: &str| {
             // What follows the bracket of an IPv6 address, or all of another.
             let is_complete = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
             let port = if is_complete { String::new() } else { format!(":{SENTINEL_PORT}") };
-            tcp(connection(&format!("{scheme}://{user}{host}{port}/{options}"))?)
+            let info = tcp(connection(&format!("{scheme}://{host}{port}/{options}"))?)?;
+            let mut login = info.redis_settings().clone();
+            if let Some(user) = &user {
+                login = login.set_username(user);
+            }
+            if let Some(password) = &password {
+                login = login.set_password(password);
+            }
+            Ok(info.set_redis_settings(login))
         };
         let sentinels = parts.hosts().map(sentinel).collect::<Result<Vec<_>>>()?;
         let some_host = parts.hosts().next().unwrap_or_default();
@@ -139,6 +173,17 @@ impl<'a> Parts<'a> {
         Self { user, hosts, path, options }
     }
 
+    /// Refuses what looks like a user for each host.
+    fn check_user(&self) -> Result<()> {
+        if self.user.contains(',') && self.user.matches('@').count() > 1 {
+            return Err(Error::invalid_input(
+                "the Redis URL is malformed: user and password come once, for all hosts, as in \
+                 redis+cluster://user:password@host:port,host:port; an @ within them is written %40",
+            ));
+        }
+        Ok(())
+    }
+
     fn hosts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.hosts.split(',')
     }
@@ -146,6 +191,37 @@ impl<'a> Parts<'a> {
 
 fn connection(url: &str) -> Result<ConnectionInfo> {
     url.into_connection_info().map_err(|cause| malformed().because(cause.category().to_owned()))
+}
+
+fn no_sentinel_options(options: &str) -> Result<()> {
+    let mut names = options.trim_start_matches('?').split('&');
+    if names.any(|option| option.starts_with("sentinel")) {
+        return Err(Error::invalid_input(
+            "the Redis URL has options for sentinels and names none: expected \
+             redis+sentinel://host:port,host:port,…/master",
+        ));
+    }
+    Ok(())
+}
+
+/// The text that an option stands for: bytes may be written as `%2F`.
+fn decoded(option: &str) -> Result<String> {
+    let mut parts = option.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|it| it.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.ok_or_else(malformed_escape)?);
+        bytes.extend(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).map_err(|_| malformed_escape())
+}
+
+fn malformed_escape() -> Error {
+    Error::invalid_input(
+        "the Redis URL is malformed: in an option a percent sign is written %25, and what follows any \
+         other are the two digits of a byte of UTF-8",
+    )
 }
 
 fn tcp(info: ConnectionInfo) -> Result<ConnectionInfo> {
@@ -212,6 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn a_password_of_sentinels_may_hold_any_character() {
+        for (option, password) in [
+            ("p%40%2Fss", "p@/ss"),
+            ("a@b:c/d+e", "a@b:c/d+e"),
+            ("%25%C3%A9", "%é"),
+            ("a=b", "a=b"),
+        ] {
+            let url = format!("redis+sentinel://a,[::1]/m?sentinel_password={option}");
+            let Topology::Sentinel { sentinels, .. } = parsed(&url) else { panic!("no sentinels") };
+            for sentinel in sentinels {
+                assert_eq!(sentinel.redis_settings().password(), Some(password));
+                assert_eq!(sentinel.redis_settings().username(), None);
+            }
+        }
+    }
+
+    #[test]
     fn sentinels_need_no_password() {
         let Topology::Sentinel { sentinels, .. } = parsed("redis+sentinel://:one@a/m") else {
             panic!("no sentinels")
@@ -247,6 +340,20 @@ mod tests {
             ("redis+sentinel://a:secret@b", "name of their master"),
             ("redis+sentinel://a:secret@b/", "name of their master"),
             ("redis+sentinel://a/m/secret", "malformed"),
+            ("redis+cluster://u:secret@a,u:secret@b", "once, for all hosts"),
+            ("redis+sentinel://u:secret@a,u:secret@b/m", "once, for all hosts"),
+            ("redis+sentinel://a/m?sentinel_username=secret", "without a sentinel_password"),
+            ("redis+sentinel://a/m?sentinel_password", "no value in sentinel_password=…"),
+            ("redis+sentinel://a/m?sentinel_pass=secret", "that begins with \"sentinel\""),
+            (
+                "redis+sentinel://a/m?sentinel_password=secret&sentinel_password=secret",
+                "sentinel_password twice",
+            ),
+            ("redis+sentinel://a/m?sentinel_password=secret%4", "written %25"),
+            ("redis+sentinel://a/m?sentinel_password=secret%é", "written %25"),
+            ("redis+sentinel://a/m?sentinel_password=secret%ff", "written %25"),
+            ("redis://a?sentinel_password=secret", "options for sentinels and names none"),
+            ("redis+cluster://a,b?sentinel_password=secret", "options for sentinels"),
             ("http+sentinel://a/m", "malformed"),
         ] {
             let error = Topology::parse(url).map(drop).unwrap_err();

@@ -134,18 +134,56 @@ async fn more_replicas_than_there_are_cannot_have_it() {
 #[tokio::test]
 async fn jobs_with_lanes_and_scripts_that_were_forgotten_wait_too() {
     let primary = primary();
-    let _replica = replica_of(&primary);
+    let replica = replica_of(&primary);
     let backend = backend(&primary, 1).await;
     let mut with_lane = job();
     with_lane.record.lane = Some(jobq_core::LaneKey::new("a").unwrap());
     let client = redis::Client::open(primary.url()).unwrap();
     let mut connection = client.get_connection().unwrap();
 
-    for job in [job(), with_lane] {
+    for job in [job(), with_lane.clone()] {
         redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).unwrap();
         assert!(backend.enqueue_batch(&[job]).await.unwrap()[0].is_created());
     }
     assert_eq!(lease(&backend, 10).await.leases.len(), 2);
+
+    signal(&replica, "-STOP");
+    with_lane.record.id = job().record.id;
+    let mut elsewhere = job();
+    elsewhere.record.queue = jobq_core::QueueName::new("plain").unwrap();
+    for job in [elsewhere, with_lane] {
+        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).unwrap();
+        let error = backend.enqueue_batch(&[job]).await.unwrap_err();
+        assert!(error.to_string().contains("it was on 0 of 1 replicas"), "{error}");
+    }
+    signal(&replica, "-CONT");
+}
+
+/// The parent's queue may be on another node, which has a replica of its own.
+#[tokio::test]
+async fn what_a_parent_in_another_queue_was_told_is_waited_for_too() {
+    let primary = primary();
+    let replica = replica_of(&primary);
+    let backend = backend(&primary, 1).await;
+    let mut parent = job();
+    parent.record.queue = jobq_core::QueueName::new("parents").unwrap();
+    backend.enqueue_batch(std::slice::from_ref(&parent)).await.unwrap();
+    let mut child = job();
+    child.parents.push(jobq_core::Parent::known(jobq_core::JobRef::new(
+        parent.record.queue.clone(),
+        parent.record.id,
+    )));
+
+    signal(&replica, "-STOP");
+    let error = backend.enqueue_batch(std::slice::from_ref(&child)).await.unwrap_err();
+    let plain = RedisBackend::connect(&primary.url()).await.unwrap();
+    let before = Inspect::queue(&plain, &queue()).await.unwrap().waiting;
+    signal(&replica, "-CONT");
+
+    assert!(error.to_string().contains("it was on 0 of 1 replicas"), "{error}");
+    assert_eq!(before, 0, "the parent comes first");
+    let again = backend.enqueue_batch(std::slice::from_ref(&child));
+    assert!(again.await.unwrap()[0].is_created());
 }
 
 /// Runs on what `JOBQ_REDIS_SERVER` names; before 7.2 it is refused.
