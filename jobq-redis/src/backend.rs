@@ -1,10 +1,9 @@
 //! `impl Backend`: one short method per script.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus, check_checkpoint};
@@ -16,11 +15,12 @@ use jobq_core::{
 use redis::{Cmd, Value};
 
 use crate::config::RedisConfig;
-use crate::durability::Durable;
+use crate::durability::{Durability, Durable};
 use crate::error::malformed;
-use crate::grouping::{self, Grouping};
+use crate::grouping::{self, Groups};
 use crate::keys::Keys;
 use crate::link::Link;
+use crate::register::Register;
 use crate::reply;
 use crate::scripts::{CHECKPOINT, EXTEND, FORFEIT, HEARTBEAT, MAINTAIN, REPORT, Script};
 use crate::server::eviction_warning;
@@ -32,9 +32,6 @@ pub(crate) const LEASE_STEP: usize = 1_000;
 /// Every how many heartbeats silent workers are forgotten and queues noted: the first one, and one in
 /// some minutes after.
 const SWEEP_EVERY: u64 = 10;
-/// How long a queue's name is taken to be on the list of queues after it was put there: somebody may
-/// have emptied the server meanwhile.
-const REGISTERED_FOR: Duration = Duration::from_secs(30);
 
 /// Jobs in Redis, or a server that speaks its protocol. Clones share the same connections.
 ///
@@ -51,11 +48,11 @@ pub(crate) struct Store {
     pub(crate) config: RedisConfig,
     pub(crate) keys: Arc<Keys>,
     pub(crate) link: Arc<Link>,
-    pub(crate) grouping: Grouping,
+    pub(crate) groups: Groups,
     pub(crate) watchers: Arc<Watchers>,
     /// For enqueues that wait until their jobs are safe.
     pub(crate) durable: Option<Durable>,
-    registered: Mutex<HashMap<QueueName, Instant>>,
+    register: Arc<Register>,
     beats: AtomicU64,
 }
 
@@ -102,11 +99,11 @@ impl RedisBackend {
         let store = Store {
             watchers: Arc::new(Watchers::new(&config, &keys, &link)),
             durable: Durable::new(&config, &link),
+            register: Arc::new(Register::new(&link, &keys)),
+            groups: Groups::new(link.is_cluster() || config.durability != Durability::Server),
             link,
             keys,
             config,
-            grouping: Grouping::default(),
-            registered: Mutex::default(),
             beats: AtomicU64::new(0),
         };
         Ok(Self { store: Arc::new(store), wakes })
@@ -203,17 +200,7 @@ impl Store {
     /// Puts a queue on the list of queues, before its first job: no job may be in a queue that
     /// nobody knows of.
     pub(crate) async fn register(&self, queue: &QueueName) -> Result<()> {
-        let fresh = {
-            let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-            registered.get(queue).is_some_and(|at| at.elapsed() < REGISTERED_FOR)
-        };
-        if !fresh {
-            let command = redis::cmd("SADD").arg(self.keys.queues()).arg(queue.as_str()).take();
-            self.link.send_again(&command).await?;
-            let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-            registered.insert(queue.clone(), Instant::now());
-        }
-        Ok(())
+        self.register.note(queue).await
     }
 }
 

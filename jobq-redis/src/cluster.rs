@@ -5,7 +5,7 @@
 //! that has had its effect, and it does not tell where blocking waits belong.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ const MOST_DETOURS: u32 = 6;
 const BREATH: Duration = Duration::from_millis(20);
 /// How long a map of the slots is good at least: a node that is down must not cost a question a call.
 const MAP_AGE: Duration = Duration::from_millis(100);
+/// How long a node that has failed is asked after the others.
+const SUSPECT_FOR: Duration = Duration::from_secs(30);
 
 pub(crate) struct Cluster {
     config: RedisConfig,
@@ -40,6 +42,11 @@ pub(crate) struct Cluster {
     map: RwLock<Option<Arc<Map>>>,
     is_doubted: AtomicBool,
     asking: Joint<Result<Arc<Map>, Failed>>,
+    /// Whose turn it is to be asked first.
+    turn: AtomicUsize,
+    /// Which nodes have failed, by address, and when. One that is cut off from the others goes on drawing
+    /// the map as it was.
+    suspects: Mutex<HashMap<String, Instant>>,
     nodes: Mutex<HashMap<Site, Arc<Node>>>,
     clock: Arc<ServerClock>,
 }
@@ -68,6 +75,8 @@ impl Cluster {
             map: RwLock::new(None),
             is_doubted: AtomicBool::new(false),
             asking: Joint::default(),
+            turn: AtomicUsize::new(0),
+            suspects: Mutex::default(),
             nodes: Mutex::default(),
             clock,
         }
@@ -94,6 +103,7 @@ impl Cluster {
                 Ok(Err(fault)) => fault,
                 // Nothing was sent. Its replica may have taken over.
                 Err(error) if !has_failed => {
+                    self.suspect(node.address());
                     self.doubt();
                     let owner = self.owner(slot).await?;
                     if Arc::ptr_eq(&owner, &node) {
@@ -128,9 +138,22 @@ impl Cluster {
 
     /// What a fault says of the map.
     fn note(&self, fault: &Fault) {
-        if verdict(&fault.error) == Verdict::Broken || cluster_is_down(&fault.error) {
+        let is_down = cluster_is_down(&fault.error);
+        if is_down || fault.error.is_io_error() || fault.error.is_timeout() {
+            self.suspect(&fault.address);
+        }
+        if is_down || verdict(&fault.error) == Verdict::Broken {
             self.doubt();
         }
+    }
+
+    /// A node has failed: what it says of the others is worth less than what they say.
+    fn suspect(&self, address: &str) {
+        self.suspects().insert(address.to_owned(), Instant::now());
+    }
+
+    fn suspects(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The map may be wrong: a new one is drawn before the next use.
@@ -233,7 +256,8 @@ impl Cluster {
         map
     }
 
-    /// Who has which slots, by the first node that answers: those known last, then those of the URL.
+    /// Who has which slots, by the first node that answers: those known last and those of the URL, each
+    /// time beginning with another one, and those that have failed after all others.
     async fn ask_any(&self) -> Result<Vec<Range>> {
         let known = self.map.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut places: Vec<ConnectionInfo> = Vec::new();
@@ -244,7 +268,22 @@ impl Cluster {
                 places.push(place);
             }
         }
-        first_of(places.into_iter().map(|place| self.ask(place))).await
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % places.len().max(1);
+        places.rotate_left(turn);
+        {
+            let mut suspects = self.suspects();
+            suspects.retain(|_, since| since.elapsed() < SUSPECT_FOR);
+            places.sort_by_key(|place| suspects.contains_key(&address_of(place)));
+        }
+        let asked = places.into_iter().map(|place| async {
+            let address = address_of(&place);
+            let answer = self.ask(place).await;
+            if answer.is_err() {
+                self.suspect(&address);
+            }
+            answer
+        });
+        first_of(asked).await
     }
 
     async fn ask(&self, place: ConnectionInfo) -> Result<Vec<Range>> {

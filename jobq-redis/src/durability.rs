@@ -7,21 +7,21 @@ use jobq_core::{Error, ErrorKind, Result, duration};
 use redis::{Cmd, Value};
 
 use crate::config::RedisConfig;
-use crate::error::{Verdict, explain, is_unknown_script, verdict};
+use crate::error::{Verdict, explain, handing_over, is_unknown_script, verdict};
 use crate::keys::QueueKeys;
 use crate::link::Link;
 use crate::node::silent;
 use crate::pools::{Lent, Pools};
 use crate::reply;
 use crate::scripts::Script;
-use crate::slots::detour;
+use crate::slots::{Detour, detour};
 
 /// How many enqueues wait at once on one server. Others wait for a connection.
 const MAX_CONNECTIONS: usize = 16;
 
-/// How often an enqueue that did not arrive is sent to another node of a cluster.
-const MOST_TRIES: u32 = 5;
-/// How long to wait before that, times the number of tries.
+/// How often an enqueue is sent in a cluster, until it arrives where its queue is.
+const MOST_TRIES: u32 = 6;
+/// How long to wait for a queue that is being moved, times the number of tries.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// How safe a job must be before its enqueue is answered: see
@@ -137,11 +137,11 @@ impl Durable {
 
     /// Runs a script on a queue, and waits until what it wrote is safe.
     pub(crate) async fn run(&self, keys: &QueueKeys, script: &Script, call: &Cmd) -> Result<Value> {
-        let (mut tries, mut whole) = (1, None);
+        let (mut tries, mut whole, mut may_ask) = (1, None, false);
+        let mut connection = self.pools.connection(keys.jobs()).await?;
         loop {
-            let mut connection = self.pools.connection(keys.jobs()).await?;
-            let answers =
-                self.attempt(&mut connection, keys, whole.as_ref().unwrap_or(call)).await?;
+            let call = whole.as_ref().unwrap_or(call);
+            let answers = self.attempt(&mut connection, keys, call, may_ask).await?;
             let mut answers = answers.into_iter();
             let mut next = || answers.next().unwrap_or(Value::Nil).extract_error();
             let (enqueued, _, safe) = (next(), next(), next());
@@ -156,34 +156,68 @@ impl Durable {
             // None of these had an effect.
             if is_unknown_script(&error) && whole.is_none() {
                 whole = Some(script.call_whole(call));
-                connection.give_back();
-            } else if self.link.is_cluster() && detour(&error, "").is_some() && tries < MOST_TRIES {
-                self.link.doubt();
-                tokio::time::sleep(BREATH * tries).await;
-                tries += 1;
-            } else {
-                if verdict(&error) == Verdict::Broken {
-                    self.link.doubt();
-                }
-                return Err(explain(error, connection.address()));
+                continue;
             }
+            let is_cluster = self.link.is_cluster();
+            let detour = is_cluster.then(|| detour(&error, connection.host())).flatten();
+            if detour.is_some() && tries == MOST_TRIES {
+                self.link.doubt();
+                return Err(handing_over(connection.address()).because(error));
+            }
+            match detour {
+                // A node that knows no better says so too, for a moment, of one that knows.
+                Some(Detour::Moved(_)) if tries > 2 => tokio::time::sleep(BREATH * tries).await,
+                Some(Detour::Later) => tokio::time::sleep(BREATH * tries).await,
+                _ => {}
+            }
+            match detour {
+                Some(Detour::Moved(to)) => {
+                    self.link.doubt();
+                    connection.give_back();
+                    (connection, may_ask) = (self.pools.connection_at(&to).await?, false);
+                }
+                Some(Detour::Ask(to)) => {
+                    connection.give_back();
+                    (connection, may_ask) = (self.pools.connection_at(&to).await?, true);
+                }
+                Some(Detour::Later) => {}
+                None => {
+                    if verdict(&error) == Verdict::Broken {
+                        self.link.doubt();
+                    }
+                    return Err(explain(error, connection.address()));
+                }
+            }
+            tries += 1;
         }
     }
 
-    /// The answers to the script, to a write for its own sake, and to the wait.
+    /// The answers to the script, to a write for its own sake, and to the wait. A node to which a slot is
+    /// being moved wants to be asked for it before each command with a key.
     async fn attempt(
         &self,
         connection: &mut Lent,
         keys: &QueueKeys,
         call: &Cmd,
+        may_ask: bool,
     ) -> Result<Vec<Value>> {
         // Jobs that are known already write nothing. They may be no safer for that, and a connection
         // that has written nothing waits for nothing.
         let write = redis::cmd("HINCRBY").arg(keys.meta()).arg("waited").arg(1).take();
-        let commands = [call.clone(), write, self.wait()];
+        let mut commands = vec![call.clone(), write, self.wait()];
+        if may_ask {
+            commands.insert(1, redis::cmd("ASKING"));
+            commands.insert(0, redis::cmd("ASKING"));
+        }
         let limit = self.response_timeout + self.within();
         match tokio::time::timeout(limit, connection.send_all(&commands)).await {
-            Ok(Ok(answers)) => Ok(answers),
+            Ok(Ok(mut answers)) => {
+                if may_ask && answers.len() == commands.len() {
+                    answers.remove(2);
+                    answers.remove(0);
+                }
+                Ok(answers)
+            }
             Ok(Err(error)) => {
                 self.link.doubt();
                 Err(explain(error, connection.address()))

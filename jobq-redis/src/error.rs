@@ -172,11 +172,8 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
             ),
         );
     }
-    if is(error, "TRYAGAIN") {
-        return (
-            ErrorKind::Unavailable,
-            format!("Redis at {address} is handing the queue over to another node: this passes"),
-        );
+    if is(error, "TRYAGAIN") || is(error, "ASK") {
+        return (ErrorKind::Unavailable, handover(address));
     }
     if is(error, "MOVED") || is(error, "CROSSSLOT") {
         return (ErrorKind::Refused, cluster_refusal(address));
@@ -201,6 +198,15 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
 
 fn is_wrong_password(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::AuthenticationFailed
+}
+
+fn handover(address: &str) -> String {
+    format!("Redis at {address} is handing the queue over to another node: this passes")
+}
+
+/// The error for a queue of a cluster that is at none of the nodes that were told to have it.
+pub(crate) fn handing_over(address: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, handover(address))
 }
 
 /// The refusal of a server in cluster mode whose URL is that of a single one.

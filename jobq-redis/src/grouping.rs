@@ -3,6 +3,9 @@
 //! A caller that finds the way free sends its job at once; those that come while answers are awaited
 //! are collected, and go as one batch when an answer has come. So one caller pays no delay, and fifty
 //! at once pay for a few trips between them.
+//!
+//! Where queues can be slow by themselves, each has a group of its own: on a cluster a node may be
+//! frozen, or its replica lag, while the others are well.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::backend::Store;
 use crate::error::malformed;
 
-/// How many batches may be under way at once: with two, the server works on one while the other
+/// How many batches of a group may be under way at once: with two, the server works on one while the other
 /// travels.
 const IN_FLIGHT: usize = 2;
 
@@ -26,9 +29,37 @@ const BATCH: usize = 250;
 /// takes, and far less than anybody notices as a hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Who travels with whom.
+#[derive(Debug)]
+pub(crate) enum Groups {
+    /// All with all.
+    One(Arc<Group>),
+    /// Those of a queue.
+    ByQueue(Mutex<HashMap<QueueName, Arc<Group>>>),
+}
+
+impl Groups {
+    pub(crate) fn new(by_queue: bool) -> Self {
+        if by_queue { Self::ByQueue(Mutex::default()) } else { Self::One(Arc::default()) }
+    }
+
+    fn of(&self, queue: &QueueName) -> Arc<Group> {
+        match self {
+            Self::One(group) => Arc::clone(group),
+            Self::ByQueue(groups) => {
+                let mut groups = groups.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(group) = groups.get(queue) {
+                    return Arc::clone(group);
+                }
+                Arc::clone(groups.entry(queue.clone()).or_default())
+            }
+        }
+    }
+}
+
 /// The jobs that wait for their turn.
 #[derive(Debug, Default)]
-pub(crate) struct Grouping {
+pub(crate) struct Group {
     state: Mutex<State>,
 }
 
@@ -44,7 +75,7 @@ struct Waiting {
     answer: oneshot::Sender<Result<Enqueued>>,
 }
 
-impl Grouping {
+impl Group {
     fn state(&self) -> MutexGuard<'_, State> {
         // The state is whole between any two statements, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,8 +84,9 @@ impl Grouping {
 
 /// Enqueues one job, alone or together with others that come at the same time.
 pub(crate) async fn enqueue_one(store: &Arc<Store>, job: &NewJob) -> Result<Enqueued> {
+    let group = store.groups.of(&job.record.queue);
     let waiting = {
-        let mut state = store.grouping.state();
+        let mut state = group.state();
         if state.in_flight < IN_FLIGHT {
             state.in_flight += 1;
             None
@@ -65,15 +97,15 @@ pub(crate) async fn enqueue_one(store: &Arc<Store>, job: &NewJob) -> Result<Enqu
         }
     };
     let Some(mut answer) = waiting else {
-        let _turn = Turn(Arc::clone(store));
+        let _turn = Turn { store: Arc::clone(store), group };
         return enqueue_alone(store, job).await;
     };
     // Those who have the turns may have stopped polling: nobody may have to wait for them for ever.
     let answer = match tokio::time::timeout(PATIENCE, &mut answer).await {
         Ok(answer) => answer,
         Err(_) => {
-            store.grouping.state().in_flight += 1;
-            drop(Turn(Arc::clone(store)));
+            group.state().in_flight += 1;
+            drop(Turn { store: Arc::clone(store), group });
             answer.await
         }
     };
@@ -89,11 +121,14 @@ async fn enqueue_alone(store: &Store, job: &NewJob) -> Result<Enqueued> {
 
 /// The right to have a batch under way. Dropped, also with a cancelled caller, it passes to those who
 /// have been waiting meanwhile.
-struct Turn(Arc<Store>);
+struct Turn {
+    store: Arc<Store>,
+    group: Arc<Group>,
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = self.0.grouping.state();
+        let mut state = self.group.state();
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             // Dropped outside any runtime: the waiting callers learn it from their closed channels.
             state.waiting.clear();
@@ -108,9 +143,9 @@ impl Drop for Turn {
         let batch: Vec<_> = state.waiting.drain(..taken).collect();
         drop(state);
         // The task owns the turn from the start: a runtime that is shutting down drops it unpolled.
-        let turn = Self(Arc::clone(&self.0));
+        let turn = Self { store: Arc::clone(&self.store), group: Arc::clone(&self.group) };
         runtime.spawn(async move {
-            send(&turn.0, batch).await;
+            send(&turn.store, batch).await;
         });
     }
 }

@@ -59,6 +59,7 @@ mod node;
 mod parents;
 mod pools;
 mod record;
+mod register;
 mod relay;
 mod reply;
 mod rights;
@@ -69,6 +70,7 @@ mod server;
 mod settling;
 mod slots;
 mod standing;
+mod tenure;
 #[cfg(any(test, feature = "test-util"))]
 mod test_cluster;
 #[cfg(any(test, feature = "test-util"))]

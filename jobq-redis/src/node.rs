@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use jobq_core::{Error, ErrorKind, Result, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value,
+};
 
 use crate::clock::ServerClock;
 use crate::config::RedisConfig;
@@ -19,6 +21,7 @@ use crate::joint::Joint;
 use crate::scripts::{EXCHANGE, SETTLE};
 use crate::sentinel::Sentinels;
 use crate::server;
+use crate::tenure::Tenure;
 
 /// A server and the connection to it.
 pub(crate) struct Node {
@@ -27,6 +30,8 @@ pub(crate) struct Node {
     address: Arc<str>,
     live: RwLock<Option<Live>>,
     connecting: Joint<Result<Live, Failed>>,
+    /// When connecting last failed.
+    failed_at: Mutex<Option<Instant>>,
     /// When the server last answered.
     answered_at: Mutex<Instant>,
     clock: Arc<ServerClock>,
@@ -35,18 +40,22 @@ pub(crate) struct Node {
 /// Where a server is.
 pub(crate) enum Place {
     Fixed(Box<ConnectionInfo>),
-    /// It is looked up whenever a connection is made.
+    /// It is looked up whenever a connection is made, and while there is one.
     Master(Arc<Sentinels>),
 }
 
 /// How long a connection that has answered is taken to be alive.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How long after a failure to connect the next attempt begins at the earliest. Calls wait for it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 struct Live {
     connection: MultiplexedConnection,
     /// Tells this connection from its predecessors.
     identity: Arc<()>,
+    /// That of a master found by sentinels.
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Node {
@@ -61,6 +70,7 @@ impl Node {
             address: Arc::from(address),
             live: RwLock::new(None),
             connecting: Joint::default(),
+            failed_at: Mutex::default(),
             answered_at: Mutex::new(Instant::now()),
             clock,
         }
@@ -100,7 +110,7 @@ impl Node {
     pub(crate) async fn try_send(self: &Arc<Self>, command: &Cmd) -> Result<Result<Value, Fault>> {
         let mut live = self.live().await?;
         let answer = live.connection.send_packed_command(command).await;
-        Ok(self.heard(&live, answer.and_then(Value::extract_error)))
+        Ok(self.heard(&live, answer.and_then(Value::extract_error)).await)
     }
 
     /// The same for a slot of a cluster that is being moved here.
@@ -110,7 +120,7 @@ impl Node {
         pipeline.add_command(redis::cmd("ASKING")).add_command(command.clone());
         let answers = live.connection.send_packed_commands(&pipeline, 0, 2).await;
         let answer = answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil));
-        Ok(self.heard(&live, answer.and_then(Value::extract_error)))
+        Ok(self.heard(&live, answer.and_then(Value::extract_error)).await)
     }
 
     /// Runs a command; on failure it may or may not have had its effect.
@@ -124,23 +134,57 @@ impl Node {
         answered_at.elapsed() > TRUSTED_FOR
     }
 
-    fn heard(
+    async fn heard(
         &self,
         live: &Live,
         answer: redis::RedisResult<Value>,
     ) -> std::result::Result<Value, Fault> {
-        match &answer {
+        let answer = match &answer {
             Err(error) if verdict(error) == Verdict::Broken => {
                 self.give_up(live);
                 self.doubt();
+                answer
             }
-            _ => *self.answered_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now(),
-        }
+            _ if !self.is_confirmed(live).await => answer.and(Err(deposed())),
+            _ => {
+                if let Some(tenure) = &live.tenure {
+                    tenure.heard();
+                }
+                *self.answered_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                answer
+            }
+        };
         answer.map_err(|error| Fault { error, address: Arc::clone(&self.address) })
     }
 
+    /// Whether a connection still leads where it should; it is given up if not.
+    async fn is_confirmed(&self, live: &Live) -> bool {
+        let Some(tenure) = live.tenure.as_ref().filter(|tenure| tenure.is_in_question()) else {
+            return true;
+        };
+        let holds = tenure.holds().await;
+        if !holds {
+            self.give_up(live);
+        }
+        holds
+    }
+
+    /// Asks from time to time, beside the calls, whether a connection in use leads where it should.
+    fn ask_beside(self: &Arc<Self>, live: &Live) {
+        let Some(tenure) = live.tenure.as_ref().filter(|tenure| tenure.is_due()) else { return };
+        let (node, live, tenure) = (Arc::clone(self), live.clone(), Arc::clone(tenure));
+        tokio::spawn(async move {
+            if !tenure.holds().await {
+                node.give_up(&live);
+            }
+        });
+    }
+
     async fn live(self: &Arc<Self>) -> Result<Live> {
-        if let Some(live) = self.current() {
+        if let Some(live) = self.current()
+            && self.is_confirmed(&live).await
+        {
+            self.ask_beside(&live);
             return Ok(live);
         }
         let outcome = self.connecting.outcome(|| {
@@ -149,13 +193,23 @@ impl Node {
                 if let Some(live) = node.current() {
                     return Ok(live);
                 }
-                let connection = node.connect().await.map_err(|error| Failed::from(&error))?;
-                let live = Live { connection, identity: Arc::new(()) };
+                tokio::time::sleep(node.pause()).await;
+                let connected = node.connect().await;
+                let failed_at = connected.is_err().then(Instant::now);
+                *node.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = failed_at;
+                let live = connected.map_err(|error| Failed::from(&error))?;
                 *node.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
                 Ok(live)
             }
         });
         outcome.await.map_err(|failed| failed.as_error())
+    }
+
+    /// How long not to connect: callers that try again at once must not storm a server that is down, nor
+    /// those who know where it is.
+    fn pause(&self) -> Duration {
+        let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        failed_at.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(at.elapsed()))
     }
 
     fn current(&self) -> Option<Live> {
@@ -170,7 +224,7 @@ impl Node {
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection> {
+    async fn connect(&self) -> Result<Live> {
         let server = self.find().await?;
         let connecting = async {
             let mut connection = connect(&server, &self.config).await?;
@@ -190,7 +244,11 @@ impl Node {
         if connected.is_err() {
             self.doubt();
         }
-        connected
+        let tenure = match &self.place {
+            Place::Fixed(_) => None,
+            Place::Master(sentinels) => Some(Arc::new(Tenure::new(Arc::clone(sentinels), server))),
+        };
+        connected.map(|connection| Live { connection, identity: Arc::new(()), tenure })
     }
 
     /// Learns how far this machine's clock is off the server's. A user who may not ask goes without.
@@ -211,6 +269,11 @@ pub(crate) async fn connect(
     let explained = |error| explain(error, &address_of(server));
     let client = Client::open(tuned(server, config)).map_err(explained)?;
     client.get_multiplexed_async_connection_with_config(&timing).await.map_err(explained)
+}
+
+/// The error for an answer of a server that was the master, and may not have been when it gave it.
+fn deposed() -> RedisError {
+    std::io::Error::other("another server has become the master meanwhile").into()
 }
 
 /// The error for a server that has not answered in time.

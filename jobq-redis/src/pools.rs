@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use jobq_core::{Error, ErrorKind, Result};
-use redis::{Cmd, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
 
 use crate::config::RedisConfig;
 use crate::error::{address_of, explain};
 use crate::link::Link;
 use crate::node::{timing, tuned};
+use crate::slots::Site;
+use crate::topology::{Topology, at};
 
 /// Pools of connections that nobody else uses, without a limit to how long an answer may take: who
 /// takes one watches it from outside.
@@ -29,8 +31,24 @@ impl Pools {
 
     /// A connection to the server that has a key.
     pub(crate) async fn connection(&self, key: &str) -> Result<Lent> {
-        let place = self.link.place_of(key).await?;
+        self.lend(self.link.place_of(key).await?).await
+    }
+
+    /// A connection to a node of a cluster that another has named.
+    pub(crate) async fn connection_at(&self, (host, port): &Site) -> Result<Lent> {
+        let model = match &self.config.topology {
+            Topology::One(server) | Topology::Sentinel { server, .. } => server,
+            Topology::Cluster(nodes) => &nodes[0],
+        };
+        self.lend(at(model, host, *port)).await
+    }
+
+    async fn lend(&self, place: ConnectionInfo) -> Result<Lent> {
         let address = address_of(&place);
+        let host = match place.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
+            _ => String::new(),
+        };
         let got = self.pool(&place, &address)?.get().await;
         let connection = got.map_err(|cause| {
             self.link.doubt();
@@ -42,7 +60,7 @@ impl Pools {
                 ),
             }
         })?;
-        Ok(Lent { connection: Some(connection), address })
+        Ok(Lent { connection: Some(connection), address, host })
     }
 
     fn pool(&self, place: &ConnectionInfo, address: &str) -> Result<Pool> {
@@ -79,6 +97,7 @@ impl Pools {
 pub(crate) struct Lent {
     connection: Option<Connection>,
     address: String,
+    host: String,
 }
 
 impl Lent {
@@ -104,6 +123,11 @@ impl Lent {
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its host; empty for a socket of this machine.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 }
 

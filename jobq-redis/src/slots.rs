@@ -78,7 +78,8 @@ pub(crate) fn ranges(answer: Value, asked: &str) -> Result<Vec<Range>> {
             number(parts.next().unwrap_or(Value::Nil))?,
         );
         let mut sites = Vec::new();
-        for node in parts {
+        let mut is_known = true;
+        for (nth, node) in parts.enumerate() {
             let mut facts = reply::list(node)?.into_iter();
             let host = match facts.next() {
                 None | Some(Value::Nil) => String::new(),
@@ -87,12 +88,14 @@ pub(crate) fn ranges(answer: Value, asked: &str) -> Result<Vec<Range>> {
             let port = number(facts.next().unwrap_or(Value::Nil))?;
             match host.as_str() {
                 "" => sites.push((asked.to_owned(), port)),
-                // Its name is not known to the one that was asked.
-                "?" => {}
+                // Its name is not known to the one that was asked. No replica may pass for the primary.
+                "?" => is_known &= nth > 0,
                 _ => sites.push((host, port)),
             }
         }
-        ranges.push(Range { first, last, sites });
+        if is_known {
+            ranges.push(Range { first, last, sites });
+        }
     }
     ranges.sort_by_key(|range| range.first);
     Ok(ranges)
@@ -174,6 +177,7 @@ mod tests {
         let answer = Value::Array(vec![
             range(100, 200, vec![node(Value::Nil, 1), node(text("?"), 2)]),
             range(0, 99, vec![node(text(""), 3), node(text("b"), 4)]),
+            range(201, 300, vec![node(text("?"), 5), node(text("b"), 6)]),
         ]);
 
         let ranges = ranges(answer, "a").unwrap();

@@ -282,6 +282,59 @@ async fn a_frozen_node_holds_up_no_queue_but_its_own() {
     assert_eq!(woken, queues[0]);
 }
 
+/// One that is cut off knows itself only, says that the cluster is down, and would say so for ever.
+#[tokio::test]
+async fn a_node_that_is_cut_off_does_not_hide_who_has_its_queues_now() {
+    let cluster = TestCluster::start().unwrap();
+    let backend = backend(&cluster).await;
+    let queues = queues(&cluster);
+    // The one that would be asked first in the order of ports.
+    let first = cluster.nodes().iter().map(TestServer::port).min().unwrap();
+    let queue = queues.iter().find(|queue| port_of(&cluster, queue) == first).unwrap();
+    backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+
+    cut_off(&cluster, first).await;
+    let began = Instant::now();
+    let job = job_for(queue);
+    eventually(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(lease(&backend, queue).await, 1);
+}
+
+/// Takes a node out of a cluster of three, and gives its slots to another. It does not know more than that
+/// the others are gone.
+async fn cut_off(cluster: &TestCluster, node: u16) {
+    let id = async |port| {
+        let id = ask(port, &["CLUSTER", "MYID"]).await;
+        redis::from_redis_value::<String>(id).unwrap()
+    };
+    let ports: Vec<u16> = cluster.nodes().iter().map(TestServer::port).collect();
+    let nth = ports.iter().position(|port| *port == node).unwrap();
+    let others: Vec<u16> = ports.into_iter().filter(|port| *port != node).collect();
+    let its_id = id(node).await;
+    for other in &others {
+        ask(node, &["CLUSTER", "FORGET", &id(*other).await]).await;
+        ask(*other, &["CLUSTER", "FORGET", &its_id]).await;
+    }
+    let slots = 16_384 * nth / 3..16_384 * (nth + 1) / 3;
+    let slots: Vec<_> = slots.map(|slot| slot.to_string()).collect();
+    let mut words = vec!["CLUSTER", "ADDSLOTS"];
+    words.extend(slots.iter().map(String::as_str));
+    ask(others[0], &words).await;
+    eventually(async || {
+        for other in &others {
+            let state = ask(*other, &["CLUSTER", "INFO"]).await;
+            let state = redis::from_redis_value::<String>(state).unwrap();
+            if !state.contains("cluster_state:ok") {
+                return Err(state);
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// Whoever listens for changes does so at one node, which may be the one that is killed.
 #[tokio::test]
 async fn a_watch_outlives_the_node_it_listens_at() {

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use jobq_core::{Backend, ErrorKind, JobState};
+use jobq_core::{Backend, Error, ErrorKind, Inspect, JobState};
 use jobq_redis::{RedisBackend, RedisConfig, TestSentinels, TestServer};
 use support::{PATIENCE, eventually, job, lease, queue};
 
@@ -99,4 +99,84 @@ async fn waits_and_watches_move_on_from_a_frozen_master() {
     support::signal(&servers.master, "-CONT");
     eventually(async || backend.ping().await).await;
     backend.enqueue_batch(&[support::job()]).await.unwrap();
+}
+
+/// A new program's enqueue, made again until it comes through: another server is the master then.
+async fn until_there_is_another_master(servers: &TestSentinels) -> RedisBackend {
+    eventually(async || {
+        let backend = RedisBackend::connect_with(config(&servers.url())).await?;
+        backend.enqueue_batch(&[support::job()]).await?;
+        Ok::<_, Error>(backend)
+    })
+    .await
+}
+
+/// Enqueues for a while, and makes sure that nothing is lost of what is acknowledged.
+async fn enqueue_and_find(backend: &RedisBackend, master: &RedisBackend) {
+    for _ in 0..50 {
+        let job = job();
+        eventually(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+        assert!(master.locate(job.record.id).await.unwrap().is_some(), "lost: {}", job.record.id);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_client_does_not_go_on_with_a_thawed_old_master() {
+    let servers = TestSentinels::start().unwrap();
+    let idle = RedisBackend::connect_with(config(&servers.url())).await.unwrap();
+    idle.enqueue_batch(&[job()]).await.unwrap();
+
+    support::signal(&servers.master, "-STOP");
+    let other = until_there_is_another_master(&servers).await;
+    support::signal(&servers.master, "-CONT");
+
+    enqueue_and_find(&idle, &other).await;
+}
+
+/// Its one call is answered, late, by a server that nobody has told yet.
+#[tokio::test]
+async fn a_busy_client_does_not_believe_a_thawed_old_master() {
+    let servers = TestSentinels::start().unwrap();
+    let patient = config(&servers.url()).response_timeout(PATIENCE);
+    let busy = RedisBackend::connect_with(patient).await.unwrap();
+    busy.enqueue_batch(&[job()]).await.unwrap();
+
+    support::signal(&servers.master, "-STOP");
+    let job = job();
+    let jobs = [job.clone()];
+    let thawed = async {
+        let other = until_there_is_another_master(&servers).await;
+        support::signal(&servers.master, "-CONT");
+        other
+    };
+    let (answer, other) = tokio::join!(busy.enqueue_batch(&jobs), thawed);
+
+    if answer.is_ok() {
+        let found = other.locate(job.record.id).await.unwrap();
+        assert!(found.is_some(), "acknowledged and lost");
+    }
+    enqueue_and_find(&busy, &other).await;
+}
+
+#[tokio::test]
+async fn many_callers_do_not_storm_sentinels_that_know_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis+sentinel://{}/mymaster", listener.local_addr().unwrap());
+    let backend = RedisBackend::lazy(config(&url)).unwrap();
+    let questions = async {
+        for count in 1.. {
+            drop(listener.accept().await.unwrap());
+            assert!(count <= 40, "stormed");
+        }
+    };
+    let calls = futures_util::future::join_all((0..20).map(|_| async {
+        for _ in 0..10 {
+            backend.enqueue_batch(&[job()]).await.unwrap_err();
+        }
+    }));
+
+    tokio::select! {
+        () = questions => {}
+        _ = calls => {}
+    }
 }

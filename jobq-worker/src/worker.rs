@@ -308,7 +308,16 @@ impl Worker {
     /// [`Refused`](jobq_core::ErrorKind::Refused). A backend that cannot be reached is not an error: the
     /// worker keeps trying, and its [readiness](Self::readiness) says so.
     pub async fn run(self) -> Result<Summary> {
-        let mut signals = StopSignals::listen()?;
+        self.run_with(StopSignals::listen()?).await
+    }
+
+    /// Like [`run`](Self::run), by signals that were listened for before: those that came meanwhile count.
+    /// For programs that open things before the worker begins, and would leave them half open.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_with(self, mut signals: StopSignals) -> Result<Summary> {
         self.start()?.finish(async move || signals.next().await).await
     }
 

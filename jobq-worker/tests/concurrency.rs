@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jobq_core::{MemoryBackend, Queue};
 use jobq_worker::Worker;
-use support::faulty::Faulty;
+use support::faulty::{Fault, Faulty};
 use support::{Act, Report, Witness, backend, drain, within, witness, worker};
 
 async fn fill(store: &MemoryBackend, queue: &str, count: usize, job: &Act) {
@@ -111,6 +111,51 @@ async fn a_job_of_an_urgent_queue_goes_before_those_that_wait() {
     let order = order(&report);
     let place = order.find('a').unwrap();
     assert!((10..=12).contains(&place), "{order}");
+}
+
+/// Empty queues that go first are looked at again and again, and never so often that the others get no turn.
+#[tokio::test(start_paused = true)]
+async fn the_last_queue_is_served_however_far_away_the_store_is() {
+    for late in [1, 3, 5, 20, 200] {
+        let store = backend();
+        fill(&store, "e", 3, &Act::Succeed).await;
+        let faulty = Faulty::new(store);
+        faulty.fail_exchange(Fault::LateMs(late));
+        let (witness, report) = witness();
+
+        let worker = worker(faulty.clone(), witness).queues(["a", "b", "c", "d", "e"]);
+        let ended = tokio::time::timeout(Duration::from_secs(10), drain(worker)).await;
+
+        assert_eq!(ended.expect("an end").completed, 3, "{late} ms");
+        assert_eq!(order(&report), "eee");
+        let calls = faulty.count("exchange");
+        assert!(calls < 60, "{calls} calls, each {late} ms late");
+    }
+}
+
+/// The same while one that is asked late has plenty, and with many queues.
+#[tokio::test(start_paused = true)]
+async fn an_urgent_job_is_noticed_however_far_away_the_store_is() {
+    for late in [1, 5, 20] {
+        let store = backend();
+        fill(&store, "c", 60, &Act::TakeMs(10)).await;
+        let faulty = Faulty::new(store.clone());
+        faulty.fail_exchange(Fault::LateMs(late));
+        let (witness, mut report) = witness();
+
+        let urgent = async {
+            for _ in 0..10 {
+                report.started().await;
+            }
+            fill(&store, "a", 1, &Act::Succeed).await;
+        };
+        let worker = worker(faulty, witness).queues(["a", "b", "c"]).concurrency(1);
+        within(async { tokio::join!(drain(worker), urgent) }).await;
+
+        let order = order(&report);
+        let place = order.find('a').unwrap();
+        assert!((10..=20).contains(&place), "{late} ms: {order}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,6 +55,20 @@ pub async fn a_parent_to_come_may_have_ended(t: &Scene) {
     t.assert_pristine().await;
 }
 
+/// Of a parent that was enqueued again, and ended otherwise, its first end counts: as for a child that was there.
+pub async fn the_first_end_of_a_parent_to_come_counts(t: &Scene) {
+    let (parent, child) = to_come(t);
+    t.add(&parent).await;
+    let lease = t.lease_one().await;
+    t.settle(&lease, Next::Complete { result: Some(vec![1]) }).await;
+    t.add(&parent).await;
+    t.cancel(parent.record.id).await;
+    t.add(&child).await;
+
+    assert_eq!(t.lease_ids(1).await, [child.record.id]);
+    assert_eq!(t.parents(child.record.id).await[0].result, Some(vec![1]));
+}
+
 /// A failed one fails a child that comes later.
 pub async fn a_parent_to_come_may_have_failed(t: &Scene) {
     let (parent, child) = to_come(t);

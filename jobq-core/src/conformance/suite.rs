@@ -399,6 +399,7 @@ macro_rules! __conformance_suite {
                 a_parent_may_be_enqueued_after_its_child
                 a_parent_to_come_may_come_first
                 a_parent_to_come_may_have_ended
+                the_first_end_of_a_parent_to_come_counts
                 a_parent_to_come_may_have_failed
                 a_child_is_waited_for_a_day
                 a_repeated_enqueue_adds_children

@@ -54,15 +54,17 @@ pub(super) async fn run(
     schedules: Schedules,
 ) -> Result<(), Failure> {
     log::to_stderr(args.log_format);
+    // Before anybody can know of this process: a signal that comes from now on ends nothing halfway.
+    let signals = StopSignals::listen()?;
     let store = address.connect().await?;
     let scheduler = args.declare.scheduler(&store, config, schedules)?;
     let started_at = Instant::now();
     let summary = match args.once {
-        true => scheduler.run_once().await?,
+        true => once(scheduler, signals).await?,
         false => {
             let watched = args.listen.open(config, &store, false)?;
             watched.part(&scheduler.vitals());
-            until_told(scheduler).await?
+            until_told(scheduler, signals).await?
         }
     };
     let elapsed = started_at.elapsed();
@@ -142,9 +144,18 @@ fn written_at(file: &Path) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
+/// Looks once, unless it is told to stop.
+async fn once(scheduler: Scheduler, mut signals: StopSignals) -> Result<Summary, Failure> {
+    tokio::select! {
+        ended = scheduler.run_once() => Ok(ended?),
+        () = signals.next() => Err(Failure::failed(
+            "told to stop: what was being claimed may have been enqueued or not",
+        )),
+    }
+}
+
 /// Runs until SIGTERM or Ctrl+C; the second one does not wait for what is being claimed.
-async fn until_told(scheduler: Scheduler) -> Result<Summary, Failure> {
-    let mut signals = StopSignals::listen()?;
+async fn until_told(scheduler: Scheduler, mut signals: StopSignals) -> Result<Summary, Failure> {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut running = std::pin::pin!(scheduler.run_until(async {
         // Dropped is told, too.
@@ -165,9 +176,9 @@ async fn until_told(scheduler: Scheduler) -> Result<Summary, Failure> {
 /// Runs a scheduler beside a worker, until that has ended or a signal comes.
 pub(super) async fn beside<T>(
     scheduler: Scheduler,
+    mut signals: StopSignals,
     worker: impl Future<Output = jobq_core::Result<T>>,
 ) -> Result<(T, Summary), Failure> {
-    let mut signals = StopSignals::listen()?;
     let (stop, mut stopped) = oneshot::channel::<()>();
     // The worker drains after a signal: nothing is added to what it leaves behind.
     let told = async move {

@@ -16,6 +16,7 @@ use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, attempts, bytes, duration, queue_limit, queue_spec};
 use super::{command, http, limits, output};
 use crate::registry::Registry;
+use crate::signals::StopSignals;
 use crate::summary::Summary;
 use crate::worker::Worker;
 
@@ -95,6 +96,8 @@ pub(super) async fn run(
     code: CommandLine,
 ) -> Result<(), Failure> {
     log::to_stderr(args.log_format);
+    // Before anybody can know of this process: a signal that comes from now on ends nothing halfway.
+    let (signals, also) = (StopSignals::listen()?, StopSignals::listen()?);
     args.fill(&config.work);
     let as_json = args.json;
     let CommandLine { registry, schedules } = code;
@@ -126,15 +129,15 @@ pub(super) async fn run(
     }
     let worker = watched.worker(worker);
     let (summary, scheduled) = match scheduler {
-        None => (worker.run().await?, None),
+        None => (worker.run_with(signals).await?, None),
         Some(scheduler) if is_short => {
             // A job that was refused, such as by a full queue, does not keep the worker from its jobs.
             let scheduled = scheduler.run_once().await;
-            (worker.run().await?, Some(scheduled))
+            (worker.run_with(signals).await?, Some(scheduled))
         }
         Some(scheduler) => {
             watched.part(&scheduler.vitals());
-            let (summary, scheduled) = beside(scheduler, worker.run()).await?;
+            let (summary, scheduled) = beside(scheduler, also, worker.run_with(signals)).await?;
             (summary, Some(Ok(scheduled)))
         }
     };

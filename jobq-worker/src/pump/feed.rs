@@ -89,12 +89,25 @@ impl Feed {
         self.room() > 0 && !self.must_forfeit && self.leasing < most
     }
 
-    /// Whether it should be asked for jobs now. While `others_busy`, more often.
-    pub(crate) fn wants(&self, now: Instant, others_busy: bool, look_every: Duration) -> bool {
+    /// Whether it should be asked for jobs now, since it may have some.
+    pub(crate) fn wants(&self, now: Instant) -> bool {
         self.may_be_asked()
-            && (self.supply != Supply::Nothing
-                || self.due_at.is_some_and(|due_at| now >= due_at)
-                || now >= self.look_at(others_busy, look_every).unwrap_or(now))
+            && (self.supply != Supply::Nothing || self.due_at.is_some_and(|due_at| now >= due_at))
+    }
+
+    /// Whether it may be asked for jobs now, in case that it has some. While `others_busy`, more often.
+    pub(crate) fn may_be_looked_at(
+        &self,
+        now: Instant,
+        others_busy: bool,
+        look_every: Duration,
+    ) -> bool {
+        self.may_be_asked() && now >= self.look_at(others_busy, look_every).unwrap_or(now)
+    }
+
+    /// Whether it was asked before another one was, or never.
+    pub(crate) fn was_asked_before(&self, other: &Self) -> bool {
+        self.asked_at < other.asked_at
     }
 
     /// When it is asked again though nothing was heard of it.

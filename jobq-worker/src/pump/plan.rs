@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Pump;
 use super::calls::Caller;
-use super::feed::Supply;
+use super::feed::{Feed, Supply};
 use super::grouping::{HOLD, MAX_GROUP};
 
 /// How long a settlement may wait for its queue's turn to lease. Later it goes without.
@@ -132,11 +132,19 @@ impl Pump {
         let (others_busy, look_every) = (self.is_busy(), self.look_every());
         let last_look = self.last_look_since();
         let feeds = &self.feeds;
-        self.order.next(feeds.len(), |queue| {
-            let feed = &feeds[queue];
+        let wants = |feed: &Feed| {
             let unseen = last_look.is_some_and(|since| feed.empty_at.is_none_or(|at| at < since));
-            feed.wants(now, others_busy, look_every) || (unseen && feed.may_be_asked())
-        })
+            feed.wants(now) || (unseen && feed.may_be_asked())
+        };
+        // One that had nothing is not looked at again before the next that may have jobs had its turn: with
+        // many queues, or a store that is far away, the looks alone would take all the time.
+        let next = feeds.iter().find(|feed| wants(feed));
+        let may_be_looked_at = |feed: &Feed| {
+            feed.may_be_looked_at(now, others_busy, look_every)
+                && next.is_none_or(|next| !next.was_asked_before(feed))
+        };
+        self.order
+            .next(feeds.len(), |queue| wants(&feeds[queue]) || may_be_looked_at(&feeds[queue]))
     }
 
     /// A queue whose settlements have waited too long for their turn.

@@ -140,8 +140,8 @@ async fn the_address_to_listen_at_is_that_of_the_flag_then_of_the_environment_th
         command.args(["scheduler"]).args(flag).stdout(Stdio::piped()).stderr(Stdio::piped());
         let process = WorkerProcess(command.spawn().unwrap());
         until("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        // Killed: it may not have got to listening for signals yet.
-        drop(process);
+        process.signal("-TERM");
+        assert_eq!(process.end().0, Some(0), "a signal that comes as early as can be is heard");
     }
 }
 

@@ -124,12 +124,13 @@ when_needed(kin, function()
     return unmet, string.sub(header, 1, 1), string.sub(header, 3, 2 + string.byte(header, 2))
   end
 
-  -- Keeps for a day how a parent ended of a job that is not there yet.
+  -- Keeps for a day how a parent ended of a job that is not there yet: how it ended first, as for one that is there.
   function kin.note_early(id, reference, letter, result, now)
     local field = "e" .. id .. reference
-    release(redis.call("HGET", parents, field))
-    redis.call("HSET", parents, field, keep(letter, result))
-    redis.call("ZADD", expiring, later(now, EARLY_KEPT), field)
+    if redis.call("HEXISTS", parents, field) == 0 then
+      redis.call("HSET", parents, field, keep(letter, result))
+      redis.call("ZADD", expiring, later(now, EARLY_KEPT), field)
+    end
   end
 
   -- The early outcome for a job that has come: letter and result; nothing if there is none.

@@ -1,0 +1,79 @@
+//! Whether the server at the other end of a connection is still the master.
+//!
+//! One that was frozen, or cut off, while the sentinels chose another goes on as a master until they tell
+//! it, which takes some seconds. What it takes in until then is lost. It answers a PING like any other, so only the
+//! sentinels can be asked.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::ConnectionInfo;
+
+use crate::sentinel::Sentinels;
+
+/// How long a server may be silent and still be believed.
+const SILENCE: Duration = Duration::from_millis(500);
+/// How often the sentinels are asked while it is not silent.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long an answer of the sentinels is waited for, before the server is believed without: sentinels
+/// that are away must not stop a server that is there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What one connection was made to, and how long that has been known to be the master.
+pub(crate) struct Tenure {
+    sentinels: Arc<Sentinels>,
+    server: ConnectionInfo,
+    times: Mutex<Times>,
+}
+
+struct Times {
+    /// When it last answered, or was confirmed.
+    trusted_at: Instant,
+    asked_at: Instant,
+}
+
+impl Tenure {
+    /// That of a server of which the sentinels have just said that it is the master.
+    pub(crate) fn new(sentinels: Arc<Sentinels>, server: ConnectionInfo) -> Self {
+        let now = Instant::now();
+        Self { sentinels, server, times: Mutex::new(Times { trusted_at: now, asked_at: now }) }
+    }
+
+    /// Whether it has been silent for so long that another may have taken over. Neither may anything be
+    /// sent to it then, nor may its answer be believed, before it is confirmed.
+    pub(crate) fn is_in_question(&self) -> bool {
+        self.times().trusted_at.elapsed() > SILENCE
+    }
+
+    /// Whether it is time to ask, though nothing is in question. Says so to one caller only.
+    pub(crate) fn is_due(&self) -> bool {
+        let mut times = self.times();
+        let is_due = times.asked_at.elapsed() > EVERY;
+        if is_due {
+            times.asked_at = Instant::now();
+        }
+        is_due
+    }
+
+    /// It has answered, and was not in question.
+    pub(crate) fn heard(&self) {
+        self.times().trusted_at = Instant::now();
+    }
+
+    /// Whether it is the master, as far as any sentinel says.
+    pub(crate) async fn holds(&self) -> bool {
+        let now = Instant::now();
+        let found = tokio::time::timeout(PATIENCE, self.sentinels.find_since(now)).await;
+        if let Ok(Ok(server)) = found
+            && server.addr() != self.server.addr()
+        {
+            return false;
+        }
+        *self.times() = Times { trusted_at: Instant::now(), asked_at: now };
+        true
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
