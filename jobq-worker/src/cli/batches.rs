@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
+use super::known;
 use super::output::{self, Column};
 use super::units::queue_name;
 
@@ -21,7 +22,7 @@ pub(super) struct Args {
     /// How many are passed over.
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
-    /// One JSON array, for programs.
+    /// One JSON object, for programs: with `next_offset`, from which there are more.
     #[arg(long)]
     json: bool,
 }
@@ -29,9 +30,16 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let batches = store.inspect.batches(&args.queue, args.offset, limit).await?;
+    // One more tells whether there are more.
+    let mut batches = store.inspect.batches(&args.queue, args.offset, limit + 1).await?;
+    if batches.is_empty() && args.offset == 0 {
+        known::check(&store, &args.queue).await?;
+    }
+    let next = (batches.len() > limit).then(|| args.offset.saturating_add(limit));
+    batches.truncate(limit);
     if args.json {
-        output::json(&batches.iter().map(as_json).collect())?;
+        let batches: Vec<_> = batches.iter().map(as_json).collect();
+        output::json(&json!({ "batches": batches, "next_offset": next }))?;
     } else if batches.is_empty() {
         output::line(&match args.offset {
             0 => format!("no batches are at home in queue {}", args.queue),
@@ -39,9 +47,8 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         })?;
     } else {
         output::table(&COLUMNS, batches.iter().map(as_row).collect())?;
-        if batches.len() == limit {
-            let next = args.offset.saturating_add(batches.len());
-            output::note(&format!("perhaps more: --offset {next}"))?;
+        if let Some(next) = next {
+            output::note(&format!("and more: --offset {next}"))?;
         }
     }
     Ok(())

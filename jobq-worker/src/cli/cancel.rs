@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::connect::Address;
 use super::exit::Failure;
 use super::output;
-use super::units::Named;
+use super::units::{Named, each_once};
 
 /// What `cancel` takes.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let (mut all_well, mut told) = (true, Vec::new());
-    for named in &args.jobs {
+    for named in each_once(&args.jobs) {
         let outcome = match store.find(named, None).await? {
             None => CancelOutcome::NotFound,
             Some(job) => {

@@ -5,6 +5,7 @@ use jobq_core::{JobState, QueueName};
 use super::connect::Address;
 use super::consent::Consent;
 use super::exit::Failure;
+use super::known;
 use super::sweep::{self, Heap};
 use super::units::queue_name;
 
@@ -56,6 +57,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         })
         .filter(|heap| heap.count > 0)
         .collect();
+    if heaps.is_empty() {
+        known::check(&store, &args.queue).await?;
+    }
     let what = format!("jobs of queue {}", args.queue);
     if args.consent.is_dry_run() {
         return sweep::report(None, &heaps, &what, args.json);

@@ -20,7 +20,8 @@ pub(super) const OF_ALL: &str = "Options of every command";
 /// Where the jobs are, as every command takes it.
 #[derive(Args, Clone)]
 pub(super) struct Address {
-    /// redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path.
+    /// redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path;
+    /// redis+cluster://host,host or redis+sentinel://host,host/name.
     /// `memory:` is an empty store of this process, for tests.
     /// By default what `backend` in jobq.toml says, or redis://127.0.0.1:6379.
     #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true, help_heading = OF_ALL)]

@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "POLICY", value_parser = on_parent_failure, requires = "after")]
     on_parent_failure: Option<OnParentFailure>,
     /// A key of your own: the same one enqueues the job once.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = own_key)]
     key: Option<String>,
     /// The batch that counts it.
     #[arg(long, value_name = "ID")]
@@ -33,6 +33,11 @@ pub(super) struct Args {
     /// What became of it as one JSON object, for programs: --json is what goes in.
     #[arg(long)]
     json_output: bool,
+}
+
+/// An empty key is that of a variable which is not set: all such jobs would be one.
+fn own_key(text: &str) -> std::result::Result<String, String> {
+    if text.is_empty() { Err("the key is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 pub(super) async fn run(address: &Address, args: Args, registry: &Registry) -> Result<(), Failure> {

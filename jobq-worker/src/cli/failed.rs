@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
 use super::exit::Failure;
+use super::known;
 use super::output::{self, Column};
 use super::units::queue_name;
 
@@ -23,7 +24,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 50,
         value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
-    /// One JSON array with whole errors, for programs.
+    /// One JSON object with whole errors, and `total`, how many there are in all; for programs.
     #[arg(long)]
     json: bool,
 }
@@ -37,7 +38,8 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         all += store.inspect.queue(&queue).await?.dead;
     }
     if args.json {
-        output::json(&jobs.iter().map(as_json).collect())?;
+        let jobs: Vec<_> = jobs.iter().map(as_json).collect();
+        output::json(&json!({ "jobs": jobs, "total": all }))?;
     } else if jobs.is_empty() {
         output::line("no dead jobs")?;
     } else {
@@ -52,12 +54,15 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The queue that was asked for, or all that hold dead jobs.
+/// The queue that was asked for, or all that hold dead jobs. One that is not known is refused.
 pub(super) async fn queues_with_dead(
     store: &Store,
     only: Option<&QueueName>,
 ) -> Result<Vec<QueueName>, Failure> {
     if let Some(queue) = only {
+        if store.inspect.queue(queue).await?.dead == 0 {
+            known::check(store, queue).await?;
+        }
         return Ok(vec![queue.clone()]);
     }
     let queues = store.inspect.queues().await?.into_iter();

@@ -12,7 +12,7 @@ use super::command::Command;
 use super::exit::Failure;
 use super::http::Http;
 use super::unique;
-use super::units::{duration, priority, queue_name, unique_mode};
+use super::units::{attempts, duration, priority, queue_name, unique_mode};
 use crate::registry::Registry;
 
 /// Which job.
@@ -37,7 +37,7 @@ pub(super) struct JobOptions {
     #[arg(long, value_name = "N", value_parser = priority)]
     pub(super) priority: Option<Priority>,
     /// How often it is tried.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = attempts)]
     pub(super) max_attempts: Option<u32>,
     /// How long one attempt may take.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -131,7 +131,13 @@ fn arguments(json: &str) -> Result<String, Failure> {
     // JSON is at most some times longer than the payload that it becomes.
     let most = 8 * MAX_PAYLOAD_BYTES as u64;
     let read = std::io::stdin().take(most + 1).read_to_string(&mut text);
-    read.map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::Usage(
+            "standard input is not UTF-8, and so no JSON: pipe the arguments in as UTF-8"
+                .to_owned(),
+        ),
+        _ => Failure::failed(format!("cannot read standard input: {error}")),
+    })?;
     if text.trim().is_empty() {
         return Err(Failure::Usage(
             "standard input is empty: pipe the arguments in as JSON, or leave --json out for none"

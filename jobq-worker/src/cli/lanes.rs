@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
-use super::limits;
 use super::output::{self, Column};
 use super::units::queue_name;
+use super::{known, limits};
 
 /// What `lanes` takes.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// Only those after this one.
     #[arg(long, value_name = "KEY")]
     after: Option<LaneKey>,
-    /// One JSON array, for programs.
+    /// One JSON object, for programs: with `next_after`, the key after which there are more.
     #[arg(long)]
     json: bool,
 }
@@ -31,9 +31,17 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let lanes = store.inspect.lanes(&args.queue, args.after.as_ref(), limit).await?;
+    // One more tells whether there are more.
+    let mut lanes = store.inspect.lanes(&args.queue, args.after.as_ref(), limit + 1).await?;
+    if lanes.is_empty() {
+        known::check(&store, &args.queue).await?;
+    }
+    let is_cut = lanes.len() > limit;
+    lanes.truncate(limit);
+    let next = lanes.last().filter(|_| is_cut).map(|last| &last.lane);
     if args.json {
-        output::json(&lanes.iter().map(as_json).collect())?;
+        let lanes: Vec<_> = lanes.iter().map(as_json).collect();
+        output::json(&json!({ "lanes": lanes, "next_after": next.map(LaneKey::as_str) }))?;
     } else if lanes.is_empty() {
         output::line(&match &args.after {
             None => {
@@ -44,8 +52,8 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     } else {
         let now = store.backend.clock().now();
         output::table(&COLUMNS, lanes.iter().map(|lane| as_row(lane, now)).collect())?;
-        if let Some(last) = lanes.last().filter(|_| lanes.len() == limit) {
-            output::line(&format!("perhaps more: --after {}", last.lane))?;
+        if let Some(last) = next {
+            output::note(&format!("and more: --after {last}"))?;
         }
     }
     Ok(())

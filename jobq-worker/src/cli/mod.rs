@@ -100,7 +100,9 @@
 //!
 //! # Exit codes
 //!
-//! 0 when all went well, 1 when something failed, 2 when the command itself was wrong.
+//! 0 when all went well, 1 when something failed, 2 when the command itself was wrong, or named a queue that never had
+//! a job. `work` ends with 0 whatever became of its jobs: its summary tells what failed. `pause` and `limits set` warn of a
+//! queue without jobs and go on, so that it can be set up before; `monitor` alerts, with 1.
 
 mod allowed;
 mod allowed_urls;
@@ -126,6 +128,7 @@ mod health;
 mod http;
 mod job;
 mod jobs;
+mod known;
 mod lanes;
 mod limits;
 mod log;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
+use super::known;
 use super::output::{self, Column};
 use super::units;
 use super::units::queue_name;
@@ -29,7 +30,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Ends with code 1 if any queue is over a bound, for alerts.
+/// Ends with code 1 if any queue is over a bound, for alerts; also if it is not known, as nobody would ever be
+/// alerted of one whose name is misspelt.
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let known = store.inspect.queues().await?;
@@ -65,6 +67,10 @@ impl Look {
         let oldest = stats.as_ref().and_then(|stats| stats.oldest_ready_at);
         let age = oldest.map(|at| now.since(at));
         let mut faults = Vec::new();
+        if stats.is_none() {
+            let names: Vec<_> = known.iter().map(|stats| stats.queue.as_str()).collect();
+            faults.push(known::unknown(queue, &names));
+        }
         if let Some(max) = args.max.filter(|max| ready > *max) {
             faults.push(format!("queue {queue} has {ready} jobs ready, more than {max}"));
         }
@@ -162,8 +168,12 @@ mod tests {
 
     #[test]
     fn a_queue_that_never_was_is_said_to_be_unknown() {
-        let row = look("male --max 5").as_row();
-        assert_eq!(row, ["male", "0", "-", "unknown: it never had a job"]);
+        let row = look("mial --max 5").as_row();
+        assert_eq!(row, ["mial", "0", "-", "unknown: it never had a job"]);
+        assert_eq!(
+            look("mial --max 5").faults,
+            ["queue \"mial\" never had a job: did you mean \"mail\"?"]
+        );
     }
 
     #[test]

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::connect::{Address, Store};
 use super::exit::Failure;
-use super::output;
 use super::units::queue_name;
+use super::{known, output};
 
-/// What both take.
+/// What both take. A queue may be paused before its first job, with a warning; resumed it must be known.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The queue.
@@ -24,6 +24,7 @@ pub(super) struct Args {
 
 pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
+    known::warn(&store, &args.queue).await?;
     match &args.lane {
         None => store.inspect.pause(&args.queue).await?,
         Some(lane) => store.inspect.pause_lane(&args.queue, lane).await?,
@@ -38,6 +39,7 @@ pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure>
 
 pub(super) async fn resume(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
+    known::check(&store, &args.queue).await?;
     match &args.lane {
         None => store.inspect.resume(&args.queue).await?,
         Some(lane) => store.inspect.resume_lane(&args.queue, lane).await?,

@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::failed::queues_with_dead;
 use super::output;
 use super::progress::Bar;
-use super::units::{Named, queue_name};
+use super::units::{Named, each_once, queue_name};
 
 /// How many jobs one step moves.
 const STEP: usize = 100;
@@ -33,7 +33,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Which {
     All,
     One(Named<JobId>),
@@ -56,7 +56,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         return retry_all(&store, args).await;
     }
     let (mut all_well, mut each) = (true, Vec::new());
-    for which in &args.jobs {
+    for which in each_once(&args.jobs) {
         let Which::One(job) = which else { continue };
         let outcome = retry_one(&store, job, args).await?;
         all_well &= outcome == RequeueOutcome::Requeued;

@@ -9,8 +9,9 @@ use super::Cli;
 /// What the help of the program ends with.
 const EXIT_CODES: &str = "Exit codes:
   0  all went well
-  1  something failed: a job, the server, a check of `doctor` or `monitor`
-  2  the command was wrong, and nothing was done
+  1  something failed: the server, a part of what was asked for, a check of `doctor` or `monitor`
+  2  the command was wrong, or names a queue that never had a job, and nothing was done
+`work` ends with 0 whatever became of its jobs: what failed is in its summary, and in `jobq failed`.
 
 Where the jobs are, and what is set for all commands, flags say before the environment (REDIS_URL,
 JOBQ_…), that before jobq.toml, and that before the defaults. An empty variable is as good as none.";
@@ -92,6 +93,16 @@ pub(super) const EXAMPLES: [(&str, &[&str]); 42] = [
     ("schedule", &["jobq schedule list", "jobq schedule add sync --every 30m shop.sync"]),
 ];
 
+/// What the long help of `enqueue` ends with.
+const BUILT_IN: &str = "Kinds that need no Rust, each only what the worker allows:
+  command  runs a program: program, args, env, cwd, stdin, timeout_s
+           exit code 0 completes it, 75 puts it off for a minute, anything else is tried again;
+           the last lines of output are kept in its log, or with --retention in its result
+  http     makes a request: url, method, headers, body, timeout_s
+           2xx completes it; 408, 425, 429 and 5xx are tried again, after Retry-After if the server
+           says it; any other answer ends it
+What no worker could run is refused at once. More of both: docs/built-in-kinds.md.";
+
 /// The commands as people see them.
 pub(super) fn command() -> Command {
     let (command, name) = (Cli::command(), called());
@@ -127,7 +138,12 @@ fn with_examples(command: Command, path: &str, name: &'static str) -> Command {
                 .iter()
                 .map(|line| format!("  {}", line.replacen("jobq ", &format!("{name} "), 1)))
                 .collect();
-            command.after_help(format!("Examples:\n{}", lines.join("\n")))
+            let examples = format!("Examples:\n{}", lines.join("\n"));
+            match path {
+                "enqueue" => command.after_long_help(format!("{examples}\n\n{BUILT_IN}")),
+                _ => command,
+            }
+            .after_help(examples)
         }
     };
     let below = |child: &Command| format!("{path} {}", child.get_name()).trim_start().to_owned();

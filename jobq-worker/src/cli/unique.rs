@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
 use super::exit::Failure;
-use super::output;
 use super::units::{queue_name, unique_key};
+use super::{known, output};
 use crate::registry::Registry;
 
 /// What `unique` takes.
@@ -42,6 +42,9 @@ pub(super) async fn run(
     let key = args.key(registry)?;
     let store = address.connect().await?;
     let holders = holders(&store, args.queue.as_ref(), key).await?;
+    if let (Some(queue), true) = (&args.queue, holders.is_empty()) {
+        known::check(&store, queue).await?;
+    }
     if args.json {
         let holders: Vec<Value> = holders.iter().map(as_json).collect();
         output::json(&json!({ "key": key.to_string(), "holders": holders }))?;

@@ -1,5 +1,7 @@
 //! How queues, sizes and durations are written on the command line.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -67,6 +69,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
 }
 
+/// How often a job is tried: as often as can be kept.
+pub(super) fn attempts(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(attempts @ 1..=65_535) => Ok(attempts),
+        _ => Err(format!("{text:?} is not how often a job can be tried: 1 to 65535")),
+    }
+}
+
 /// 0 to 15, higher first.
 pub(super) fn priority(text: &str) -> Result<Priority, String> {
     let level = text.parse().map_err(|_| format!("{text:?} is not a priority: 0 to 15"))?;
@@ -127,10 +137,16 @@ pub(super) fn unique_mode(text: &str) -> Result<UniqueMode, String> {
 
 /// A job or a batch as people name it: by its id, or together with its queue, as it is shown:
 /// `crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Named<Id> {
     pub(super) queue: Option<QueueName>,
     pub(super) id: Id,
+}
+
+/// Each of them once: what is named twice is done once, and is no failure the second time.
+pub(super) fn each_once<T: Eq + Hash>(named: &[T]) -> Vec<&T> {
+    let mut seen = HashSet::new();
+    named.iter().filter(|one| seen.insert(*one)).collect()
 }
 
 impl<Id: FromStr<Err = Error>> FromStr for Named<Id> {
@@ -175,6 +191,19 @@ pub(super) fn after(text: &str) -> Result<After, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_named_twice_is_meant_once() {
+        assert_eq!(each_once(&["b", "a", "b", "a", "c"]), [&"b", &"a", &"c"]);
+    }
+
+    #[test]
+    fn a_job_is_tried_as_often_as_can_be_kept() {
+        assert_eq!((attempts("1"), attempts("65535")), (Ok(1), Ok(65_535)));
+        for text in ["0", "65536", "4294967296", "-1", "x", ""] {
+            assert!(attempts(text).unwrap_err().ends_with("1 to 65535"), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -13,7 +13,7 @@ use super::exit::Failure;
 use super::health::ListenArgs;
 use super::log::{self, LogFormat};
 use super::scheduler::{DeclareArgs, beside};
-use super::units::{QueueSpec, bytes, duration, queue_limit, queue_spec};
+use super::units::{QueueSpec, attempts, bytes, duration, queue_limit, queue_spec};
 use super::{command, http, limits, output};
 use crate::registry::Registry;
 use crate::signals::StopSignals;
@@ -45,12 +45,12 @@ pub(super) struct Args {
     /// End after this time, such as 1h.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_time: Option<Duration>,
-    /// End when the process needs more memory than this, such as 512M.
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    /// End when the process needs more memory than this, such as 512M; 4M at least.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
     max_memory: Option<u64>,
     /// How often jobs are tried of which neither their type nor `enqueue --max-attempts` says so: those
     /// with the usual 5 attempts. What a job says itself wins.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = attempts)]
     tries: Option<u32>,
     /// How long an attempt may take of jobs that have no timeout of their own; as long as it likes by
     /// default.
@@ -197,6 +197,16 @@ impl Args {
         self.lease = self.lease.or(file.lease);
         self.allow_command.extend_from_slice(&file.allow_command);
         self.allow_url.extend_from_slice(&file.allow_url);
+    }
+}
+
+/// Below this a worker would end before its first job, and start again, and again.
+const LEAST_MEMORY: u64 = 4 << 20;
+
+fn memory(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        0..LEAST_MEMORY => Err(format!("{text:?} is less than any worker needs: give 4M or more")),
+        size => Ok(size),
     }
 }
 

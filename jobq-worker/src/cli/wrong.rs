@@ -14,8 +14,9 @@ pub(super) fn report(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // A reader that has gone away does not want to hear of it.
-            let _ = error.print();
+            if let Err(fault) = error.print() {
+                return Failure::from(fault).report();
+            }
             ExitCode::from(u8::from(error.use_stderr()) * 2)
         }
         _ => {
@@ -32,6 +33,8 @@ fn one_line(text: &str, command: &str) -> String {
         let flat = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         if parts.is_empty() {
             parts.push(flat.strip_prefix("error: ").unwrap_or(&flat).to_owned());
+        } else if flat.starts_with("tip: to pass '-") {
+            // It is advice for words, and a number below 0 is wrong wherever it stands.
         } else if let Some(tip) = flat.strip_prefix("tip: ") {
             parts.push(tip.replace(" tip: ", "; "));
         }
@@ -57,6 +60,10 @@ mod tests {
             (
                 "jobq schedule next",
                 "the following required arguments were not provided: <NAME> (see `jobq schedule next --help`)",
+            ),
+            (
+                "jobq enqueue sync --priority -1",
+                "unexpected argument '-1' found (see `jobq enqueue --help`)",
             ),
             (
                 "jobq doctr",

@@ -43,14 +43,15 @@ async fn lanes_are_shown_paused_and_resumed() {
         said(&stage, "pause crm --lane 7")
             .contains("lane 7 of queue crm is paused: 0 running, 1 ready")
     );
-    let lanes = json(&stage, "lanes crm --json");
+    let lanes = &json(&stage, "lanes crm --json")["lanes"];
     assert_eq!((&lanes[0]["lane"], &lanes[0]["paused"]), (&"7".into(), &true.into()));
     assert_eq!((&lanes[1]["lane"], &lanes[1]["paused"]), (&"8".into(), &false.into()));
     let table = said(&stage, "lanes crm --limit 1");
     assert!(table.contains("paused") && table.contains("--after 7"), "{table}");
 
     assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 ready"));
-    assert_eq!(json(&stage, "lanes crm --json")[0]["paused"], false);
+    assert_eq!(json(&stage, "lanes crm --json")["lanes"][0]["paused"], false);
+    said(&stage, "enqueue sync --queue mail");
     assert!(said(&stage, "lanes mail").contains("no lanes in queue mail"));
 }
 

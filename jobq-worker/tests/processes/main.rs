@@ -224,7 +224,11 @@ async fn dead_jobs_are_shown_and_retried() {
     assert!(failed.contains(&id.to_string()) && failed.contains("command"), "{failed}");
     let json: serde_json::Value =
         serde_json::from_slice(&stage.run(&["failed", "--json"]).stdout).unwrap();
-    assert_eq!(json.as_array().map(Vec::len), Some(1), "{json}");
+    assert_eq!(
+        (json["jobs"].as_array().map(Vec::len), &json["total"]),
+        (Some(1), &1.into()),
+        "{json}"
+    );
     let queues = text(&stage.run(&["queues"]).stdout);
     assert!(queues.contains("default"), "{queues}");
 
@@ -317,6 +321,11 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         &["work", "--concurrency", "0"],
         &["work", "--lease", "soon"],
         &["work", "--max-memory", "lots"],
+        &["work", "--max-memory", "1"],
+        &["work", "--tries", "70000"],
+        &["enqueue", "sync", "--max-attempts", "70000"],
+        &["enqueue", "sync", "--key", ""],
+        &["enqueue", "command", "--json", r#"{"program":""}"#],
         &["work", "--listen", "nowhere"],
         &["work", "--allow-url", "example.com"],
         &["work", "--allow-url", "ftp://example.com/"],
@@ -376,6 +385,53 @@ async fn bad_input_is_told_in_one_line_with_exit_code_2() {
         assert!(!told.contains("panicked") && !told.contains("backtrace"), "{arguments:?}: {told}");
         assert!(!told.trim().is_empty(), "{arguments:?} says nothing");
         assert!(output.stdout.is_empty(), "{arguments:?} prints {}", text(&output.stdout));
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_never_had_a_job_is_refused_with_the_nearest() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &["--queue", "mail"]);
+    for line in [
+        "jobs list mial",
+        "jobs list mial --json",
+        "failed -q mial",
+        "retry all -q mial",
+        "flush -q mial --yes",
+        "prune -q mial --dry-run",
+        "clear mial --yes",
+        "lanes mial",
+        "batches mial",
+        "limits mial",
+        "limits clear mial",
+        "resume mial",
+        "unique 0192f3c17b1e7c3a9d2e5b6f7a8c9d0e -q mial",
+    ] {
+        let output = stage.run(&line.split(' ').collect::<Vec<_>>());
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {told}");
+        assert_eq!(
+            told, "jobq: queue \"mial\" never had a job: did you mean \"mail\"?\n",
+            "{line}"
+        );
+        assert!(output.stdout.is_empty(), "{line}: {output:?}");
+    }
+    let monitored = stage.run(&["monitor", "mial", "--max", "1", "--json"]);
+    assert_eq!(monitored.status.code(), Some(1));
+    assert!(text(&monitored.stdout).contains(r#""ok":false"#), "{monitored:?}");
+    // What is set up before its first job is told of, and done.
+    for line in [
+        "pause mial",
+        "jobs list mial",
+        "limits set crm --rate 5/s",
+        "limits crm",
+        "limits clear crm",
+    ] {
+        let output = stage.run(&line.split(' ').collect::<Vec<_>>());
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{line}: {told}");
+        let is_change = line.starts_with("pause") || line.starts_with("limits set");
+        assert_eq!(told.starts_with("jobq: warning: queue "), is_change, "{line}: {told}");
     }
 }
 

@@ -15,12 +15,19 @@ async fn monitor_tells_which_queue_is_too_long_by_its_exit_code() {
         stage.enqueue("exit 0", &[]);
     }
 
+    stage.run(&["enqueue", "hello", "--queue", "mail"]);
     let fine = stage.run(&["monitor", "default,mail", "--max", "3", "--max-age", "1h"]);
     let table = lines(&fine);
     assert_eq!(table[0], "queue ready oldest verdict");
     assert!(table[1].starts_with("default 3 ") && table[1].ends_with(" ok"), "{table:?}");
-    assert_eq!(table[2], "mail 0 - unknown: it never had a job");
+    assert!(table[2].starts_with("mail 1 ") && table[2].ends_with(" ok"), "{table:?}");
     assert_eq!(ended(&fine), (Some(0), String::new()));
+
+    // An alert for a name that is misspelt would never come.
+    let unknown = stage.run(&["monitor", "default,mial", "--max", "3"]);
+    assert_eq!(lines(&unknown)[2], "mial 0 - unknown: it never had a job");
+    let why = "jobq: queue \"mial\" never had a job: did you mean \"mail\"?";
+    assert_eq!(ended(&unknown), (Some(1), why.to_owned()));
 
     let over = stage.run(&["monitor", "default", "--max", "2", "--json"]);
     let why = "queue default has 3 jobs ready, more than 2";

@@ -224,7 +224,10 @@ async fn a_mistake_in_what_the_file_says_of_workers_is_told_with_its_place() {
     let path = stage.path("jobq.toml");
     for (toml, told) in [
         ("[work]\ntires = 3", "line 2, column 1: unknown key \"tires\": did you mean \"tries\"?"),
-        ("[work]\ntries = 0", "line 2, column 9: a job is tried at least once"),
+        (
+            "[work]\ntries = 0",
+            "line 2, column 9: \"0\" is not how often a job can be tried: 1 to 65535",
+        ),
         ("[work]\nqueue = [\"a=0\"]", "the weight of queue \"a\" must be 1 or more"),
         ("[work]\nallow_url = [\"ftp://example.com/\"]", "is neither http nor https"),
         ("[work]\nallow_command = [\"no-such-program\"]", "there is no such program"),

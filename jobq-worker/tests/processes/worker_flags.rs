@@ -102,7 +102,7 @@ async fn it_ends_after_so_much_time_when_its_jobs_are_done() {
 #[cfg(target_os = "linux")]
 async fn it_ends_when_it_needs_more_memory_than_it_may() {
     let stage = Stage::set().await;
-    let (code, log) = stage.work(&["--max-memory", "1M", "--json"]).end();
+    let (code, log) = stage.work(&["--max-memory", "4M", "--json"]).end();
 
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("\"reason\":\"max-memory\""), "{log}");

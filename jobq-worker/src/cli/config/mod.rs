@@ -188,7 +188,8 @@ impl SharedTable {
 /// What is wrong, and where, in one line.
 fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
-    let what = unknown_key(message).unwrap_or_else(|| message.replace('\n', "; "));
+    let what =
+        unknown_key(message).unwrap_or_else(|| in_words_of_toml(message).replace('\n', "; "));
     match error.span() {
         Some(span) => {
             let (line, column) = (line_of(text, span.start), column_of(text, span.start));
@@ -196,6 +197,36 @@ fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
         }
         None => format!("{path}: {what}"),
     }
+}
+
+/// What serde says of a value of a wrong type, which it names as Rust does.
+fn in_words_of_toml(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let found = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|start| found.strip_prefix(start))
+        .unwrap_or(found);
+    let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
+    let kind = match kind {
+        "sequence" => "list",
+        "map" => "table",
+        "integer" => "number",
+        kind => kind,
+    };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list, such as [\"a\", \"b\"]",
+        "a string" => "a text in quotes",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    format!("{expected} is expected, not {}", format!("{kind} {value}").trim_end())
 }
 
 /// In which line a place in a text is.
@@ -331,7 +362,7 @@ pub(super) mod tests {
         let told = parse("\nlisten = 9090").unwrap_err();
         assert_eq!(
             told,
-            "jobq.toml, line 2, column 10: invalid type: integer `9090`, expected a string"
+            "jobq.toml, line 2, column 10: a text in quotes is expected, not number `9090`"
         );
     }
 
@@ -372,11 +403,19 @@ pub(super) mod tests {
             ),
             (
                 "[queues.crm]\nconcurrency = -1",
-                "jobq.toml, line 2: invalid value: integer `-1`, expected u32",
+                "jobq.toml, line 2: a whole number from 0 on is expected, not number `-1`",
             ),
             (
                 "[queues.crm]\nconcurrency = \"many\"",
-                "jobq.toml, line 2: invalid type: string \"many\", expected u32",
+                "jobq.toml, line 2: a whole number from 0 on is expected, not string \"many\"",
+            ),
+            (
+                "[work]\nallow_command = \"report\"",
+                "jobq.toml, line 2: a list, such as [\"a\", \"b\"] is expected, not string \"report\"",
+            ),
+            (
+                "[work]\ntries = 70000",
+                "jobq.toml, line 2: \"70000\" is not how often a job can be tried: 1 to 65535",
             ),
             (
                 "[queues.crm]\nconcurrency = 0",

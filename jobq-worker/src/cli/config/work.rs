@@ -42,10 +42,8 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error
 }
 
 fn attempts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
-    match u32::deserialize(from)? {
-        0 => Err(de::Error::custom("a job is tried at least once")),
-        attempts => Ok(Some(attempts)),
-    }
+    let attempts = u64::deserialize(from)?.to_string();
+    units::attempts(&attempts).map(Some).map_err(de::Error::custom)
 }
 
 fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {

@@ -8,7 +8,7 @@ use super::output;
 use crate::cli::connect::{Address, Store};
 use crate::cli::consent::Consent;
 use crate::cli::exit::Failure;
-use crate::cli::units::Named;
+use crate::cli::units::{Named, each_once};
 
 /// What both take.
 #[derive(Debug, clap::Args)]
@@ -34,15 +34,16 @@ pub(in crate::cli) async fn delete_known(
     only: Option<JobState>,
 ) -> Result<(), Failure> {
     args.consent.check()?;
+    let jobs = each_once(&args.jobs);
     let store = address.connect().await?;
     if !args.consent.is_dry_run() {
-        args.consent.ask(&match args.jobs.len() {
+        args.consent.ask(&match jobs.len() {
             1 => "delete this job?".to_owned(),
-            jobs => format!("delete these {jobs} jobs?"),
+            count => format!("delete these {count} jobs?"),
         })?;
     }
     let (mut all_well, mut told) = (true, Vec::new());
-    for named in &args.jobs {
+    for named in jobs {
         let outcome = one(&store, named, only, args.consent.is_dry_run()).await?;
         all_well &= outcome.is_well();
         if args.json {

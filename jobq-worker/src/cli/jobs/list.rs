@@ -8,6 +8,7 @@ use super::output::{self, Column};
 use super::view;
 use crate::cli::connect::{Address, Store};
 use crate::cli::exit::Failure;
+use crate::cli::known;
 use crate::cli::units::queue_name;
 
 /// How far into a list one may look: jobs that have left a ready list may have to be counted up to there.
@@ -40,6 +41,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let page = page(&store, args).await?;
     let next = args.offset.saturating_add(page.jobs.len() as u64);
+    if page.total == 0 {
+        known::check(&store, &args.queue).await?;
+    }
     let more = page.total.saturating_sub(next);
     let next = (more > 0 && next <= FARTHEST).then_some(next);
     if args.json {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::config::Config;
 use super::super::connect::Store;
 use super::super::exit::Failure;
+use super::super::known;
 use super::super::nearest;
 use super::super::output;
 use super::super::units::{self, queue_name};
@@ -165,6 +166,9 @@ pub(super) async fn set(store: &Store, args: &SetArgs, change: &Limits) -> Resul
     if let Some(name) = &change.shared {
         check_shared(store, name).await?;
     }
+    if let Some(queue) = &args.scope.queue {
+        known::warn(store, queue).await?;
+    }
     let before = already_set(store, &scope, LimitSource::Operator).await?;
     let limits = change.or(&before);
     store.backend.set_limits(&scope, LimitSource::Operator, &limits).await?;
@@ -180,6 +184,11 @@ pub(super) async fn clear(store: &Store, args: &ClearArgs) -> Result<(), Failure
     let scope = args.scope.scope()?;
     let source = if args.code { LimitSource::Code } else { LimitSource::Operator };
     let before = already_set(store, &scope, source).await?;
+    if let Some(queue) = &args.scope.queue
+        && store.inspect.limits(queue, 1).await?.is_empty()
+    {
+        known::check(store, queue).await?;
+    }
     let limits = args.left_of(&before);
     store.backend.set_limits(&scope, source, &limits).await?;
     if args.json {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::connect::Store;
 use super::super::exit::Failure;
+use super::super::known;
 use super::super::output::{self, Column};
 use super::{MOST_LANES, each};
 
@@ -18,6 +19,9 @@ pub(super) async fn run(
         Some(queue) => of_queue(store, queue, lane).await?,
         None => all(store).await?,
     };
+    if let (Some(queue), true) = (queue, settings.is_empty()) {
+        known::check(store, queue).await?;
+    }
     let rows = rows(&settings, lane.is_some());
     if json {
         output::json(&rows.iter().map(Row::as_json).collect())?;
