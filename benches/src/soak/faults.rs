@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jobq_core::{Inspect, QueueName};
 use jobq_redis::{FaultProxy, RedisBackend, TestServer};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 use super::crew::{Order, Post, Role};
 use super::job::{LANES, PLAIN};
@@ -34,6 +35,8 @@ pub(crate) struct Faults {
     pub(crate) chance: fastrand::Rng,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) done: Arc<Done>,
+    /// Those that end a fault after a while.
+    pub(crate) amends: JoinSet<()>,
 }
 
 impl Faults {
@@ -58,6 +61,7 @@ impl Faults {
                 }
             }
         }
+        self.amends.shutdown().await;
         for link in self.links() {
             link.thaw();
             link.delay(Duration::ZERO);
@@ -90,7 +94,7 @@ impl Faults {
         }
         // Other things go wrong meanwhile.
         let (posts, links) = (Arc::clone(&self.posts), Arc::clone(&self.producer_links));
-        tokio::spawn(async move {
+        self.amends.spawn(async move {
             tokio::time::sleep(time).await;
             if let Some(link) = posts.iter().map(|post| &post.link).chain(links.iter()).nth(nth) {
                 link.thaw();

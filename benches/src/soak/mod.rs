@@ -102,6 +102,7 @@ pub(crate) async fn run(plan: Plan) -> AnyResult<bool> {
         chance: fastrand::Rng::with_seed(plan.seed),
         stop: Arc::clone(&stop),
         done: Arc::clone(&stage.done),
+        amends: JoinSet::new(),
     };
     busy.spawn(faults.run());
     let audit = stage.audit();

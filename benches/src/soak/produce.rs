@@ -201,10 +201,22 @@ impl Producer {
             let job = job.max_attempts(fate.max_attempts()).timeout(fate.timeout()).build()?;
             self.enter(job, queue, fate).await?;
         }
+        let mut may_be_closed = false;
         let view = loop {
             match self.backend.batch_of(batch.clone()).close().await {
                 Ok(view) => break view,
-                Err(error) if passes(error.kind()) => tokio::time::sleep(AGAIN).await,
+                Err(error) if passes(error.kind()) => {
+                    may_be_closed = true;
+                    tokio::time::sleep(AGAIN).await;
+                }
+                // By the call before, whose answer was lost.
+                Err(error) if may_be_closed && error.kind() == ErrorKind::Conflict => {
+                    match self.backend.batch_view(&batch).await {
+                        Ok(Some(view)) => break view,
+                        Err(error) if passes(error.kind()) => tokio::time::sleep(AGAIN).await,
+                        other => return Err(format!("batch {batch} is gone: {other:?}").into()),
+                    }
+                }
                 Err(error) => {
                     self.observer.violation(format!("a batch cannot be closed: {error}")).await;
                     return Ok(count);
