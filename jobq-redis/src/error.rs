@@ -101,6 +101,12 @@ fn is(error: &RedisError, code: &str) -> bool {
 
 /// The error of a command, for people.
 pub(crate) fn explain(error: RedisError, address: &str) -> Error {
+    if error.kind() == redis::ErrorKind::Parse {
+        // Where the parser was lost says nothing more to anybody.
+        let message =
+            format!("what listens at {address} does not answer as Redis does: is that its port?");
+        return Error::new(ErrorKind::Unavailable, message);
+    }
     let (kind, message) = diagnose(&error, address);
     Error::new(kind, message).because(error)
 }

@@ -124,3 +124,26 @@ async fn a_unix_socket_and_a_database_number_are_understood() {
     assert_eq!(support::lease(&backend, 1).await.leases.len(), 1);
     assert_eq!(backend.address(), format!("{path}, database 3"));
 }
+
+#[tokio::test]
+async fn a_port_of_something_else_is_told_in_one_line() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let web = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = web.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = web.accept().await {
+            let _ = client.read(&mut [0; 1_024]).await;
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+
+    let error = RedisBackend::connect(&format!("redis://127.0.0.1:{port}")).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let expected = format!(
+        "what listens at 127.0.0.1:{port} does not answer as Redis does: is that its port?"
+    );
+    assert_eq!(error.to_string(), expected);
+    assert!(std::error::Error::source(&error).is_none(), "{error:?}");
+}
