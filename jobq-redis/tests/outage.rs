@@ -26,11 +26,16 @@ async fn redis(server: &TestServer, command: &[&str]) {
     call.exec_async(&mut connection).await.unwrap();
 }
 
-/// The server's list of its clients.
-async fn clients(server: &TestServer) -> String {
+/// Waits until the server has a client that waits for a token.
+async fn somebody_waits(server: &TestServer) {
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    redis::cmd("CLIENT").arg("LIST").query_async(&mut connection).await.unwrap()
+    eventually(async || {
+        let ask = redis::cmd("CLIENT").arg("LIST").take();
+        let clients: String = ask.query_async(&mut connection).await.unwrap();
+        if clients.contains("cmd=blpop") { Ok(()) } else { Err("nobody waits") }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -173,11 +178,7 @@ fn a_wait_outlives_the_runtime_of_another() {
     // The server has the first one's connection, on which it waits for all.
     first.block_on(async {
         has_begun.await.unwrap();
-        eventually(async || match clients(&server).await.contains("cmd=blpop") {
-            true => Ok(()),
-            false => Err("nobody waits"),
-        })
-        .await;
+        somebody_waits(&server).await;
     });
     let (begins, has_begun) = oneshot::channel();
     let waiting = second.spawn(wait(backend.clone(), begins));
@@ -279,11 +280,12 @@ async fn a_wait_survives_its_connection() {
                 if let Ok(queue) = backend.wait(&[queue()]).await {
                     return queue;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
             }
         }
     });
 
+    somebody_waits(&server).await;
     proxy.cut();
     let direct = RedisBackend::connect(&server.url()).await.unwrap();
     direct.enqueue_batch(&[job()]).await.unwrap();
