@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jobq_core::conformance::{Fixture, Store};
-use jobq_core::{Backend, DeadRetention, Inspect, LeaseRequest, ManualClock, QueueName, WorkerId};
+use jobq_core::{DeadRetention, ManualClock, QueueName};
 use jobq_redis::{RedisBackend, RedisConfig, TestCluster};
-use support::{documented_user, size_that_is_left};
+use support::documented_user;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -79,25 +79,11 @@ impl Fixture for ClusterFixture {
         &self.backend
     }
 
-    /// As on a single server.
     async fn assert_pristine(&self, queue: &QueueName) {
-        self.backend.resume(queue).await.unwrap();
-        let request = LeaseRequest::new(WorkerId::from_u64(1), 1_000, Duration::from_secs(1));
-        let leased = self.backend.exchange(queue, &[], Some(request)).await.unwrap().leases;
-        assert!(leased.is_empty(), "{} jobs are left", leased.len());
-        for port in &CLUSTER.get().unwrap().1 {
-            let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-            let keys: Vec<String> = redis::cmd("KEYS")
-                .arg(format!("{{{}:{queue}}}:*", self.prefix))
-                .query_async(&mut connection)
-                .await
-                .unwrap();
-            for key in keys {
-                let size = size_that_is_left(&mut connection, &key).await;
-                assert_eq!(size, 0, "{key} holds something");
-            }
-        }
+        let ports = &CLUSTER.get().unwrap().1;
+        let servers: Vec<_> =
+            ports.iter().map(|port| format!("redis://127.0.0.1:{port}")).collect();
+        support::assert_nothing_is_left(&self.backend, &self.prefix, queue, &servers).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jobq_core::conformance::{Fixture, Store};
-use jobq_core::{Backend, DeadRetention, Inspect, LeaseRequest, ManualClock, QueueName, WorkerId};
+use jobq_core::{DeadRetention, ManualClock, QueueName};
 use jobq_redis::{RedisBackend, RedisConfig, TestServer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,25 +31,9 @@ impl Fixture for RedisFixture {
         &self.backend
     }
 
-    /// All that may be left of a queue is what does not grow: the sentinel of the leased set, the token
-    /// counter, and a wake-up that nobody has taken. Entries of ready lists whose jobs have left go with
-    /// the lease that comes upon them.
     async fn assert_pristine(&self, queue: &QueueName) {
-        self.backend.resume(queue).await.unwrap();
-        let request = LeaseRequest::new(WorkerId::from_u64(1), 1_000, Duration::from_secs(1));
-        let leased = self.backend.exchange(queue, &[], Some(request)).await.unwrap().leases;
-        assert!(leased.is_empty(), "{} jobs are left", leased.len());
-        let client = redis::Client::open(self.server.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let keys: Vec<String> = redis::cmd("KEYS")
-            .arg(format!("{{jobq:{queue}}}:*"))
-            .query_async(&mut connection)
-            .await
-            .unwrap();
-        for key in keys {
-            let size = support::size_that_is_left(&mut connection, &key).await;
-            assert_eq!(size, 0, "{key} holds something");
-        }
+        let servers = [self.server.url()];
+        support::assert_nothing_is_left(&self.backend, "jobq", queue, &servers).await;
     }
 }
 

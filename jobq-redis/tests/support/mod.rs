@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jobq_core::{
-    Backend, Exchanged, JobId, JobRecord, Kind, LeaseRequest, NewJob, Payload, QueueName,
+    Backend, Exchanged, Inspect, JobId, JobRecord, Kind, LeaseRequest, NewJob, Payload, QueueName,
     SystemClock, When, WorkerId,
 };
 use jobq_redis::{RedisBackend, RedisConfig, TestServer};
@@ -76,12 +76,37 @@ pub(crate) fn server_with_documented_user() -> (TestServer, String) {
     (server, url)
 }
 
+/// Panics if a queue all of whose jobs have ended has left anything but what does not grow: the sentinel of the
+/// leased set, the token counter, and a wake-up that nobody has taken. Entries of ready lists whose jobs have left
+/// go with the lease that comes upon them.
+pub(crate) async fn assert_nothing_is_left(
+    backend: &RedisBackend,
+    prefix: &str,
+    queue: &QueueName,
+    servers: &[String],
+) {
+    backend.resume(queue).await.unwrap();
+    let request = LeaseRequest::new(WorkerId::from_u64(1), 1_000, Duration::from_secs(1));
+    let leased = backend.exchange(queue, &[], Some(request)).await.unwrap().leases;
+    assert!(leased.is_empty(), "{} jobs are left", leased.len());
+    for server in servers {
+        let client = redis::Client::open(server.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{{{prefix}:{queue}}}:*"))
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        for key in keys {
+            let size = size_that_is_left(&mut connection, &key).await;
+            assert_eq!(size, 0, "{key} holds something");
+        }
+    }
+}
+
 /// How much a key holds of what should not be left of a queue all of whose jobs have ended. Panics if the
 /// key itself should be gone.
-pub(crate) async fn size_that_is_left(
-    connection: &mut redis::aio::MultiplexedConnection,
-    key: &str,
-) -> u64 {
+async fn size_that_is_left(connection: &mut redis::aio::MultiplexedConnection, key: &str) -> u64 {
     let part = key.rsplit(':').next().unwrap();
     match part {
         "leased" => {
