@@ -9,9 +9,10 @@ use super::batches::{as_json, counts};
 use super::connect::{Address, Store};
 use super::consent::Consent;
 use super::exit::Failure;
+use super::named::Named;
 use super::output::{self, Column};
 use super::retry;
-use super::units::{Named, queue_name};
+use super::units::queue_name;
 
 /// The queue that batches are at home in unless they say otherwise: it may hold no job.
 const DEFAULT_HOME: &str = "default";

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
+use super::named::{Named, each_once};
 use super::output;
-use super::units::{Named, each_once};
 
 /// What `cancel` takes.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use jobq_scheduler::{Scheduler, Timetable};
 
 use super::config::Config;
 use super::exit::Failure;
-use super::units::Named;
+use super::named::Named;
 
 /// Above the options that every command has.
 pub(super) const OF_ALL: &str = "Options of every command";

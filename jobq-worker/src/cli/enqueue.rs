@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::job::JobArgs;
-use super::units::{After, Named, after, on_parent_failure};
+use super::named::Named;
+use super::units::{After, after, on_parent_failure};
 use super::{batch, output};
 use crate::registry::Registry;
 

@@ -134,6 +134,7 @@ mod limits;
 mod log;
 mod manual;
 mod monitor;
+mod named;
 mod nearest;
 mod output;
 #[cfg(test)]

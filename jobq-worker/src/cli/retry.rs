@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::failed::queues_with_dead;
+use super::named::{Named, each_once};
 use super::output;
 use super::progress::Bar;
-use super::units::{Named, each_once, queue_name};
+use super::units::queue_name;
 
 /// How many jobs one step moves.
 const STEP: usize = 100;

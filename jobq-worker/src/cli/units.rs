@@ -1,14 +1,10 @@
 //! How queues, sizes and durations are written on the command line.
 
-use std::collections::HashSet;
-use std::hash::Hash;
-use std::str::FromStr;
 use std::time::Duration;
 
-use jobq_core::{
-    Breaker, Error, JobId, OnParentFailure, Priority, QueueName, UniqueKey, UniqueMode,
-};
+use jobq_core::{Breaker, JobId, OnParentFailure, Priority, QueueName, UniqueKey, UniqueMode};
 
+use super::named::Named;
 use super::nearest;
 
 /// A queue, perhaps with its weight or its limit: `import` or `import=3`.
@@ -135,32 +131,6 @@ pub(super) fn unique_mode(text: &str) -> Result<UniqueMode, String> {
     })
 }
 
-/// A job or a batch as people name it: by its id, or together with its queue, as it is shown:
-/// `crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Named<Id> {
-    pub(super) queue: Option<QueueName>,
-    pub(super) id: Id,
-}
-
-/// Each of them once: what is named twice is done once, and is no failure the second time.
-pub(super) fn each_once<T: Eq + Hash>(named: &[T]) -> Vec<&T> {
-    let mut seen = HashSet::new();
-    named.iter().filter(|one| seen.insert(*one)).collect()
-}
-
-impl<Id: FromStr<Err = Error>> FromStr for Named<Id> {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let (queue, id) = match text.split_once('/') {
-            Some((queue, id)) => (Some(queue.parse()?), id),
-            None => (None, text),
-        };
-        Ok(Self { queue, id: id.parse()? })
-    }
-}
-
 const POLICIES: [&str; 3] = ["fail", "skip", "continue"];
 
 pub(super) fn on_parent_failure(text: &str) -> Result<OnParentFailure, String> {
@@ -191,11 +161,6 @@ pub(super) fn after(text: &str) -> Result<After, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_named_twice_is_meant_once() {
-        assert_eq!(each_once(&["b", "a", "b", "a", "c"]), [&"b", &"a", &"c"]);
-    }
 
     #[test]
     fn a_job_is_tried_as_often_as_can_be_kept() {

@@ -8,7 +8,7 @@ use super::output;
 use crate::cli::connect::{Address, Store};
 use crate::cli::consent::Consent;
 use crate::cli::exit::Failure;
-use crate::cli::units::{Named, each_once};
+use crate::cli::named::{Named, each_once};
 
 /// What both take.
 #[derive(Debug, clap::Args)]

@@ -1,12 +1,12 @@
 //! `jobq jobs show`: all that is known of a job.
 
+use jobq_core::duration;
 use jobq_core::inspect::JobView;
-use jobq_core::{JobId, QueueName, duration};
 
 use super::{output, view};
 use crate::cli::connect::Address;
 use crate::cli::exit::Failure;
-use crate::cli::units::{Named, queue_name};
+use crate::cli::named::OneJob;
 
 /// How much of a payload or a result is shown to people.
 const SHOWN: usize = 2_000;
@@ -14,12 +14,8 @@ const SHOWN: usize = 2_000;
 /// What `jobs show` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The job, by its id or as `QUEUE/ID`.
-    #[arg(value_name = "ID")]
-    job: Named<JobId>,
-    /// Its queue; found by looking into each if not given.
-    #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
-    queue: Option<QueueName>,
+    #[command(flatten)]
+    of: OneJob,
     /// One JSON object with all of its payload, for programs.
     #[arg(long)]
     json: bool,
@@ -27,11 +23,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let view = match store.find(&args.job, args.queue.as_ref()).await? {
+    let view = match store.find(&args.of.job, args.of.queue.as_ref()).await? {
         Some(job) => store.inspect.job(&job.queue, job.id).await?,
         None => None,
     };
-    let Some(view) = view else { return Err(Failure::unknown_job(args.job.id)) };
+    let Some(view) = view else { return Err(Failure::unknown_job(args.of.job.id)) };
     if args.json {
         output::json(&view::whole_as_json(&view))?;
     } else {
@@ -122,7 +118,7 @@ fn shown(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use jobq_core::{Failure as Fault, FailureKind, JobRecord, JobState, Kind, Payload};
-    use jobq_core::{LaneKey, Timestamp, WorkerId};
+    use jobq_core::{LaneKey, QueueName, Timestamp, WorkerId};
 
     use super::*;
 

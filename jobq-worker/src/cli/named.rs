@@ -1,0 +1,56 @@
+//! How people name jobs and batches: by their ids, or together with their queues.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::str::FromStr;
+
+use jobq_core::{Error, JobId, QueueName};
+
+use super::units::queue_name;
+
+/// A job or a batch by its id, or together with its queue, as it is shown:
+/// `crm/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Named<Id> {
+    pub(super) queue: Option<QueueName>,
+    pub(super) id: Id,
+}
+
+impl<Id: FromStr<Err = Error>> FromStr for Named<Id> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (queue, id) = match text.split_once('/') {
+            Some((queue, id)) => (Some(queue.parse()?), id),
+            None => (None, text),
+        };
+        Ok(Self { queue, id: id.parse()? })
+    }
+}
+
+/// Each of them once: what is named twice is done once, and is no failure the second time.
+pub(super) fn each_once<T: Eq + Hash>(named: &[T]) -> Vec<&T> {
+    let mut seen = HashSet::new();
+    named.iter().filter(|one| seen.insert(*one)).collect()
+}
+
+/// The one job that a command is about.
+#[derive(Debug, clap::Args)]
+pub(super) struct OneJob {
+    /// The job, by its id or as `QUEUE/ID`.
+    #[arg(value_name = "ID")]
+    pub(super) job: Named<JobId>,
+    /// Its queue; found by looking into each if not given.
+    #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
+    pub(super) queue: Option<QueueName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_twice_is_meant_once() {
+        assert_eq!(each_once(&["b", "a", "b", "a", "c"]), [&"b", &"a", &"c"]);
+    }
+}
