@@ -1,20 +1,23 @@
 //! The built-in kind `http`: a job that makes a request.
 
-use std::collections::{BTreeMap, VecDeque};
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::backoff::{Random, ThreadRandom};
-use jobq_core::{
-    Backoff, Clock, Error, Job, JobContext, JobError, JobResult, SystemClock, Timestamp,
-};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use jobq_core::backoff::ThreadRandom;
+use jobq_core::{Backoff, Error, Job, JobContext, JobError, JobResult, SystemClock};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use self::answer::{rest, retry_after, tail, verdict};
 use super::allowed_urls::{AllowedUrls, is_web, same_place};
 use crate::events::Chain;
 use crate::registry::Registry;
@@ -22,13 +25,6 @@ use crate::registry::Registry;
 /// How long a request may take unless the job says otherwise, and how long at most.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(3_600);
-
-/// The longest wait that a server may ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
-
-/// How much of the end of an answer is kept, and how much of it is read at most.
-const TAIL_BYTES: usize = 2 * 1024;
-const READ_BYTES: usize = 1024 * 1024;
 
 /// How many of its lines go to the log of a job that has failed.
 const TAIL_LINES: usize = 20;
@@ -242,161 +238,4 @@ async fn run(
 /// Where a URL leads, without user, password, path and query.
 fn place(url: &Url) -> String {
     url.origin().ascii_serialization()
-}
-
-fn verdict(what: &str, status: StatusCode, wait: Option<Duration>) -> JobError {
-    let why = format!("{what} was answered by {status}");
-    let may_change = status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-        );
-    match (may_change, wait) {
-        (true, Some(wait)) => JobError::retry_after(wait, why),
-        (true, None) => JobError::retry(why),
-        (false, _) if status.is_redirection() => JobError::dead(format!(
-            "{why}: it leads to another server or to what is not allowed, or on and on"
-        )),
-        (false, _) => JobError::dead(why),
-    }
-}
-
-/// When a server wants to be asked again: in so many seconds, or at an instant. An hour at most.
-fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
-    let wanted = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match wanted.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = httpdate::parse_http_date(wanted).ok()?;
-            let since_epoch = at.duration_since(std::time::UNIX_EPOCH).ok()?;
-            let at = Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).ok()?);
-            at.since(clock.now())
-        }
-    };
-    Some(wait.min(MAX_RETRY_AFTER))
-}
-
-/// How long the server is left alone: for as long as it asks, and never shorter than after an answer that asks for
-/// nothing. A second each time would use all attempts up in a deployment of a minute.
-fn rest(wanted: Duration, attempt: u32, random: &mut dyn Random) -> Duration {
-    wanted.max(Http::BACKOFF.delay(attempt, random))
-}
-
-/// The end of a body: of one that is long, or does not end in time, of what was read of it.
-async fn tail(mut answer: Response, end: Instant) -> String {
-    let (mut kept, mut read) = (VecDeque::with_capacity(2 * TAIL_BYTES), 0);
-    while read < READ_BYTES {
-        let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(end, answer.chunk()).await else { break };
-        read += chunk.len();
-        kept.extend(&chunk[chunk.len().saturating_sub(TAIL_BYTES)..]);
-        kept.drain(..kept.len().saturating_sub(TAIL_BYTES));
-    }
-    let text = String::from_utf8_lossy(kept.make_contiguous()).into_owned();
-    // The first character may have been cut in two.
-    text.trim_start_matches(char::REPLACEMENT_CHARACTER).trim_end().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug)]
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            // 1994-11-06T08:49:00Z
-            Timestamp::from_millis(784_111_740_000)
-        }
-    }
-
-    #[test]
-    fn a_server_says_when_it_wants_to_be_asked_again() {
-        let secs = |seconds| Some(Duration::from_secs(seconds));
-        for (text, wait) in [
-            ("7", secs(7)),
-            (" 0 ", secs(0)),
-            ("999999999999", secs(3_600)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", secs(37)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", secs(0)),
-            ("Sat, 06 Nov 2094 08:49:37 GMT", secs(3_600)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            assert_eq!(retry_after(&headers, &Still), wait, "{text:?}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), &Still), None);
-    }
-
-    #[test]
-    fn a_server_that_asks_for_little_is_left_alone_for_the_backoff() {
-        struct Most;
-        impl Random for Most {
-            fn unit(&mut self) -> f64 {
-                1.0
-            }
-        }
-        let backoff = Http::BACKOFF.delay(4, &mut Most);
-        assert!(backoff > Duration::from_secs(1));
-
-        assert_eq!(rest(Duration::ZERO, 4, &mut Most), backoff);
-        assert_eq!(rest(Duration::from_secs(1), 4, &mut Most), backoff);
-        let hour = Duration::from_secs(3_600);
-        assert_eq!(rest(hour, 4, &mut Most), hour);
-    }
-
-    fn job(json: &str) -> Http {
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn what_is_not_said_is_chosen_to_fit() {
-        let (method, _, headers) = job(r#"{"url":"http://a/"}"#).request().unwrap();
-        assert_eq!((method, headers.len()), (Method::GET, 0));
-        let (method, _, headers) = job(r#"{"url":"http://a/","body":{"a":1}}"#).request().unwrap();
-        assert_eq!(method, Method::POST);
-        assert_eq!(headers[CONTENT_TYPE], "application/json");
-        let text =
-            r#"{"url":"http://a/","method":"put","body":"a","headers":{"Content-Type":"b"}}"#;
-        let (method, _, headers) = job(text).request().unwrap();
-        assert_eq!(method, Method::PUT);
-        assert_eq!(headers[CONTENT_TYPE], "b");
-        // A newline in a header could begin another one.
-        let split =
-            Http { headers: [("a".into(), "b\r\nc: d".into())].into(), ..Http::get("http://a/") };
-        assert!(split.request().unwrap_err().contains("characters it may not have"));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_told_without_the_password() {
-        for (json, why) in [
-            (r#"{"url":"example.com"}"#, "the URL is wrong"),
-            (r#"{"url":"http://u:secret@:80:80/"}"#, "the URL is wrong"),
-            (r#"{"url":"file:///etc/passwd"}"#, "a URL of file: only http and https"),
-            (r#"{"url":"http://a/","method":"a b"}"#, "\"A B\" is not a method"),
-            (r#"{"url":"http://a/","headers":{"Host":"b"}}"#, "may not set the header host"),
-            (r#"{"url":"http://a/","headers":{"a b":"c"}}"#, "is not the name of a header"),
-        ] {
-            let told = job(json).request().unwrap_err();
-            assert!(told.to_lowercase().contains(&why.to_lowercase()), "{json}: {told}");
-            assert!(!told.contains("secret"), "{told}");
-        }
-        assert!(serde_json::from_str::<Http>(r#"{"url":"http://a/","methd":"GET"}"#).is_err());
-    }
-
-    #[test]
-    fn what_a_status_means() {
-        let wait = Some(Duration::from_secs(9));
-        for (status, said) in [
-            (500, "GET at x was answered by 500 Internal Server Error (retry after 9s)"),
-            (429, "GET at x was answered by 429 Too Many Requests (retry after 9s)"),
-            (404, "GET at x was answered by 404 Not Found"),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(verdict("GET at x", status, wait).to_string(), said);
-        }
-        let moved = verdict("GET at x", StatusCode::FOUND, None).to_string();
-        assert!(moved.contains("leads to another server"), "{moved}");
-    }
 }
