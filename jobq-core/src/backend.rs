@@ -81,7 +81,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// after none, some or all of the jobs were added.
     ///
     /// [its check]: NewJob::check
-    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
+    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
     /// Settles leases of a queue and leases new jobs of it, in one step.
     ///
@@ -376,8 +376,8 @@ impl Signals {
 
 #[async_trait]
 impl<B: Backend + ?Sized> Backend for Arc<B> {
-    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        (**self).enqueue_batch(jobs).await
+    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        (**self).enqueue_jobs(jobs).await
     }
 
     async fn exchange(

@@ -124,7 +124,7 @@ pub trait Queue: Backend {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when steps go round in a circle, a step comes after
     /// one that there is not, two have one name, or a job cannot be enqueued as it is, such as one that
     /// others come after and that may be a duplicate: nothing is written then. Else as
-    /// [`Backend::enqueue_batch`].
+    /// [`Backend::enqueue_jobs`].
     fn enqueue_workflow<'a>(
         &'a self,
         workflow: &'a Workflow,
@@ -148,7 +148,7 @@ impl<B: Backend> Queue for B {}
 
 /// A job about to be enqueued: choose options, then await it.
 ///
-/// The future is cancel safe as [`Backend::enqueue_batch`] is: dropped, the job is stored or it is not. To
+/// The future is cancel safe as [`Backend::enqueue_jobs`] is: dropped, the job is stored or it is not. To
 /// find out, enqueue it again under the same [id](Self::id).
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue<'a, J> {
@@ -174,7 +174,7 @@ impl<'a, J: Job> Enqueue<'a, J> {
     pub async fn handle(self) -> Result<JobHandle<'a, J>> {
         let backend = self.backend;
         let job = self.build()?;
-        let answers = backend.enqueue_batch(std::slice::from_ref(&job)).await?;
+        let answers = backend.enqueue_jobs(std::slice::from_ref(&job)).await?;
         let enqueued = answers.into_iter().next().ok_or_else(|| missing_answer(0, 1))?;
         let reference = enqueued.found_in(&job.record.queue);
         Ok(JobHandle::new(backend, reference, Some(enqueued)))
@@ -199,7 +199,7 @@ impl<'a, J: Job> IntoFuture for Enqueue<'a, J> {
         Box::pin(async move {
             let backend = self.backend;
             let job = self.build()?;
-            let answers = backend.enqueue_batch(std::slice::from_ref(&job)).await?;
+            let answers = backend.enqueue_jobs(std::slice::from_ref(&job)).await?;
             answers.into_iter().next().ok_or_else(|| missing_answer(0, 1))
         })
     }
@@ -258,7 +258,7 @@ where
             });
             let mut calls = std::pin::pin!(
                 batches(new_jobs)
-                    .map(|batch| async move { backend.enqueue_batch(&batch?).await })
+                    .map(|batch| async move { backend.enqueue_jobs(&batch?).await })
                     // In order: the batches of one producer become ready one after the other.
                     .buffered(CALLS_IN_FLIGHT)
             );

@@ -426,7 +426,7 @@ async fn a_backend_is_asked_for_the_facts() {
         let kind = Kind::new("crm.sync").unwrap();
         let mut record = JobRecord::new(JobId::from_key(id), queue(), kind, payload);
         record.lane = Some(LaneKey::new(7).unwrap());
-        store.enqueue_batch(&[NewJob::new(record, When::Now)]).await.unwrap();
+        store.enqueue_jobs(&[NewJob::new(record, When::Now)]).await.unwrap();
     }
     store.heartbeat(&worker("w1", 1), Duration::from_secs(60)).await.unwrap();
     let second = JobRef::new(queue(), JobId::from_key("second"));

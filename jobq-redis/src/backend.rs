@@ -206,7 +206,7 @@ impl Store {
 
 #[async_trait]
 impl Backend for RedisBackend {
-    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         for job in jobs {
             job.check()?;
             self.store.check_span(job)?;
@@ -214,7 +214,7 @@ impl Backend for RedisBackend {
         if let [job] = jobs {
             Ok(vec![grouping::enqueue_one(&self.store, job).await?])
         } else {
-            self.store.enqueue_batch(jobs).await
+            self.store.enqueue_jobs(jobs).await
         }
     }
 

@@ -21,7 +21,7 @@ const STEP_BYTES: usize = 4 * 1024 * 1024;
 
 impl Store {
     /// Enqueues jobs of any queues; the answers are in their order.
-    pub(crate) async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    pub(crate) async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         // Each is replaced by what its queue says.
         let mut answers: Vec<_> = jobs.iter().map(|job| Enqueued::Created(job.record.id)).collect();
         for (queue, positions) in runs_of(jobs) {

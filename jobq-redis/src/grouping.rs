@@ -115,7 +115,7 @@ pub(crate) async fn enqueue_one(store: &Arc<Store>, job: &NewJob) -> Result<Enqu
 }
 
 async fn enqueue_alone(store: &Store, job: &NewJob) -> Result<Enqueued> {
-    let answers = store.enqueue_batch(std::slice::from_ref(job)).await?;
+    let answers = store.enqueue_jobs(std::slice::from_ref(job)).await?;
     answers.into_iter().next().ok_or_else(|| malformed("an enqueue without an answer"))
 }
 
@@ -160,7 +160,7 @@ async fn send(store: &Store, batch: Vec<Waiting>) {
     let sends = by_queue.into_values().map(|batch| async move {
         let (jobs, waiting): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Waiting { job, answer }| (job, answer)).unzip();
-        match store.enqueue_batch(&jobs).await {
+        match store.enqueue_jobs(&jobs).await {
             Ok(answers) => {
                 for (waiting, answer) in waiting.into_iter().zip(answers) {
                     // A caller that has gone does not want to know.

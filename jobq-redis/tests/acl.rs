@@ -99,7 +99,7 @@ async fn jobs_can_be_watched() {
     let backend = RedisBackend::connect(&url).await.unwrap();
 
     let job = job();
-    backend.enqueue_batch(std::slice::from_ref(&job)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&job)).await.unwrap();
     let (queue, id) = (&job.record.queue, job.record.id);
     let seen = backend.watch(queue, id, None).await.unwrap();
     let (told, leased) =

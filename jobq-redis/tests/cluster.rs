@@ -63,7 +63,7 @@ async fn queues_are_spread_and_found_again() {
     let queues = queues(&cluster);
 
     let jobs: Vec<_> = queues.iter().map(job_for).collect();
-    backend.enqueue_batch(&jobs).await.unwrap();
+    backend.enqueue_jobs(&jobs).await.unwrap();
 
     for (queue, job) in queues.iter().zip(&jobs) {
         let key = format!("{{jobq:{queue}}}:jobs");
@@ -87,7 +87,7 @@ async fn a_worker_is_woken_by_any_of_its_queues() {
     let queues = queues(&cluster);
     for queue in &queues {
         let jobs = [job_for(queue)];
-        let (woken, _) = tokio::join!(backend.wait(&queues), backend.enqueue_batch(&jobs));
+        let (woken, _) = tokio::join!(backend.wait(&queues), backend.enqueue_jobs(&jobs));
         assert_eq!(woken.unwrap(), *queue);
     }
 }
@@ -98,7 +98,7 @@ async fn a_job_on_another_node_is_watched() {
     let backend = backend(&cluster).await;
     for queue in queues(&cluster) {
         let job = job_for(&queue);
-        backend.enqueue_batch(std::slice::from_ref(&job)).await.unwrap();
+        backend.enqueue_jobs(std::slice::from_ref(&job)).await.unwrap();
         let seen = backend.watch(&queue, job.record.id, None).await.unwrap();
         let watch = tokio::time::timeout(
             // Less than it takes to look again untold.
@@ -125,7 +125,7 @@ async fn one_node_in_the_url_is_enough_and_dead_ones_do_not_matter() {
     let backend = RedisBackend::connect(&url).await.unwrap();
 
     for queue in queues(&cluster) {
-        backend.enqueue_batch(&[job_for(&queue)]).await.unwrap();
+        backend.enqueue_jobs(&[job_for(&queue)]).await.unwrap();
         assert_eq!(lease(&backend, &queue).await, 1);
     }
 }
@@ -158,7 +158,7 @@ async fn what_spans_queues_in_one_step_is_refused() {
     batch.on_success = Some(job.clone());
 
     let refusals = [
-        backend.enqueue_batch(&[job_for(&queue), job.clone()]).await.map(drop),
+        backend.enqueue_jobs(&[job_for(&queue), job.clone()]).await.map(drop),
         backend.open_batch(&batch).await.map(drop),
         backend
             .set_limits(
@@ -194,7 +194,7 @@ async fn a_queue_may_move_to_another_node_meanwhile() {
     let backend = backend(&cluster).await;
     let queue = name("mail");
     let jobs = [job_for(&queue), job_for(&queue)];
-    backend.enqueue_batch(&jobs).await.unwrap();
+    backend.enqueue_jobs(&jobs).await.unwrap();
     let request = LeaseRequest::new(WorkerId::from_u64(7), 10, LEASE);
     let from = port_of(&cluster, &queue);
     let to = cluster.nodes().iter().map(TestServer::port).find(|port| *port != from).unwrap();
@@ -241,7 +241,7 @@ async fn a_queue_may_move_to_another_node_meanwhile() {
     assert_eq!(port_of(&cluster, &queue), to);
     let jobs = [job_for(&queue)];
     let wait = tokio::time::timeout(PATIENCE, backend.wait(std::slice::from_ref(&queue)));
-    let (woken, _) = tokio::join!(wait, backend.enqueue_batch(&jobs));
+    let (woken, _) = tokio::join!(wait, backend.enqueue_jobs(&jobs));
     assert_eq!(woken.unwrap().unwrap(), queue);
 }
 
@@ -253,7 +253,7 @@ async fn a_frozen_node_holds_up_no_queue_but_its_own() {
     let backend = backend(&cluster).await;
     let queues = queues(&cluster);
     for queue in &queues {
-        backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+        backend.enqueue_jobs(&[job_for(queue)]).await.unwrap();
     }
     let frozen = port_of(&cluster, &queues[0]);
     let frozen = cluster.nodes().iter().find(|node| node.port() == frozen).unwrap();
@@ -262,22 +262,22 @@ async fn a_frozen_node_holds_up_no_queue_but_its_own() {
     let began = Instant::now();
     let others = async {
         for queue in &queues[1..] {
-            backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+            backend.enqueue_jobs(&[job_for(queue)]).await.unwrap();
             assert_eq!(lease(&backend, queue).await, 2);
         }
         began.elapsed()
     };
     let jobs = [job_for(&queues[0])];
-    let (error, others_took) = tokio::join!(backend.enqueue_batch(&jobs), others);
+    let (error, others_took) = tokio::join!(backend.enqueue_jobs(&jobs), others);
     let gave_up_after = began.elapsed();
     // Also those that come when the map of the slots is in doubt.
-    backend.enqueue_batch(&[job_for(&queues[1])]).await.unwrap();
+    backend.enqueue_jobs(&[job_for(&queues[1])]).await.unwrap();
     support::signal(frozen, "-CONT");
 
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(others_took < Duration::from_millis(900), "{others_took:?}");
     assert!(gave_up_after < Duration::from_secs(5), "{gave_up_after:?}");
-    eventually(async || backend.enqueue_batch(&jobs).await).await;
+    eventually(async || backend.enqueue_jobs(&jobs).await).await;
     let woken = eventually(async || backend.wait(&queues[..1]).await).await;
     assert_eq!(woken, queues[0]);
 }
@@ -291,12 +291,12 @@ async fn a_node_that_is_cut_off_does_not_hide_who_has_its_queues_now() {
     // The one that would be asked first in the order of ports.
     let first = cluster.nodes().iter().map(TestServer::port).min().unwrap();
     let queue = queues.iter().find(|queue| port_of(&cluster, queue) == first).unwrap();
-    backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+    backend.enqueue_jobs(&[job_for(queue)]).await.unwrap();
 
     cut_off(&cluster, first).await;
     let began = Instant::now();
     let job = job_for(queue);
-    eventually(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+    eventually(async || backend.enqueue_jobs(std::slice::from_ref(&job)).await).await;
 
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(lease(&backend, queue).await, 1);
@@ -343,7 +343,7 @@ async fn a_watch_outlives_the_node_it_listens_at() {
     let backend = backend(&cluster).await;
     let queues = queues(&cluster);
     let jobs: Vec<_> = queues[..2].iter().map(job_for).collect();
-    backend.enqueue_batch(&jobs).await.unwrap();
+    backend.enqueue_jobs(&jobs).await.unwrap();
     let watch = async |job: &NewJob| {
         let (queue, id) = (&job.record.queue, job.record.id);
         let seen = eventually(async || backend.watch(queue, id, None).await).await;

@@ -103,7 +103,7 @@ async fn an_enqueue_that_waits_follows_a_queue_that_is_moved() {
         let old = backend(&cluster.url(), waiting()).await;
         for durability in [Durability::Server, waiting()] {
             let backend = backend(&cluster.url(), durability).await;
-            let error = backend.enqueue_batch(&[job_for(&queue)]).await.unwrap_err();
+            let error = backend.enqueue_jobs(&[job_for(&queue)]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
             let told = error.to_string();
             assert!(told.contains("handing the queue over") && told.contains("passes"), "{told}");
@@ -117,7 +117,7 @@ async fn an_enqueue_that_waits_follows_a_queue_that_is_moved() {
         }
         moved.end().await;
         for backend in late.iter().chain([&old]) {
-            let enqueued = backend.enqueue_batch(&[job_for(&queue)]).await.unwrap();
+            let enqueued = backend.enqueue_jobs(&[job_for(&queue)]).await.unwrap();
             assert!(enqueued[0].is_created());
         }
         assert_eq!(port_of(&cluster, &queue), moved.to);
@@ -135,7 +135,7 @@ async fn a_queue_that_was_listed_once_does_not_need_the_node_of_the_list() {
             let mut queues = queues(&cluster);
             queues.retain(|queue| port_of(&cluster, queue) != home);
             let (known, new) = (&queues[0], QueueName::new("new").unwrap());
-            backend.enqueue_batch(&[job_for(known)]).await.unwrap();
+            backend.enqueue_jobs(&[job_for(known)]).await.unwrap();
 
             let node = cluster.node(home).unwrap();
             if is_frozen {
@@ -149,12 +149,12 @@ async fn a_queue_that_was_listed_once_does_not_need_the_node_of_the_list() {
                 tokio::time::advance(Duration::from_secs(31)).await;
                 tokio::time::resume();
                 let began = Instant::now();
-                let enqueued = backend.enqueue_batch(&[job_for(known)]).await.unwrap();
+                let enqueued = backend.enqueue_jobs(&[job_for(known)]).await.unwrap();
                 assert!(enqueued[0].is_created());
                 assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
             }
             // Nobody would know of this one.
-            let error = backend.enqueue_batch(&[job_for(&new)]).await.unwrap_err();
+            let error = backend.enqueue_jobs(&[job_for(&new)]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable);
         }
     }
@@ -167,21 +167,21 @@ async fn many_calls_to_a_frozen_node_hold_up_no_call_to_another() {
     for durability in [Durability::Server, waiting()] {
         let backend = backend(&cluster.url(), durability).await;
         for queue in &queues {
-            backend.enqueue_batch(&[job_for(queue)]).await.unwrap();
+            backend.enqueue_jobs(&[job_for(queue)]).await.unwrap();
         }
         let port = port_of(&cluster, &queues[0]);
         let frozen = cluster.nodes().iter().find(|node| node.port() == port).unwrap();
 
         support::signal(frozen, "-STOP");
         let jobs: Vec<_> = (0..6).map(|_| [job_for(&queues[0])]).collect();
-        let stuck = join_all(jobs.iter().map(|jobs| backend.enqueue_batch(jobs)));
+        let stuck = join_all(jobs.iter().map(|jobs| backend.enqueue_jobs(jobs)));
         let others = async {
             let mut slowest = Duration::ZERO;
             for queue in queues[1..].iter().cycle().take(20) {
                 let (one, two) = ([job_for(queue)], [job_for(queue)]);
                 let began = Instant::now();
                 let (one, two) =
-                    tokio::join!(backend.enqueue_batch(&one), backend.enqueue_batch(&two));
+                    tokio::join!(backend.enqueue_jobs(&one), backend.enqueue_jobs(&two));
                 slowest = slowest.max(began.elapsed());
                 assert!(one.unwrap()[0].is_created() && two.unwrap()[0].is_created());
             }
@@ -194,6 +194,6 @@ async fn many_calls_to_a_frozen_node_hold_up_no_call_to_another() {
         for refusal in stuck {
             assert_eq!(refusal.unwrap_err().kind(), ErrorKind::Unavailable);
         }
-        support::eventually(async || backend.enqueue_batch(&jobs[0]).await).await;
+        support::eventually(async || backend.enqueue_jobs(&jobs[0]).await).await;
     }
 }

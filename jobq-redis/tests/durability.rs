@@ -41,7 +41,7 @@ async fn an_enqueue_is_answered_when_a_replica_has_the_job() {
     let replica = replica_of(&primary);
     let backend = backend(&primary, 1).await;
 
-    let enqueued = backend.enqueue_batch(&[job(), job()]).await.unwrap();
+    let enqueued = backend.enqueue_jobs(&[job(), job()]).await.unwrap();
 
     assert!(enqueued.iter().all(Enqueued::is_created));
     let client = redis::Client::open(replica.url()).unwrap();
@@ -58,16 +58,16 @@ async fn an_enqueue_that_a_stopped_replica_has_not_got_says_so_and_may_be_repeat
     let backend = backend(&primary, 1).await;
     // A busy machine may need more than one try.
     let first = [job()];
-    eventually(async || backend.enqueue_batch(&first).await).await;
+    eventually(async || backend.enqueue_jobs(&first).await).await;
     let new = job();
 
     signal(&replica, "-STOP");
     let began = Instant::now();
-    let error = backend.enqueue_batch(std::slice::from_ref(&new)).await.unwrap_err();
+    let error = backend.enqueue_jobs(std::slice::from_ref(&new)).await.unwrap_err();
     let took = began.elapsed();
     // Others are not held up by those who wait.
     let (error_again, ping_took) = tokio::join!(
-        async { backend.enqueue_batch(std::slice::from_ref(&new)).await.unwrap_err() },
+        async { backend.enqueue_jobs(std::slice::from_ref(&new)).await.unwrap_err() },
         async {
             let began = Instant::now();
             for _ in 0..10 {
@@ -77,7 +77,7 @@ async fn an_enqueue_that_a_stopped_replica_has_not_got_says_so_and_may_be_repeat
         }
     );
     signal(&replica, "-CONT");
-    let repeated = eventually(async || backend.enqueue_batch(std::slice::from_ref(&new)).await);
+    let repeated = eventually(async || backend.enqueue_jobs(std::slice::from_ref(&new)).await);
     let repeated = repeated.await;
 
     assert!(took >= WITHIN, "{took:?}");
@@ -101,13 +101,13 @@ async fn what_no_replica_has_is_lost_with_the_primary_but_was_not_acknowledged_i
     let waits = backend(&primary, 1).await;
     let plain = RedisBackend::connect(&primary.url()).await.unwrap();
     let (copied, unsafe_one, unsure) = (job(), job(), job());
-    assert!(waits.enqueue_batch(std::slice::from_ref(&copied)).await.unwrap()[0].is_created());
+    assert!(waits.enqueue_jobs(std::slice::from_ref(&copied)).await.unwrap()[0].is_created());
 
     signal(&replica, "-STOP");
     let mut connection = redis::Client::open(primary.url()).unwrap().get_connection().unwrap();
     redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec(&mut connection).unwrap();
-    assert!(plain.enqueue_batch(std::slice::from_ref(&unsafe_one)).await.unwrap()[0].is_created());
-    waits.enqueue_batch(std::slice::from_ref(&unsure)).await.unwrap_err();
+    assert!(plain.enqueue_jobs(std::slice::from_ref(&unsafe_one)).await.unwrap()[0].is_created());
+    waits.enqueue_jobs(std::slice::from_ref(&unsure)).await.unwrap_err();
     primary.kill();
     signal(&replica, "-CONT");
     let mut connection = redis::Client::open(replica.url()).unwrap().get_connection().unwrap();
@@ -124,7 +124,7 @@ async fn more_replicas_than_there_are_cannot_have_it() {
     let primary = primary();
     let _replica = replica_of(&primary);
 
-    let error = backend(&primary, 2).await.enqueue_batch(&[job()]).await.unwrap_err();
+    let error = backend(&primary, 2).await.enqueue_jobs(&[job()]).await.unwrap_err();
 
     assert!(error.to_string().contains("it was on 1 of 2 replicas"), "{error}");
 }
@@ -141,7 +141,7 @@ async fn jobs_with_lanes_and_scripts_that_were_forgotten_wait_too() {
 
     for job in [job(), with_lane.clone()] {
         redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).unwrap();
-        assert!(backend.enqueue_batch(&[job]).await.unwrap()[0].is_created());
+        assert!(backend.enqueue_jobs(&[job]).await.unwrap()[0].is_created());
     }
     assert_eq!(lease(&backend, 10).await.leases.len(), 2);
 
@@ -151,7 +151,7 @@ async fn jobs_with_lanes_and_scripts_that_were_forgotten_wait_too() {
     elsewhere.record.queue = jobq_core::QueueName::new("plain").unwrap();
     for job in [elsewhere, with_lane] {
         redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection).unwrap();
-        let error = backend.enqueue_batch(&[job]).await.unwrap_err();
+        let error = backend.enqueue_jobs(&[job]).await.unwrap_err();
         assert!(error.to_string().contains("it was on 0 of 1 replicas"), "{error}");
     }
     signal(&replica, "-CONT");
@@ -165,7 +165,7 @@ async fn what_a_parent_in_another_queue_was_told_is_waited_for_too() {
     let backend = backend(&primary, 1).await;
     let mut parent = job();
     parent.record.queue = jobq_core::QueueName::new("parents").unwrap();
-    backend.enqueue_batch(std::slice::from_ref(&parent)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&parent)).await.unwrap();
     let mut child = job();
     child.parents.push(jobq_core::Parent::known(jobq_core::JobRef::new(
         parent.record.queue.clone(),
@@ -173,14 +173,14 @@ async fn what_a_parent_in_another_queue_was_told_is_waited_for_too() {
     )));
 
     signal(&replica, "-STOP");
-    let error = backend.enqueue_batch(std::slice::from_ref(&child)).await.unwrap_err();
+    let error = backend.enqueue_jobs(std::slice::from_ref(&child)).await.unwrap_err();
     let plain = RedisBackend::connect(&primary.url()).await.unwrap();
     let before = Inspect::queue(&plain, &queue()).await.unwrap().waiting;
     signal(&replica, "-CONT");
 
     assert!(error.to_string().contains("it was on 0 of 1 replicas"), "{error}");
     assert_eq!(before, 0, "the parent comes first");
-    let again = backend.enqueue_batch(std::slice::from_ref(&child));
+    let again = backend.enqueue_jobs(std::slice::from_ref(&child));
     assert!(again.await.unwrap()[0].is_created());
 }
 
@@ -197,10 +197,10 @@ async fn the_disk_can_be_waited_for_where_the_server_can() {
                 assert!(error.to_string().contains("for the disk from 7.2 on"), "{error}");
             }
             (Ok(backend), "yes") => {
-                assert!(backend.enqueue_batch(&[job()]).await.unwrap()[0].is_created());
+                assert!(backend.enqueue_jobs(&[job()]).await.unwrap()[0].is_created());
             }
             (Ok(backend), _) => {
-                let error = backend.enqueue_batch(&[job()]).await.unwrap_err();
+                let error = backend.enqueue_jobs(&[job()]).await.unwrap_err();
                 assert!(error.to_string().contains("no append-only file"), "{error}");
             }
         }

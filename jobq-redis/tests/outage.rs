@@ -43,7 +43,7 @@ async fn a_restarted_server_is_found_again_with_its_jobs() {
     let mut server =
         TestServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).unwrap();
     let backend = impatient(&server.url()).await;
-    let enqueued = backend.enqueue_batch(&[job(), job()]).await.unwrap();
+    let enqueued = backend.enqueue_jobs(&[job(), job()]).await.unwrap();
 
     server.kill();
     let down = backend.ping().await.unwrap_err();
@@ -60,12 +60,12 @@ async fn a_restarted_server_is_found_again_with_its_jobs() {
 async fn scripts_that_the_server_has_forgotten_are_sent_again() {
     let server = TestServer::start().unwrap();
     let backend = RedisBackend::connect(&server.url()).await.unwrap();
-    backend.enqueue_batch(&[job(), job()]).await.unwrap();
+    backend.enqueue_jobs(&[job(), job()]).await.unwrap();
     let first = lease(&backend, 1).await.leases;
 
     redis(&server, &["SCRIPT", "FLUSH"]).await;
 
-    backend.enqueue_batch(&[job()]).await.unwrap();
+    backend.enqueue_jobs(&[job()]).await.unwrap();
     let settled = backend.exchange(&queue(), &[complete(&first[0])], None).await.unwrap();
     assert_eq!(settled.held, [Held::Yes]);
     assert_eq!(lease(&backend, 10).await.leases.len(), 2);
@@ -95,7 +95,7 @@ async fn an_enqueue_is_no_victim_of_a_connection_that_died_in_the_quiet() {
     redis(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
 
-    assert!(backend.enqueue_batch(&[job()]).await.unwrap()[0].is_created());
+    assert!(backend.enqueue_jobs(&[job()]).await.unwrap()[0].is_created());
 }
 
 /// Callers that stop polling, as in a `select!` that went another way, keep nobody waiting.
@@ -112,12 +112,12 @@ async fn futures_that_are_kept_and_not_polled_block_nobody() {
     backend.ping().await.unwrap();
 
     let jobs = [[job()], [job()], [job()]];
-    let mut first = Box::pin(backend.enqueue_batch(&jobs[0]));
-    let mut second = Box::pin(backend.enqueue_batch(&jobs[1]));
+    let mut first = Box::pin(backend.enqueue_jobs(&jobs[0]));
+    let mut second = Box::pin(backend.enqueue_jobs(&jobs[1]));
     assert!(first.as_mut().poll(&mut idle).is_pending());
     assert!(second.as_mut().poll(&mut idle).is_pending());
 
-    let third = tokio::time::timeout(PATIENCE, backend.enqueue_batch(&jobs[2])).await;
+    let third = tokio::time::timeout(PATIENCE, backend.enqueue_jobs(&jobs[2])).await;
     assert!(third.unwrap().unwrap()[0].is_created());
 }
 
@@ -129,7 +129,7 @@ fn a_backend_outlives_the_runtimes_it_is_used_in() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         for _ in 0..20 {
             let backend = backend.clone();
-            runtime.spawn(async move { backend.enqueue_batch(&[job()]).await });
+            runtime.spawn(async move { backend.enqueue_jobs(&[job()]).await });
         }
         drop(runtime);
     }
@@ -139,7 +139,7 @@ fn a_backend_outlives_the_runtimes_it_is_used_in() {
         let enqueued = tokio::time::timeout(
             PATIENCE,
             // The connection died with its runtime: the first call may be the one to find out.
-            eventually(async || backend.enqueue_batch(&[job()]).await),
+            eventually(async || backend.enqueue_jobs(&[job()]).await),
         );
         assert_eq!(enqueued.await.unwrap().len(), 1);
     });
@@ -186,7 +186,7 @@ fn a_wait_outlives_the_runtime_of_another() {
 
     drop(first);
     second.block_on(async {
-        eventually(async || backend.enqueue_batch(&[job()]).await).await;
+        eventually(async || backend.enqueue_jobs(&[job()]).await).await;
         assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), queue());
     });
 }
@@ -208,7 +208,7 @@ async fn a_link_that_swallows_everything_is_given_up_and_made_anew() {
     let server = TestServer::start().unwrap();
     let proxy = FaultProxy::before(server.port()).await.unwrap();
     let backend = impatient(&proxy.url()).await;
-    backend.enqueue_batch(&[job()]).await.unwrap();
+    backend.enqueue_jobs(&[job()]).await.unwrap();
 
     proxy.freeze();
     let asked = Instant::now();
@@ -230,7 +230,7 @@ async fn a_cut_link_is_made_anew() {
     for _ in 0..20 {
         proxy.cut();
         eventually(async || backend.ping().await).await;
-        assert!(backend.enqueue_batch(&[job()]).await.is_ok());
+        assert!(backend.enqueue_jobs(&[job()]).await.is_ok());
     }
 
     assert_eq!(backend.queue(&queue()).await.unwrap().ready, 20);
@@ -244,7 +244,7 @@ async fn a_slow_link_is_slow_and_nothing_worse() {
 
     proxy.delay(Duration::from_millis(50));
 
-    backend.enqueue_batch(&[job(), job()]).await.unwrap();
+    backend.enqueue_jobs(&[job(), job()]).await.unwrap();
     let leases = lease(&backend, 10).await.leases;
     let settlements: Vec<_> = leases.iter().map(complete).collect();
     let settled = backend.exchange(&queue(), &settlements, None).await.unwrap();
@@ -260,11 +260,11 @@ async fn an_enqueue_whose_answer_is_lost_can_be_repeated() {
 
     // Requests pass, answers come too late to be waited for.
     proxy.delay(Duration::from_millis(400));
-    let lost = backend.enqueue_batch(std::slice::from_ref(&job)).await;
+    let lost = backend.enqueue_jobs(std::slice::from_ref(&job)).await;
     proxy.delay(Duration::ZERO);
 
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    eventually(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+    eventually(async || backend.enqueue_jobs(std::slice::from_ref(&job)).await).await;
     assert_eq!(backend.queue(&queue()).await.unwrap().ready, 1);
 }
 
@@ -288,7 +288,7 @@ async fn a_wait_survives_its_connection() {
     somebody_waits(&server).await;
     proxy.cut();
     let direct = RedisBackend::connect(&server.url()).await.unwrap();
-    direct.enqueue_batch(&[job()]).await.unwrap();
+    direct.enqueue_jobs(&[job()]).await.unwrap();
 
     assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), queue());
 }
@@ -302,7 +302,7 @@ async fn a_full_server_refuses_to_enqueue_and_can_still_be_drained() {
     let big = "x".repeat(20_000);
     let mut enqueued = 0;
     let refused = loop {
-        match backend.enqueue_batch(&[support::job_of(&big)]).await {
+        match backend.enqueue_jobs(&[support::job_of(&big)]).await {
             Ok(_) => enqueued += 1,
             Err(error) => break error,
         }
@@ -339,7 +339,7 @@ async fn a_full_server_refuses_to_enqueue_and_can_still_be_drained() {
     }
     assert_eq!(done, enqueued);
     backend.resume(&queue()).await.unwrap();
-    backend.enqueue_batch(&[support::job_of(&big)]).await.unwrap();
+    backend.enqueue_jobs(&[support::job_of(&big)]).await.unwrap();
 }
 
 #[tokio::test]

@@ -81,11 +81,11 @@ async fn a_primary_that_is_demoted_and_promoted_again_is_followed() {
     };
 
     replicate("127.0.0.1", &other.port().to_string()).await;
-    let error = backend.enqueue_batch(&[job()]).await.unwrap_err();
+    let error = backend.enqueue_jobs(&[job()]).await.unwrap_err();
     replicate("NO", "ONE").await;
 
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    eventually(async || backend.enqueue_batch(&[job()]).await).await;
+    eventually(async || backend.enqueue_jobs(&[job()]).await).await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_unix_socket_and_a_database_number_are_understood() {
     let _server = TestServer::start_with(&["--unixsocket", path]).unwrap();
     let backend = RedisBackend::connect(&format!("unix://{path}?db=3")).await.unwrap();
 
-    backend.enqueue_batch(&[job()]).await.unwrap();
+    backend.enqueue_jobs(&[job()]).await.unwrap();
 
     assert_eq!(support::lease(&backend, 1).await.leases.len(), 1);
     assert_eq!(backend.address(), format!("{path}, database 3"));

@@ -153,10 +153,10 @@ async fn a_settlement_stopped_anywhere_is_counted_once() {
         let new = telling_batch("home");
         healthy.open_batch(&new).await.unwrap();
         let members: Vec<_> = (0..3).map(|_| member("away", &new.batch)).collect();
-        healthy.enqueue_batch(&members).await.unwrap();
+        healthy.enqueue_jobs(&members).await.unwrap();
         healthy.close_batch(&new.batch).await.unwrap();
         let child = after(&members[0], "home");
-        healthy.enqueue_batch(std::slice::from_ref(&child)).await.unwrap();
+        healthy.enqueue_jobs(std::slice::from_ref(&child)).await.unwrap();
         let leases = lease_all(&healthy, "away").await;
         // It knows of flow control by now, as a worker does.
         lease_all(&stopped, "away").await;
@@ -189,12 +189,12 @@ async fn an_enqueue_stopped_anywhere_and_repeated_is_counted_once() {
         let new = telling_batch("home");
         healthy.open_batch(&new).await.unwrap();
         let parent = job("calls");
-        healthy.enqueue_batch(std::slice::from_ref(&parent)).await.unwrap();
+        healthy.enqueue_jobs(std::slice::from_ref(&parent)).await.unwrap();
         let mut members: Vec<_> = (0..3).map(|_| member("away", &new.batch)).collect();
         members[0].parents = vec![Parent::known(found_at(&parent))];
 
-        let finished = stopped_after(stop, stopped.enqueue_batch(&members)).await;
-        let again = healthy.enqueue_batch(&members).await.unwrap();
+        let finished = stopped_after(stop, stopped.enqueue_jobs(&members)).await;
+        let again = healthy.enqueue_jobs(&members).await.unwrap();
         assert_eq!(again.len(), 3);
         heal(&healthy).await;
 
@@ -224,7 +224,7 @@ async fn a_batch_opened_and_stopped_anywhere_is_counted_once() {
         let view = healthy.batch_view(&outer.batch).await.unwrap().unwrap();
         assert_eq!((view.total, view.pending()), (1, 1), "stopped after {stop}");
 
-        healthy.enqueue_batch(&[member("calls", &inner.batch)]).await.unwrap();
+        healthy.enqueue_jobs(&[member("calls", &inner.batch)]).await.unwrap();
         healthy.close_batch(&outer.batch).await.unwrap();
         healthy.close_batch(&inner.batch).await.unwrap();
         let leases = lease_all(&healthy, "calls").await;
@@ -242,7 +242,7 @@ async fn a_batch_called_off_and_stopped_anywhere_runs_nothing() {
         let new = telling_batch("home");
         healthy.open_batch(&new).await.unwrap();
         let members = ["home", "away", "away"].map(|name| member(name, &new.batch));
-        healthy.enqueue_batch(&members).await.unwrap();
+        healthy.enqueue_jobs(&members).await.unwrap();
         healthy.close_batch(&new.batch).await.unwrap();
 
         let finished = stopped_after(stop, stopped.call_off_batch(&new.batch)).await;
@@ -274,7 +274,7 @@ async fn notes_carried_by_many_at_once_are_read_once() {
     for round in 0..20 {
         let members: Vec<_> = (0..8).map(|_| member("away", &new.batch)).collect();
         let enqueued = others.iter().zip(&members).map(|(backend, job)| async move {
-            backend.enqueue_batch(std::slice::from_ref(job)).await.unwrap()
+            backend.enqueue_jobs(std::slice::from_ref(job)).await.unwrap()
         });
         join_all(enqueued).await;
         let leases = lease_all(&first, "away").await;
@@ -302,10 +302,10 @@ async fn a_result_is_told_by_a_worker_that_knew_of_nobody_who_waits() {
     let (worker, other) = (apart(&server, 0).await, apart(&server, 0).await);
     let mut parent = job("home");
     parent.record.retention = None;
-    worker.enqueue_batch(std::slice::from_ref(&parent)).await.unwrap();
+    worker.enqueue_jobs(std::slice::from_ref(&parent)).await.unwrap();
     let leases = lease_all(&worker, "home").await;
     let child = after(&parent, "away");
-    other.enqueue_batch(std::slice::from_ref(&child)).await.unwrap();
+    other.enqueue_jobs(std::slice::from_ref(&child)).await.unwrap();
 
     worker.exchange(&queue("home"), &[done(&leases[0])], None).await.unwrap();
 
@@ -319,7 +319,7 @@ async fn a_long_result_is_kept_once_for_all_children() {
     let server = TestServer::start().unwrap();
     let backend = apart(&server, 0).await;
     let parent = job("home");
-    backend.enqueue_batch(std::slice::from_ref(&parent)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&parent)).await.unwrap();
     let children: Vec<_> = (0..100)
         .map(|_| {
             let mut child = after(&parent, "away");
@@ -327,7 +327,7 @@ async fn a_long_result_is_kept_once_for_all_children() {
             child
         })
         .collect();
-    backend.enqueue_batch(&children).await.unwrap();
+    backend.enqueue_jobs(&children).await.unwrap();
     let lease = &lease_all(&backend, "home").await[0];
     let result = vec![7; 100_000];
     let settlement =
@@ -366,14 +366,14 @@ async fn a_full_server_is_drained_with_its_batches_and_children() {
     backend.open_batch(&new).await.unwrap();
     let first = member("away", &new.batch);
     let child = after(&first, "home");
-    backend.enqueue_batch(std::slice::from_ref(&first)).await.unwrap();
-    backend.enqueue_batch(std::slice::from_ref(&child)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&first)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&child)).await.unwrap();
     let mut added = 1;
     let refused = loop {
         let mut job = member("away", &new.batch);
         job.record.retention = None;
         job.record.payload = Payload::from_bytes(vec![7; 20_000]).unwrap();
-        match backend.enqueue_batch(std::slice::from_ref(&job)).await {
+        match backend.enqueue_jobs(std::slice::from_ref(&job)).await {
             Ok(_) => added += 1,
             Err(error) => break error,
         }
@@ -411,7 +411,7 @@ async fn a_chain_of_any_length_fails_to_its_end() {
         child.on_parent_failure = OnParentFailure::Fail;
         chain.push(child);
     }
-    backend.enqueue_batch(&chain).await.unwrap();
+    backend.enqueue_jobs(&chain).await.unwrap();
     let lease = &lease_all(&backend, "home").await[0];
 
     backend.exchange(&queue("home"), &[died(lease)], None).await.unwrap();
@@ -475,7 +475,7 @@ async fn a_link_that_breaks_all_the_time_loses_and_doubles_nothing() {
         let backend = lazy(&proxy.url());
         for nth in 0..JOBS {
             let job = member(["home", "away", "calls"][nth % 3], &new.batch);
-            again(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+            again(async || backend.enqueue_jobs(std::slice::from_ref(&job)).await).await;
         }
     };
     let worker = async {

@@ -52,7 +52,7 @@ async fn one_sentinel_of_those_named_is_enough() {
 
     let backend = RedisBackend::connect_with(config(&url)).await.unwrap();
 
-    backend.enqueue_batch(&[job()]).await.unwrap();
+    backend.enqueue_jobs(&[job()]).await.unwrap();
     assert_eq!(lease(&backend, 1).await.leases.len(), 1);
     assert!(
         backend.address().starts_with("mymaster (Sentinel 127.0.0.1:"),
@@ -68,7 +68,7 @@ async fn waits_and_watches_move_on_from_a_frozen_master() {
     let servers = TestSentinels::start().unwrap();
     let backend = RedisBackend::connect_with(config(&servers.url())).await.unwrap();
     let job = job();
-    backend.enqueue_batch(std::slice::from_ref(&job)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&job)).await.unwrap();
     let (queue, id) = (queue(), job.record.id);
     let seen = backend.watch(&queue, id, None).await.unwrap();
     eventually(async || backend.wait(std::slice::from_ref(&queue)).await).await;
@@ -91,21 +91,21 @@ async fn waits_and_watches_move_on_from_a_frozen_master() {
     assert_eq!(told.unwrap().state, Some(JobState::Leased));
     let (woken, _) = tokio::join!(
         eventually(async || backend.wait(std::slice::from_ref(&queue)).await),
-        eventually(async || backend.enqueue_batch(&[support::job()]).await),
+        eventually(async || backend.enqueue_jobs(&[support::job()]).await),
     );
     assert_eq!(woken, queue);
 
     // When it comes back it is told that it is a replica, and nobody has gone on with it.
     support::signal(&servers.master, "-CONT");
     eventually(async || backend.ping().await).await;
-    backend.enqueue_batch(&[support::job()]).await.unwrap();
+    backend.enqueue_jobs(&[support::job()]).await.unwrap();
 }
 
 /// A new program's enqueue, made again until it comes through: another server is the master then.
 async fn until_there_is_another_master(servers: &TestSentinels) -> RedisBackend {
     eventually(async || {
         let backend = RedisBackend::connect_with(config(&servers.url())).await?;
-        backend.enqueue_batch(&[support::job()]).await?;
+        backend.enqueue_jobs(&[support::job()]).await?;
         Ok::<_, Error>(backend)
     })
     .await
@@ -115,7 +115,7 @@ async fn until_there_is_another_master(servers: &TestSentinels) -> RedisBackend 
 async fn enqueue_and_find(backend: &RedisBackend, master: &RedisBackend) {
     for _ in 0..50 {
         let job = job();
-        eventually(async || backend.enqueue_batch(std::slice::from_ref(&job)).await).await;
+        eventually(async || backend.enqueue_jobs(std::slice::from_ref(&job)).await).await;
         assert!(master.locate(job.record.id).await.unwrap().is_some(), "lost: {}", job.record.id);
     }
 }
@@ -124,7 +124,7 @@ async fn enqueue_and_find(backend: &RedisBackend, master: &RedisBackend) {
 async fn an_idle_client_does_not_go_on_with_a_thawed_old_master() {
     let servers = TestSentinels::start().unwrap();
     let idle = RedisBackend::connect_with(config(&servers.url())).await.unwrap();
-    idle.enqueue_batch(&[job()]).await.unwrap();
+    idle.enqueue_jobs(&[job()]).await.unwrap();
 
     support::signal(&servers.master, "-STOP");
     let other = until_there_is_another_master(&servers).await;
@@ -139,7 +139,7 @@ async fn a_busy_client_does_not_believe_a_thawed_old_master() {
     let servers = TestSentinels::start().unwrap();
     let patient = config(&servers.url()).response_timeout(PATIENCE);
     let busy = RedisBackend::connect_with(patient).await.unwrap();
-    busy.enqueue_batch(&[job()]).await.unwrap();
+    busy.enqueue_jobs(&[job()]).await.unwrap();
 
     support::signal(&servers.master, "-STOP");
     let job = job();
@@ -149,7 +149,7 @@ async fn a_busy_client_does_not_believe_a_thawed_old_master() {
         support::signal(&servers.master, "-CONT");
         other
     };
-    let (answer, other) = tokio::join!(busy.enqueue_batch(&jobs), thawed);
+    let (answer, other) = tokio::join!(busy.enqueue_jobs(&jobs), thawed);
 
     if answer.is_ok() {
         let found = other.locate(job.record.id).await.unwrap();
@@ -172,7 +172,7 @@ async fn many_callers_do_not_storm_sentinels_that_know_nothing() {
     };
     let calls = futures_util::future::join_all((0..20).map(|_| async {
         for _ in 0..10 {
-            backend.enqueue_batch(&[job()]).await.unwrap_err();
+            backend.enqueue_jobs(&[job()]).await.unwrap_err();
         }
     }));
     let began = Instant::now();

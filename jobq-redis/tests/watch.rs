@@ -33,7 +33,7 @@ async fn listening(server: &TestServer) -> usize {
 /// A job that was enqueued, and what can be seen of it.
 async fn ready_job(backend: &RedisBackend) -> (JobId, Sighting) {
     let job = job();
-    backend.enqueue_batch(std::slice::from_ref(&job)).await.unwrap();
+    backend.enqueue_jobs(std::slice::from_ref(&job)).await.unwrap();
     (job.record.id, backend.watch(&queue(), job.record.id, None).await.unwrap())
 }
 

@@ -45,7 +45,7 @@ async fn stored(store: &MemoryBackend, kind: &str, version: u32, json: &str) -> 
     let payload = Payload::from_json(json).unwrap();
     let mut record = JobRecord::new(id, queue("default"), Kind::new(kind).unwrap(), payload);
     record.version = version;
-    store.enqueue_batch(&[NewJob::new(record, When::Now)]).await.unwrap();
+    store.enqueue_jobs(&[NewJob::new(record, When::Now)]).await.unwrap();
     id
 }
 

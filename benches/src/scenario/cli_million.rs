@@ -169,7 +169,7 @@ async fn add(
         }
         jobs.push(NewJob::new(record, when));
         if jobs.len() == 1_000 || number + 1 == count {
-            queue.enqueue_batch(&jobs).await?;
+            queue.enqueue_jobs(&jobs).await?;
             jobs.clear();
         }
     }

@@ -76,7 +76,7 @@ impl Producer {
     /// Until it is known. `None` if the job cannot be, since what it refers to is gone by now.
     async fn insist(&self, job: NewJob) -> AnyResult<Option<Enqueued>> {
         loop {
-            match self.backend.enqueue_batch(std::slice::from_ref(&job)).await {
+            match self.backend.enqueue_jobs(std::slice::from_ref(&job)).await {
                 Ok(mut answers) => return Ok(answers.pop()),
                 Err(error) if passes(error.kind()) => tokio::time::sleep(AGAIN).await,
                 Err(error) if error.kind() == ErrorKind::NotFound && !job.parents.is_empty() => {
@@ -256,7 +256,7 @@ impl Producer {
                 job.map_err(Into::into)
             });
             let jobs = jobs.collect::<AnyResult<Vec<NewJob>>>()?;
-            match self.backend.enqueue_batch(&jobs).await {
+            match self.backend.enqueue_jobs(&jobs).await {
                 Ok(_) => break,
                 Err(error) if passes(error.kind()) => tokio::time::sleep(AGAIN).await,
                 Err(error) => return Err(error.into()),

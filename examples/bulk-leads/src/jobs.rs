@@ -172,7 +172,7 @@ impl ChangeChunk {
     /// Enqueues chunks of a bulk job as a batch, in the lane of its user. `false` if the batch has ended.
     ///
     /// May be repeated: the batch and the chunks have ids of their own.
-    pub(crate) async fn enqueue_batch(
+    pub(crate) async fn enqueue_jobs(
         queue: &Arc<dyn Backend>,
         bulk: &BulkJob,
         chunks: Vec<Self>,

@@ -27,7 +27,7 @@ pub async fn split_job(job: SplitJob, State(app): State<App>, cx: JobContext) ->
     app.feed.ring();
     let is_under_way = !bulk.state.has_ended() && {
         let chunks = missing_chunks(&app, &bulk).await?;
-        !chunks.is_empty() && ChangeChunk::enqueue_batch(cx.queue(), &bulk, chunks).await?
+        !chunks.is_empty() && ChangeChunk::enqueue_jobs(cx.queue(), &bulk, chunks).await?
     };
     // Otherwise the batch is not going to do so, or has done so and what it enqueued may be lost.
     if !is_under_way {

@@ -79,7 +79,7 @@ impl Dispatcher {
 ///
 /// # Errors
 ///
-/// As [`jobq_core::Backend::enqueue_batch`].
+/// As [`jobq_core::Backend::enqueue_jobs`].
 pub async fn enqueue(queue: &Opened, job: CondenseContext) -> Result<Enqueued, Error> {
     queue.backend.enqueue(job).id(job.id()).await
 }

@@ -215,7 +215,7 @@ pub async fn the_same_job_twice_in_a_batch_is_added_once(t: &Scene) {
 pub async fn a_bad_record_refuses_the_whole_batch(t: &Scene) {
     let bad = t.job_with(|record| record.max_attempts = 0);
 
-    let refusal = t.store().enqueue_batch(&[t.job(), bad, t.job()]).await;
+    let refusal = t.store().enqueue_jobs(&[t.job(), bad, t.job()]).await;
     assert_eq!(refusal.unwrap_err().kind(), ErrorKind::InvalidInput);
     t.assert_pristine().await;
 }

@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
 
     async fn add(&mut self, job: NewJob) {
         self.trace.note(("enqueue", &job));
-        let answer = self.here.store().enqueue_batch(std::slice::from_ref(&job)).await;
+        let answer = self.here.store().enqueue_jobs(std::slice::from_ref(&job)).await;
         let expected = self.world.add(&job, self.now());
         let is_created = |answers: Vec<crate::Enqueued>| answers[0].is_created();
         assert_eq!(answer.map(is_created).map_err(|error| error.kind()), expected);

@@ -123,7 +123,7 @@ pub async fn too_much_metadata_is_refused(t: &Scene) {
 
 async fn assert_refused(t: &Scene, spoil: impl FnOnce(&mut JobRecord)) {
     let job = t.job_with(spoil);
-    let refusal = t.store().enqueue_batch(&[job]).await.unwrap_err();
+    let refusal = t.store().enqueue_jobs(&[job]).await.unwrap_err();
     assert_eq!(refusal.kind(), ErrorKind::InvalidInput);
     t.assert_pristine().await;
 }

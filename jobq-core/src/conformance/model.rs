@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
         self.trace.note(("enqueue", &jobs));
         let now = self.t.now();
         if self.oracle.would_refuse(&jobs, now) {
-            let refused = self.t.store().enqueue_batch(&jobs).await;
+            let refused = self.t.store().enqueue_jobs(&jobs).await;
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::Limited, "the size");
             return;
         }

@@ -128,7 +128,7 @@ impl Scene {
 
     /// Enqueues jobs whatever the answers are.
     pub async fn add_all(&self, jobs: &[NewJob]) -> Vec<Enqueued> {
-        let answers = self.store().enqueue_batch(jobs).await.unwrap();
+        let answers = self.store().enqueue_jobs(jobs).await.unwrap();
         assert_eq!(answers.len(), jobs.len(), "one answer for each job");
         answers
     }

@@ -45,7 +45,7 @@ impl Scene {
 
     /// The kind of error by which a job is refused.
     pub async fn refusal(&self, jobs: &[NewJob]) -> ErrorKind {
-        self.store().enqueue_batch(jobs).await.unwrap_err().kind()
+        self.store().enqueue_jobs(jobs).await.unwrap_err().kind()
     }
 
     /// How the parents of a job have ended.

@@ -157,7 +157,7 @@ pub async fn an_absurd_delay_is_refused(t: &Scene) {
     ] {
         let mut absurd = t.job();
         absurd.when = when;
-        let refusal = t.store().enqueue_batch(&[t.job(), absurd]).await.unwrap_err();
+        let refusal = t.store().enqueue_jobs(&[t.job(), absurd]).await.unwrap_err();
         assert_eq!(refusal.kind(), ErrorKind::InvalidInput, "{when:?}");
         let told = refusal.to_string();
         assert!(

@@ -33,7 +33,7 @@ pub async fn a_call_is_refused_whole(t: &Scene) {
 pub async fn a_refusal_says_what_is_full(t: &Scene) {
     t.limit_queue(Limits::new().max_size(17)).await;
     t.add_all(&std::array::from_fn::<_, 16, _>(|_| t.job())).await;
-    let error = t.store().enqueue_batch(&[t.job(), t.job()]).await.unwrap_err();
+    let error = t.store().enqueue_jobs(&[t.job(), t.job()]).await.unwrap_err();
 
     let said = error.to_string();
     assert!(said.contains(t.queue().as_str()), "{said}");
@@ -133,7 +133,7 @@ pub async fn a_full_lane_refuses_the_whole_call(t: &Scene) {
 pub async fn a_refusal_says_which_lane_is_full(t: &Scene) {
     t.limit_lane("store-7", Limits::new().max_size(1)).await;
     t.fill("store-7", 1).await;
-    let error = t.store().enqueue_batch(&[laned(t, "store-7")]).await.unwrap_err();
+    let error = t.store().enqueue_jobs(&[laned(t, "store-7")]).await.unwrap_err();
 
     assert!(error.to_string().contains("store-7"), "{error}");
 }
@@ -232,7 +232,7 @@ pub async fn absurd_limits_are_refused(t: &Scene) {
 }
 
 async fn assert_limited(t: &Scene, jobs: &[NewJob]) {
-    let error = t.store().enqueue_batch(jobs).await.unwrap_err();
+    let error = t.store().enqueue_jobs(jobs).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limited, "{error}");
 }
 

@@ -410,7 +410,7 @@ pub async fn impossible_times_are_refused(t: &Scene) {
         UniqueMode::Debounce { delay: AT_ONCE, at_most: None },
         UniqueMode::Debounce { delay: SECOND, at_most: Some(AT_ONCE) },
     ] {
-        let refused = t.store().enqueue_batch(&[t.job(), keyed(t, mode)]).await;
+        let refused = t.store().enqueue_jobs(&[t.job(), keyed(t, mode)]).await;
         assert_eq!(refused.unwrap_err().kind(), crate::ErrorKind::InvalidInput, "{mode:?}");
     }
     assert_eq!(t.stats().await.ready, 0);

@@ -363,7 +363,7 @@ pub async fn a_key_of_a_queue_is_another_than_everywhere(t: &Scene) {
 /// A key among all queues comes in no mode that would change a job of another queue.
 pub async fn a_key_everywhere_replaces_and_holds_back_nobody(t: &Scene) {
     for mode in [LATEST, WHILE_RUNNING, UniqueMode::Debounce { delay: SECOND, at_most: None }] {
-        let refused = t.store().enqueue_batch(&[everywhere(t, mode)]).await.unwrap_err();
+        let refused = t.store().enqueue_jobs(&[everywhere(t, mode)]).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{mode:?}");
     }
     assert_eq!(t.stats().await.ready, 0);

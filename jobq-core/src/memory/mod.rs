@@ -69,7 +69,7 @@ use crate::sighting::Sighting;
 /// let id = JobId::generate(backend.clock());
 /// let payload = Payload::encode("Ada")?;
 /// let record = JobRecord::new(id, QueueName::new("mail")?, Kind::new("greet")?, payload);
-/// backend.enqueue_batch(&[NewJob::new(record, When::Now)]).await?;
+/// backend.enqueue_jobs(&[NewJob::new(record, When::Now)]).await?;
 /// # Ok::<(), jobq_core::Error>(())
 /// # }).unwrap();
 /// ```
@@ -208,7 +208,7 @@ impl fmt::Debug for MemoryBackend {
 
 #[async_trait]
 impl Backend for MemoryBackend {
-    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         jobs.iter().try_for_each(NewJob::check)?;
         let now = self.now();
         let mut answers = Vec::with_capacity(jobs.len());

@@ -230,7 +230,7 @@ mod tests {
             parent.record.id = JobId::from_bytes([1; 16]);
             child.parents.push(Parent::known(found_at(&parent)));
             let child_ref = found_at(&child);
-            backend.enqueue_batch(&[parent.clone(), child]).now_or_never().unwrap().unwrap();
+            backend.enqueue_jobs(&[parent.clone(), child]).now_or_never().unwrap().unwrap();
             let request = LeaseRequest::new(WorkerId::from_u64(1), 1, Duration::from_secs(1));
             let queue = &parent.record.queue;
             let leased = backend.exchange(queue, &[], Some(request)).now_or_never().unwrap();

@@ -29,7 +29,7 @@ pub trait Schedules: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when it fails [its check](Claim::check). As
-    /// [`enqueue_batch`](crate::Backend::enqueue_batch) when the job is refused: nothing is changed then.
+    /// [`enqueue_jobs`](crate::Backend::enqueue_jobs) when the job is refused: nothing is changed then.
     /// [`Unavailable`](crate::ErrorKind::Unavailable) also when only the answer was lost.
     async fn claim(&self, claim: &Claim) -> Result<Claimed>;
 

@@ -122,7 +122,7 @@ impl Workflow {
         let (order, jobs) = self.jobs()?;
         let mut steps = Steps::new(backend, self.name.clone());
         for (nths, jobs) in order.chunks(JOBS_AT_ONCE).zip(jobs.chunks(JOBS_AT_ONCE)) {
-            let answers = backend.enqueue_batch(jobs).await?;
+            let answers = backend.enqueue_jobs(jobs).await?;
             for ((nth, job), enqueued) in nths.iter().zip(jobs).zip(answers) {
                 steps.add(self.plans[*nth].name.clone(), &job.record, enqueued);
             }

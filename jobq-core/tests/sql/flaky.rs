@@ -39,17 +39,17 @@ impl Flaky {
 
 #[async_trait]
 impl Backend for Flaky {
-    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
-            None => self.inner.enqueue_batch(jobs).await,
+            None => self.inner.enqueue_jobs(jobs).await,
             Some(Fault::Refuse(kind)) => Err(Error::new(kind, format!("the queue is {kind}"))),
             Some(Fault::LoseAnswer) => {
-                self.inner.enqueue_batch(jobs).await?;
+                self.inner.enqueue_jobs(jobs).await?;
                 Err(Error::new(ErrorKind::Unavailable, "the answer was lost"))
             }
             Some(Fault::Hang) => {
-                self.inner.enqueue_batch(jobs).await?;
+                self.inner.enqueue_jobs(jobs).await?;
                 std::future::pending().await
             }
         }

@@ -50,7 +50,7 @@ pub(super) async fn run(address: &Address, args: Args, registry: &Registry) -> R
         None => JobId::generate(store.backend.clock()),
     };
     let job = job(&store, &args, record).await?;
-    let enqueued = store.backend.enqueue_batch(std::slice::from_ref(&job)).await?;
+    let enqueued = store.backend.enqueue_jobs(std::slice::from_ref(&job)).await?;
     let Some(enqueued) = enqueued.into_iter().next() else {
         return Err(Failure::failed("the backend gave no answer for the job"));
     };

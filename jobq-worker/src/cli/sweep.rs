@@ -169,7 +169,7 @@ mod tests {
             let id = JobId::generate(&clock);
             let mut record = JobRecord::new(id, mail(), Kind::new("hello").unwrap(), payload);
             record.max_attempts = 1;
-            store.enqueue_batch(&[NewJob::new(record, when)]).await.unwrap();
+            store.enqueue_jobs(&[NewJob::new(record, when)]).await.unwrap();
         }
     }
 

@@ -152,7 +152,7 @@ async fn produce(
         let forgotten_before = forgotten();
         // The same job under the same id until the store says that it has it; another one at another store.
         while !*stopped.borrow() && forgotten() == forgotten_before {
-            match store.enqueue_batch(std::slice::from_ref(&job)).await {
+            match store.enqueue_jobs(std::slice::from_ref(&job)).await {
                 Ok(answers) => {
                     let mut book = book.lock().unwrap();
                     // The answer for another with its unique key is not its own; and one that was on its way when

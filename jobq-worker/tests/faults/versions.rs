@@ -78,7 +78,7 @@ async fn a_payload_that_nobody_can_read_is_dead_with_its_reason() {
     let payload = Payload::from_json(r#"{"nickname":"Countess"}"#).unwrap();
     let id = JobId::generate(stage.backend.clock());
     let record = JobRecord::new(id, queue(MIX), Kind::new("named").unwrap(), payload);
-    stage.backend.enqueue_batch(&[NewJob::new(record, When::Now)]).await.unwrap();
+    stage.backend.enqueue_jobs(&[NewJob::new(record, When::Now)]).await.unwrap();
 
     let view = stage.until_dead(id).await;
     let failure = view.history.last().unwrap();

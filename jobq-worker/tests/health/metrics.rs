@@ -247,7 +247,7 @@ async fn kinds_that_nobody_knows_have_one_name_together() {
         let (id, crm) = (jobq_core::JobId::generate(store.clock()), QueueName::new("crm").unwrap());
         let payload = jobq_core::Payload::encode(&7).unwrap();
         let record = jobq_core::JobRecord::new(id, crm, kind, payload);
-        store.enqueue_batch(&[jobq_core::NewJob::new(record, jobq_core::When::Now)]).await.unwrap();
+        store.enqueue_jobs(&[jobq_core::NewJob::new(record, jobq_core::When::Now)]).await.unwrap();
     }
 
     run(&store, &health).await;

@@ -37,7 +37,7 @@ async fn with_dead(stage: &Stage, count: usize) {
             NewJob::new(record, When::Now)
         })
         .collect();
-    stage.backend.enqueue_batch(&jobs).await.unwrap();
+    stage.backend.enqueue_jobs(&jobs).await.unwrap();
     assert_eq!(stage.work(&["--quiet", "--stop-when-empty"]).end().0, Some(0));
     assert_eq!(stage.stats().await.dead, count as u64);
 }

@@ -145,7 +145,7 @@ async fn batch(stage: &Stage) -> String {
         let mut record = jobq_core::JobRecord::new(id, queue, kind, payload);
         record.batch = Some(batch.reference().clone());
         let job = jobq_core::NewJob::new(record, jobq_core::When::Now);
-        jobq_core::Backend::enqueue_batch(&stage.backend, &[job]).await.unwrap();
+        jobq_core::Backend::enqueue_jobs(&stage.backend, &[job]).await.unwrap();
     }
     batch.reference().id.to_string()
 }

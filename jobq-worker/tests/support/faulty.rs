@@ -144,8 +144,8 @@ async fn spoil<T>(fault: Fault, call: impl Future<Output = Result<T>>) -> Result
 
 #[async_trait]
 impl Backend for Faulty {
-    async fn enqueue_batch(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        self.inner.enqueue_batch(jobs).await
+    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        self.inner.enqueue_jobs(jobs).await
     }
 
     async fn exchange(

@@ -94,7 +94,7 @@ const fn concerns_jobs(kind: ErrorKind) -> bool {
 }
 
 async fn call(backend: &dyn Backend, jobs: &[NewJob], until: Instant) -> Result<Vec<Enqueued>> {
-    match tokio::time::timeout_at(until, backend.enqueue_batch(jobs)).await {
+    match tokio::time::timeout_at(until, backend.enqueue_jobs(jobs)).await {
         Ok(answered) => {
             let answers = answered?;
             if answers.len() == jobs.len() {

@@ -159,7 +159,7 @@ mod tests {
             let payload = Payload::from_json("{}").unwrap();
             let record = JobRecord::new(id, queue, Kind::new("hello").unwrap(), payload);
             let when = if n < 3 { When::Now } else { When::After(Duration::from_secs(n)) };
-            memory.enqueue_batch(&[NewJob::new(record, when)]).await.unwrap();
+            memory.enqueue_jobs(&[NewJob::new(record, when)]).await.unwrap();
             ids.push(id);
         }
         (Store::of(memory), ids)
