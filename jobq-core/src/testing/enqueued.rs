@@ -162,7 +162,7 @@ impl TestQueue {
 ///
 /// let close = &queue.jobs::<CloseBooks>()[0];
 /// assert_eq!(close.queue.as_str(), "books");
-/// assert_eq!(close.view.record.priority.get(), 9);
+/// assert_eq!(close.view.record.priority, jobq_core::Priority::constant(9));
 /// # Ok::<(), jobq_core::Error>(())
 /// # }).unwrap();
 /// ```
