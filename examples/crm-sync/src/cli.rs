@@ -104,7 +104,7 @@ pub struct MannerArgs {
     #[arg(long, default_value_t = DEFAULT_RATE, value_parser = parse_rate, value_name = "RATE")]
     pub rate: Rate,
     /// How many jobs run at once
-    #[arg(long, default_value_t = 32, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// How many requests of one store are under way at once, over all workers
     #[arg(long, default_value_t = DEFAULT_STORE_CONCURRENCY, value_name = "N",
@@ -152,7 +152,7 @@ pub struct DemoArgs {
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
     /// How many workers
-    #[arg(long, default_value_t = 4, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_parser = program::at_least_one, value_name = "N")]
     pub workers: usize,
     /// A database in place of a temporary file; one that holds stores of anybody else is refused
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -398,13 +398,6 @@ pub struct CleanUpArgs {
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("give a whole number, at least 1".to_owned()),
-    }
 }
 
 fn of_a_thousand(text: &str) -> Result<u32, String> {

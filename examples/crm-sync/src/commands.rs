@@ -4,8 +4,9 @@ use std::fs::OpenOptions;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jobq_core::{Clock, Enqueued, ErrorKind, Inspect, SystemClock};
+use jobq_core::{Clock, Enqueued, Inspect, SystemClock};
 use jobq_worker::StopSignals;
+use program::Failure;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,7 +19,6 @@ use crate::cli::{
 };
 use crate::db::Store;
 use crate::demo::demo;
-use crate::failure::Failure;
 use crate::generate::{self, Amounts};
 use crate::ids::RecordKey;
 use crate::ids::StoreId;
@@ -61,7 +61,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 pub(crate) async fn open(url: &str) -> Result<Store, Failure> {
     if !["sqlite:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
-        return Err(Failure::usage("unknown_database", message));
+        return Err(Failure::usage(message));
     }
     Ok(Store::open(url).await?)
 }
@@ -73,7 +73,7 @@ async fn work(args: WorkArgs) -> Result<(), Failure> {
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store)?;
     let done = if args.stop_when_empty {
-        worker.stop_when_empty().run().await.map_err(misconfigured)?
+        worker.stop_when_empty().run().await.map_err(Failure::of_worker)?
     } else {
         let scheduler = schedules::scheduler(&queue, &args.schedules.timezone)?;
         let (stop, stopped) = watch::channel(false);
@@ -82,7 +82,9 @@ async fn work(args: WorkArgs) -> Result<(), Failure> {
             stop.send_replace(true);
             done
         };
-        tokio::try_join!(working, scheduler.run_until(until(stopped))).map_err(misconfigured)?.0
+        tokio::try_join!(working, scheduler.run_until(until(stopped)))
+            .map_err(Failure::of_worker)?
+            .0
     };
     print_run(RunSummary::of(&done), args.json);
     Ok(())
@@ -91,14 +93,6 @@ async fn work(args: WorkArgs) -> Result<(), Failure> {
 async fn until(mut stopped: watch::Receiver<bool>) {
     // When the sender is gone nobody is left who could say so.
     let _ = stopped.wait_for(|stop| *stop).await;
-}
-
-fn misconfigured(error: jobq_core::Error) -> Failure {
-    let failure = Failure::failed(&error);
-    match error.kind() {
-        ErrorKind::Misconfigured => Failure::usage("misconfigured", failure.to_string()),
-        _ => failure,
-    }
 }
 
 fn print_run(summary: RunSummary, as_json: bool) {
@@ -117,9 +111,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store.clone())?;
     let scheduler = schedules::scheduler(&queue, &args.schedules.timezone)?;
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
-    })?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::failed(&error))?;
     report::line(&format!("listening on http://{address}"));
 
@@ -129,9 +123,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let serving = async {
         let served = async { api.await.map_err(|error| Failure::failed(&error)) };
         let worked =
-            async { worker.run_until(until(stopped.clone())).await.map_err(misconfigured) };
+            async { worker.run_until(until(stopped.clone())).await.map_err(Failure::of_worker) };
         let scheduled =
-            async { scheduler.run_until(until(stopped.clone())).await.map_err(misconfigured) };
+            async { scheduler.run_until(until(stopped.clone())).await.map_err(Failure::of_worker) };
         tokio::try_join!(served, worked, scheduled)
     };
     let two_signals = async {
@@ -162,14 +156,14 @@ async fn stub(args: StubArgs) -> Result<(), Failure> {
         retry_after: args.retry_after,
     });
     if let Some(path) = &args.log {
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-            Failure::usage("log_file", format!("cannot write {}: {error}", path.display()))
-        })?;
+        let file =
+            OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                Failure::usage(format!("cannot write {}: {error}", path.display()))
+            })?;
         crm.log_to(file);
     }
-    let server = Server::start(crm.clone(), args.listen).map_err(|error| {
-        Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
-    })?;
+    let server = Server::start(crm.clone(), args.listen)
+        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
     report::line(&format!("listening on {}", server.url()));
     signals.next().await;
     report::json(&crm.summary());
@@ -178,10 +172,7 @@ async fn stub(args: StubArgs) -> Result<(), Failure> {
 
 async fn seed(args: &SeedArgs) -> Result<(), Failure> {
     if !args.crm.starts_with("http://") && !args.crm.starts_with("https://") {
-        return Err(Failure::usage(
-            "crm",
-            "--crm must be an address such as http://127.0.0.1:8090",
-        ));
+        return Err(Failure::usage("--crm must be an address such as http://127.0.0.1:8090"));
     }
     let store = open(&args.database.url()).await?;
     let amounts = Amounts {

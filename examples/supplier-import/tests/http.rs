@@ -90,7 +90,7 @@ async fn outcome(answer: Answer, is_third: bool) -> (Outcome, Option<String>, us
 
 /// As the program's `main` does, before the first client is made.
 fn use_ring() {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    program::choose_cryptography();
 }
 
 /// The reason of an import that was given up at once.

@@ -25,7 +25,7 @@ pub(crate) struct Place(TempDir);
 impl Place {
     pub(crate) fn new() -> Self {
         // Whoever makes an HTTP client needs one.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        ::program::choose_cryptography();
         Self(TempDir::new().unwrap())
     }
 

@@ -3,10 +3,10 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
+use program::{InputFault, shown};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::input::{InputFault, shown};
 
 /// The fields of a body that were not yet taken.
 #[derive(Debug)]

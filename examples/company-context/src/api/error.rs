@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use program::{Failure, InputFault, shown};
 use serde_json::json;
 
 use crate::customer::CustomerId;
 use crate::db::StoreError;
-use crate::failure::Failure;
-use crate::input::{InputFault, shown};
 
 /// Why something was not done: a status, a word for programs, and a sentence for people.
 #[derive(Debug)]

@@ -32,7 +32,7 @@ impl Place {
 
 /// A client for HTTP without encryption, which needs a choice of it all the same.
 pub(crate) fn client() -> reqwest::Client {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    ::program::choose_cryptography();
     reqwest::Client::new()
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use program::{InputFault, shown};
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
-use crate::input::{InputFault, shown};
 
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);

@@ -3,11 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use program::{Failure, InputFault, shown};
 use serde_json::json;
 
 use crate::db::StoreError;
-use crate::failure::Failure;
-use crate::input::{InputFault, shown};
 
 /// Why something was not done: a status, a word for programs, and a sentence for people.
 #[derive(Debug)]

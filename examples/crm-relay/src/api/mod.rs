@@ -20,13 +20,14 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use program::InputFault;
 use serde_json::{Value, json};
 
 use self::body::{Body, bytes};
 use self::error::ApiError;
 pub use self::token::Token;
 use crate::db::{Enqueued, Metrics, Received, Relay, Store};
-use crate::input::{InputFault, MAX_DATA};
+use crate::input::MAX_DATA;
 use crate::message::{InboxMessage, NewInbox, NewOutbox, OutboxMessage};
 use crate::signature::{KEY_HEADER, SIGNATURE_HEADER, verify};
 

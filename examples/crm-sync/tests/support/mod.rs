@@ -38,7 +38,7 @@ pub(crate) fn sqlite_url(path: &Path) -> String {
 
 /// A client for HTTP without encryption, which needs a choice of it all the same.
 pub(crate) fn client() -> reqwest::Client {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    ::program::choose_cryptography();
     reqwest::Client::new()
 }
 
