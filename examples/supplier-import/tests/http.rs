@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fixtures::Place;
 use jobq_core::{Next, Outcome};
 use supplier_import::jobs::{ImportChunk, ImportFile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use support::Place;
 use support::steps::{Steps, import_of};
 
 const LIST: &str = "sku,ean,stock_quantity,delivery_days,purchase_price\nX-1,,1,1,1.00\n";
