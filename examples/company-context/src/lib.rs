@@ -3,8 +3,8 @@
 //! Read [`job`] first: what is done in the background. Then [`condense`]: one attempt, the same for every
 //! driver; [`db`]: why an answer to an older text is never saved; and [`patrol`]: why no text is forgotten.
 //!
-//! How it starts, prints and fails is in [`program`], and how a database is asked in [`sql_store`]: the examples share
-//! them.
+//! How it starts, prints and fails is in [`program`], how a database is asked in [`sql_store`], and what its API
+//! refuses in [`http_server`]: the examples share them.
 
 pub mod api;
 mod app;

@@ -8,8 +8,8 @@
 //! attempt, and what becomes of it; [`signature`]: what a receiver checks; and [`patrol`]: why no message is
 //! forgotten, whatever becomes of its queue.
 //!
-//! How it starts, prints and fails is in [`program`], and how a database is asked in [`sql_store`]: the examples share
-//! them.
+//! How it starts, prints and fails is in [`program`], how a database is asked in [`sql_store`], and what its API
+//! refuses in [`http_server`]: the examples share them.
 //!
 //! [`Service`] is all of it in one process, over whatever database and queue it is given:
 //!

@@ -96,6 +96,17 @@ pub struct QueueArgs {
     pub queue: String,
 }
 
+/// Which database, and which queue.
+#[derive(Debug, Args)]
+pub struct PlacesArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub queue: QueueArgs,
+}
+
 /// How workers work.
 #[derive(Debug, Args)]
 pub struct MannerArgs {
@@ -173,10 +184,7 @@ pub struct WorkArgs {
     pub manner: MannerArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Stop when nothing is left that may be done now; schedules are not run then
     #[arg(long)]
     pub stop_when_empty: bool,
@@ -210,10 +218,7 @@ pub struct ServeArgs {
     pub manner: MannerArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
 }
 
 /// Arguments of `stub`.
@@ -300,10 +305,7 @@ pub struct RecordArgs {
     pub direction: Direction,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -340,10 +342,7 @@ pub struct FullSyncArgs {
     pub direction: Direction,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -363,10 +362,7 @@ pub struct RateArgs {
     pub reset: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
 }
 
 /// Arguments of `status`.
@@ -374,10 +370,7 @@ pub struct RateArgs {
 pub struct StatusArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the numbers as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -391,10 +384,7 @@ pub struct CleanUpArgs {
     pub days: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,

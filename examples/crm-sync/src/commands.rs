@@ -67,8 +67,8 @@ pub(crate) async fn open(url: &str) -> Result<Store, Failure> {
 }
 
 async fn work(args: WorkArgs) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let manner = args.manner.manner();
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store)?;
@@ -105,8 +105,8 @@ fn print_run(summary: RunSummary, as_json: bool) {
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;
-    let queue = queue::open(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = queue::open(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let manner = args.manner.manner();
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store.clone())?;
@@ -197,8 +197,8 @@ async fn seed(args: &SeedArgs) -> Result<(), Failure> {
 }
 
 async fn enqueue(args: &RecordArgs, reason: Reason) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let producer = Producer::new(open(&args.database.url()).await?, queue);
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let producer = Producer::new(open(&args.places.database.url()).await?, queue);
     let key = RecordKey { store: args.store, entity: args.entity, record: args.record };
     let enqueued = producer.sync(SyncRecord::new(key, args.direction), reason).await?;
     let (id, is_created) = (enqueued.id(), matches!(enqueued, Enqueued::Created(_)));
@@ -213,8 +213,8 @@ async fn enqueue(args: &RecordArgs, reason: Reason) -> Result<(), Failure> {
 }
 
 async fn full_sync(args: &FullSyncArgs) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let producer = Producer::new(open(&args.database.url()).await?, queue);
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let producer = Producer::new(open(&args.places.database.url()).await?, queue);
     let done = producer.full_sync(args.store, args.entity, args.direction).await?;
     if args.json {
         report::json(&done);
@@ -230,8 +230,8 @@ async fn full_sync(args: &FullSyncArgs) -> Result<(), Failure> {
 }
 
 async fn rate(args: &RateArgs) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let accounts = match args.store {
         Some(number) => {
             vec![Producer::new(store, queue.clone()).account(number).await?]
@@ -259,8 +259,8 @@ fn inspect(queue: Option<&queue::Opened>) -> Option<&dyn Inspect> {
 }
 
 async fn status(args: &StatusArgs) -> Result<(), Failure> {
-    let queue = seen_queue(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = seen_queue(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let now = SystemClock::default().now();
     let status = monitor::status(&store, inspect(queue.as_ref()), now).await?;
     if args.json {
@@ -272,8 +272,8 @@ async fn status(args: &StatusArgs) -> Result<(), Failure> {
 }
 
 async fn clean(args: &CleanUpArgs) -> Result<(), Failure> {
-    let queue = seen_queue(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = seen_queue(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let now = SystemClock::default().now();
     let done = clean_up(&store, inspect(queue.as_ref()), args.days, now).await?;
     if args.json {

@@ -3,8 +3,8 @@
 //! Read [`job`] first: what is done in the background. Then [`sync`]: how it can be killed at any point
 //! and run again; and [`departure`]: why no window of a minute ever gets one request too many.
 //!
-//! How it starts, prints and fails is in [`program`], and how a database is asked in [`sql_store`]: the examples share
-//! them.
+//! How it starts, prints and fails is in [`program`], how a database is asked in [`sql_store`], and what its API
+//! refuses in [`http_server`]: the examples share them.
 
 pub mod api;
 mod app;
