@@ -10,11 +10,13 @@ pub struct InputFault {
 }
 
 impl InputFault {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    /// A word for programs, such as `unknown_field`, and a sentence for people.
+    #[must_use]
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
-    /// The word for it, such as `unknown_entity`. A promise to programs.
+    /// The word for it, such as `unknown_field`. A promise to programs.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code
@@ -30,6 +32,19 @@ impl fmt::Display for InputFault {
 impl std::error::Error for InputFault {}
 
 /// What the caller gave, short enough to be shown.
-pub(crate) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     text.chars().take(60).collect()
+}
+
+/// Reads a number on the command line of what there has to be one at least.
+///
+/// # Errors
+///
+/// When it is none, with what to give.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("give a whole number, at least 1".to_owned()),
+    }
 }

@@ -1,20 +1,22 @@
-//! What is printed.
+//! What is printed on stdout.
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 /// Prints one line; a reader that has gone away is not an error.
-pub(crate) fn line(text: &str) {
+pub fn line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints a value as one line of JSON.
-pub(crate) fn json(value: &impl serde::Serialize) {
-    // What is printed are records of texts and numbers, which always have a JSON form.
+/// Prints a value as one line of JSON. For records of texts and numbers, which always have a JSON form.
+pub fn json(value: &impl Serialize) {
     line(&serde_json::to_string(value).unwrap_or_default());
 }
 
 /// `12465` as `12,465`.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
