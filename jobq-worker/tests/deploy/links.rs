@@ -41,7 +41,9 @@ fn links(text: &str) -> Vec<String> {
 fn every_link_leads_somewhere() {
     let mut all = pages(&files::path("docs"));
     // Not of the folders that are built.
-    for folder in ["examples", "benches", "jobq-core", "jobq-redis", "jobq-worker", "jobq-scheduler"] {
+    for folder in
+        ["examples", "benches", "jobq-core", "jobq-redis", "jobq-worker", "jobq-scheduler"]
+    {
         all.extend(pages(&files::path(folder)));
     }
     all.push(files::path("README.md"));
