@@ -48,7 +48,7 @@
 //! # }).unwrap();
 //! ```
 //!
-//! What is promised and what is not, the tables, and how to run it: `docs/outbox.md`.
+//! What is promised and what is not, the tables, and how to run it: `docs/outbox.md` in the repository.
 //!
 //! One feature for each database: `sql-sqlite`, `sql-mysql` (MySQL 8.0 and MariaDB 10.6, or newer) and
 //! `sql-postgres`. This is the one module whose signatures hold types of a dependency: sqlx's connections
