@@ -88,6 +88,10 @@ mod retention;
 pub mod schedules;
 mod sighting;
 #[cfg(feature = "_sql")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "sql-mysql", feature = "sql-postgres", feature = "sql-sqlite")))
+)]
 pub mod sql;
 mod state;
 #[cfg(any(test, feature = "testing"))]
