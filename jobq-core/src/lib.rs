@@ -149,7 +149,7 @@ pub use job_ref::{After, JobRef};
 /// | `version` | `3` | 1 |
 /// | `upcast` | `from_older`: a function from [`OlderPayload`] to a result with `Self` | older payloads are read as the current version |
 /// | `max_crashes` | `2` | 3 |
-/// | `crate` | `"my::jobq_core"`: where this crate is, for who exports it again | `::jobq_core` |
+/// | `crate` | `"my::jobq_core"`: where this crate is, for those who export it again | `::jobq_core` |
 ///
 /// ```
 /// use jobq_core::{Job, OlderPayload, Result};

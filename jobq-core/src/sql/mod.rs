@@ -1,4 +1,4 @@
-//! Jobs and SQL transactions: an outbox for who enqueues, an inbox for who handles.
+//! Jobs and SQL transactions: an outbox for programs that enqueue, an inbox for those that handle.
 //!
 //! A program that writes a row and enqueues a job for it can die in between: then the row has no job, or
 //! the job no row. With the [outbox] both are written by one transaction of the program's own
