@@ -46,6 +46,7 @@ pub mod conformance;
 mod context;
 pub mod duration;
 mod error;
+mod every;
 pub mod explain;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fuzz;

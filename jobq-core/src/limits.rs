@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
+use crate::every::every;
 use crate::lane::LaneKey;
 use crate::name::{LimitName, QueueName};
 
@@ -273,6 +274,10 @@ pub enum Counting {
         /// How much the bucket holds.
         burst: u32,
     },
+}
+
+impl Counting {
+    every!(Fixed, Sliding, Bucket { burst: 1 });
 }
 
 impl Rate {

@@ -239,3 +239,8 @@ pub(crate) fn no_cluster(address: &str) -> Error {
 pub(crate) fn malformed(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("Redis gave an answer of unexpected form: {what}"))
 }
+
+/// The error for what is stored in a form that this version does not know.
+pub(crate) fn newer(what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("{what}, which a newer jobq wrote: upgrade this one"))
+}

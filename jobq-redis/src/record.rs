@@ -21,6 +21,8 @@ use jobq_core::{
     UniqueMode, UniqueScope, WorkerId,
 };
 
+use crate::error::newer;
+
 const FORMAT: u8 = 1;
 const HAS_UNIQUE: u8 = 1;
 const HAS_RETENTION: u8 = 2;
@@ -108,8 +110,9 @@ pub(crate) fn needs_flow(record: &JobRecord) -> bool {
         || record.unique.is_some_and(|unique| !is_plain(&unique))
 }
 
-const WHILE_RUNNING: u8 = 2;
+const UNTIL_FINISHED: u8 = 0;
 const UNTIL_STARTED: u8 = 1;
+const WHILE_RUNNING: u8 = 2;
 const THROTTLE: u8 = 3;
 const DEBOUNCE: u8 = 4;
 const LATEST_WINS: u8 = 5;
@@ -122,13 +125,15 @@ fn mode_code(mode: UniqueMode) -> (u8, u32, u32) {
         UniqueMode::Throttle { per } => (THROTTLE, ms(per), 0),
         UniqueMode::Debounce { delay, at_most } => (DEBOUNCE, ms(delay), at_most.map_or(0, ms)),
         UniqueMode::LatestWins => (LATEST_WINS, 0, 0),
-        _ => (0, 0, 0),
+        // A test goes over `UniqueMode::EVERY`: this is none but `UntilFinished`.
+        _ => (UNTIL_FINISHED, 0, 0),
     }
 }
 
-fn mode_of_code((mode, first, second): (u8, u32, u32)) -> UniqueMode {
+fn mode_of_code((mode, first, second): (u8, u32, u32)) -> Result<UniqueMode> {
     let time = |ms| Duration::from_millis(u64::from(ms));
-    match mode {
+    Ok(match mode {
+        UNTIL_FINISHED => UniqueMode::UntilFinished,
         UNTIL_STARTED => UniqueMode::UntilStarted,
         WHILE_RUNNING => UniqueMode::WhileRunning,
         THROTTLE => UniqueMode::Throttle { per: time(first) },
@@ -136,7 +141,15 @@ fn mode_of_code((mode, first, second): (u8, u32, u32)) -> UniqueMode {
             UniqueMode::Debounce { delay: time(first), at_most: (second > 0).then(|| time(second)) }
         }
         LATEST_WINS => UniqueMode::LatestWins,
-        _ => UniqueMode::UntilFinished,
+        _ => return Err(newer(&format!("a record has the unique mode {mode}"))),
+    })
+}
+
+fn scope_of_code(scope: u8) -> Result<UniqueScope> {
+    match scope {
+        0 => Ok(UniqueScope::Queue),
+        1 => Ok(UniqueScope::Everywhere),
+        _ => Err(newer(&format!("a record has the unique scope {scope}"))),
     }
 }
 
@@ -166,12 +179,7 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     let mut rest = Reader { what: "record", bytes };
     let format = rest.u8()?;
     if format != FORMAT {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "job {id} has a record of format {format}, which a newer jobq wrote: upgrade this one"
-            ),
-        ));
+        return Err(newer(&format!("job {id} has a record of format {format}")));
     }
     let flags = rest.u8()?;
     let priority = Priority::new(rest.u8()?)?;
@@ -187,10 +195,10 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
     let mut unique = unique.map(Unique::from);
     if has(HAS_MODE) {
-        let (mode, everywhere) = (rest.u8()?, rest.u8()? == 1);
-        let mode = mode_of_code((mode, rest.u32()?, rest.u32()?));
+        let (mode, scope) = (rest.u8()?, scope_of_code(rest.u8()?)?);
+        let mode = mode_of_code((mode, rest.u32()?, rest.u32()?))?;
         unique = unique.map(|unique| Unique::new(unique.key, mode));
-        if everywhere {
+        if scope == UniqueScope::Everywhere {
             unique = unique.map(Unique::everywhere);
         }
     }
@@ -287,7 +295,7 @@ impl Facts {
         let crashes = u32::from(rest.u16()?);
         let mut history = History::new();
         while !rest.bytes.is_empty() {
-            let kind = kind_of_code(rest.u8()?);
+            let kind = kind_of_code(rest.u8()?)?;
             let attempt = u32::from(rest.u16()?);
             let at = rest.timestamp()?;
             let worker = WorkerId::from_u64(u64::from_be_bytes(rest.array()?));
@@ -306,19 +314,21 @@ const fn kind_code(kind: FailureKind) -> u8 {
         FailureKind::Crash => 4,
         FailureKind::Undecodable => 5,
         FailureKind::Parent => 6,
+        // A test goes over `FailureKind::EVERY`: this is none but `Error`.
         _ => 1,
     }
 }
 
-const fn kind_of_code(code: u8) -> FailureKind {
-    match code {
+fn kind_of_code(code: u8) -> Result<FailureKind> {
+    Ok(match code {
+        1 => FailureKind::Error,
         2 => FailureKind::Panic,
         3 => FailureKind::Timeout,
         4 => FailureKind::Crash,
         5 => FailureKind::Undecodable,
         6 => FailureKind::Parent,
-        _ => FailureKind::Error,
-    }
+        _ => return Err(newer(&format!("a job has a failure of kind {code}"))),
+    })
 }
 
 /// Takes bytes apart.
@@ -445,15 +455,65 @@ mod tests {
         assert!(error.to_string().contains("format 9, which a newer jobq wrote"), "{error}");
     }
 
+    /// The place of the unique mode in the full record.
+    fn mode_at(record: &JobRecord, bytes: &[u8]) -> usize {
+        let mut mode = vec![DEBOUNCE, 1];
+        mode.extend(30_000_u32.to_be_bytes());
+        assert!(record.unique.is_some());
+        bytes.windows(mode.len()).position(|window| window == mode).unwrap()
+    }
+
+    #[test]
+    fn a_unique_mode_of_a_newer_version_says_so() {
+        let mut bytes = encode(&full_record(), Timestamp::EPOCH);
+        let at = mode_at(&full_record(), &bytes);
+        bytes[at] = 6;
+
+        let error = decode(JobId::from_key("a"), &queue(), &bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("unique mode 6, which a newer jobq wrote"), "{error}");
+    }
+
+    #[test]
+    fn a_unique_scope_of_a_newer_version_says_so() {
+        let mut bytes = encode(&full_record(), Timestamp::EPOCH);
+        let at = mode_at(&full_record(), &bytes);
+        bytes[at + 1] = 2;
+
+        let error = decode(JobId::from_key("a"), &queue(), &bytes).unwrap_err();
+        assert!(error.to_string().contains("unique scope 2, which a newer jobq wrote"), "{error}");
+    }
+
+    #[test]
+    fn every_unique_mode_is_read_back() {
+        for mode in UniqueMode::EVERY {
+            let mut record = full_record();
+            record.unique = Some(Unique::new(UniqueKey::from_bytes([7; 16]), *mode));
+            let bytes = encode(&record, record.enqueued_at);
+
+            assert_eq!(decode(record.id, &queue(), &bytes).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_kind_of_failure_of_a_newer_version_says_so() {
+        let worker = WorkerId::from_u64(1);
+        let failure = Failure::new(FailureKind::Error, 1, Timestamp::EPOCH, worker, "no route");
+        let facts = Facts { history: [failure].into_iter().collect(), ..Facts::default() };
+        let mut bytes = facts.encode();
+        bytes[4] = 7;
+
+        let error = Facts::decode(&bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("failure of kind 7, which a newer jobq"), "{error}");
+    }
+
     #[test]
     fn facts_are_read_back_whole() {
         let worker = WorkerId::from_u64(u64::MAX);
         let at = Timestamp::from_millis(1_795_321_507_042);
-        let history =
-            [FailureKind::Error, FailureKind::Panic, FailureKind::Timeout, FailureKind::Crash]
-                .map(|kind| Failure::new(kind, 2, at, worker, "no route: ü"))
-                .into_iter()
-                .collect();
+        let failure = |kind: &FailureKind| Failure::new(*kind, 2, at, worker, "no route: ü");
+        let history = FailureKind::EVERY.iter().map(failure).collect();
         let facts = Facts { failed_attempts: 4, crashes: 1, history };
 
         assert_eq!(Facts::decode(&facts.encode()).unwrap(), facts);
