@@ -45,7 +45,7 @@ mod clock;
 pub mod conformance;
 mod context;
 pub mod duration;
-mod error;
+pub mod error;
 mod every;
 pub mod explain;
 #[cfg(any(test, feature = "test-util"))]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jobq_core::error::Chain;
 use jobq_core::{Error, ErrorKind};
 use redis::{ConnectionAddr, ConnectionInfo, RedisError};
 
@@ -54,7 +55,7 @@ impl Failed {
 
 impl From<&Error> for Failed {
     fn from(error: &Error) -> Self {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
         Self { kind: error.kind(), message: error.to_string(), cause }
     }
 }
@@ -243,4 +244,19 @@ pub(crate) fn malformed(what: &str) -> Error {
 /// The error for what is stored in a form that this version does not know.
 pub(crate) fn newer(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{what}, which a newer jobq wrote: upgrade this one"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_with_others_is_told_all_causes() {
+        let unavailable = |text: &str| Error::new(ErrorKind::Unavailable, text);
+        let middle = unavailable("cannot connect").because("no route to host");
+        let error = unavailable("cannot reach 10.0.0.1").because(middle);
+
+        let told = Failed::from(&error).as_error();
+        assert_eq!(Chain(&told).to_string(), Chain(&error).to_string());
+    }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::counts::RelayCounts;
 use super::handover::{Handover, Stop};
 use crate::backend::Backend;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::record::NewJob;
 use crate::sql::connection::{Record, SqlConnection, Statements, values};
 use crate::sql::dialect::Claim;
@@ -258,15 +258,5 @@ async fn settle<C: SqlConnection>(connection: &mut C, moved: &Moved) -> Result<(
 
 /// An error and what caused it, in one line that every database takes.
 fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        let below = source.to_string();
-        if !text.contains(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        cause = source.source();
-    }
-    text.replace('\0', " ").chars().take(2_000).collect()
+    Chain(error).to_string().replace('\0', " ").chars().take(2_000).collect()
 }
