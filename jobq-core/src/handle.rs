@@ -11,6 +11,7 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
 use crate::job_ref::{After, JobRef};
+use crate::msgpack::NIL;
 use crate::record::Enqueued;
 use crate::sighting::Sighting;
 use crate::state::JobState;
@@ -131,9 +132,6 @@ impl<'a, J> JobHandle<'a, J> {
         }
     }
 }
-
-/// MessagePack's nil.
-const NIL: u8 = 0xc0;
 
 impl<J> fmt::Debug for JobHandle<'_, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -102,7 +102,7 @@ pub use handle::JobHandle;
 pub use history::{Failure, FailureKind, History};
 pub use id::{JobId, Token, WorkerId};
 pub use inspect::Inspect;
-pub use job::Job;
+pub use job::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Job};
 pub use job_ref::{After, JobRef};
 /// Derives [`trait@Job`]: fills in its constants, and never hides behaviour.
 ///

@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Chain;
+use crate::msgpack::NIL;
 use crate::payload::MAX_PAYLOAD_BYTES;
 
 /// What a fallible handler returns: a value, or a [`JobError`], into which `?` turns any error.
@@ -168,9 +169,6 @@ impl<T: Serialize, E: Into<JobError>> IntoOutcome for Result<T, E> {
         }
     }
 }
-
-/// MessagePack's nil.
-const NIL: u8 = 0xc0;
 
 #[cfg(test)]
 mod tests {

@@ -16,8 +16,8 @@ use crate::name::QueueName;
 use crate::queue::{Enqueue, EnqueueMany};
 use crate::record::NewJob;
 
-/// The queue that batches are at home in unless they say otherwise.
-const DEFAULT_HOME: &str = "default";
+/// The queue that batches are at home in unless they say otherwise. It may hold no job.
+pub const DEFAULT_HOME: &str = "default";
 
 /// A batch about to be opened: choose what is to happen when its jobs have ended, then
 /// [open](Self::open) it.

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::chance::{Chance, Mix};
-use super::model::number_from;
+use super::model::{Trace, number_from};
 use super::scene::{MS, SECOND, lane_key};
 use crate::batch::BatchRef;
 use crate::clock::Timestamp;
@@ -394,19 +394,8 @@ pub async fn standing_agrees_with_what_is_leased(t: &Scene) {
     let seed = number_from("JOBQ_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     for round in 0..12 {
         let seed = seed + round;
-        let _told = Seed(seed);
+        let _told = Trace::new(seed);
         Agreement { t, chance: Chance::new(seed, Mix::Flow), batch: None }.check().await;
-    }
-}
-
-/// Told to whoever has to find out why a run failed.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("repeat with JOBQ_MODEL_SEED={}", self.0);
-        }
     }
 }
 
