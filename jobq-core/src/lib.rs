@@ -63,6 +63,8 @@ mod memory;
 mod metadata;
 mod msgpack;
 mod name;
+#[doc(hidden)]
+pub mod nearest;
 mod options;
 pub mod outcome;
 pub mod parents;
