@@ -37,9 +37,9 @@
 pub mod backend;
 pub mod backoff;
 pub mod batch;
-mod batches;
 mod cancellation;
 mod canonical;
+mod chunks;
 mod clock;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
