@@ -11,7 +11,8 @@ use redis::Value;
 
 use crate::backend::{LEASE_STEP, Store};
 use crate::error::malformed;
-use crate::record::{self, Facts};
+use crate::past::Facts;
+use crate::record;
 use crate::reply;
 use crate::scripts::{EXCHANGE, EXCHANGE_FLOW, SETTLE, Script};
 use crate::settling;

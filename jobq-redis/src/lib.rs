@@ -36,6 +36,7 @@
 
 mod backend;
 mod batches;
+mod bytes;
 mod clock;
 mod cluster;
 mod config;
@@ -57,6 +58,7 @@ mod limits;
 mod link;
 mod node;
 mod parents;
+mod past;
 mod pools;
 mod record;
 mod register;

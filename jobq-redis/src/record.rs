@@ -1,5 +1,4 @@
-//! Records and facts as bytes. The header's offsets are also in `lua/lib/base.lua`, the facts' in
-//! `lua/lib/reclaim.lua`.
+//! Records as bytes. The header's offsets are also in `lua/lib/base.lua`.
 //!
 //! ```text
 //! record  0 format · 1 flags · 2 priority · 3 max crashes · 4 max attempts (16) · 6 version (16)
@@ -7,8 +6,6 @@
 //!         timeout, ms (32), unique mode (8) with its scope (8) and two times, ms (32 each), cost (16),
 //!         lane, after its length (8), batch (128) and its home, after its length (8) · kind, after its
 //!         length (8) · if its flag is set: metadata, after its length (16) · payload
-//! facts   0 failed attempts (16) · 2 crashes (16) · failures: kind (8), attempt (16), at, ms (48),
-//!         worker (64), message, after its length (16)
 //! ```
 //!
 //! Numbers are big-endian and unsigned. What most jobs do without takes no room in them.
@@ -16,11 +13,11 @@
 use std::time::Duration;
 
 use jobq_core::{
-    BatchId, BatchRef, Error, ErrorKind, Failure, FailureKind, History, JobId, JobRecord, Kind,
-    LaneKey, Metadata, Payload, Priority, QueueName, Result, Timestamp, Unique, UniqueKey,
-    UniqueMode, UniqueScope, WorkerId,
+    BatchId, BatchRef, Error, ErrorKind, JobId, JobRecord, Kind, LaneKey, Metadata, Payload,
+    Priority, QueueName, Result, Timestamp, Unique, UniqueKey, UniqueMode, UniqueScope,
 };
 
+use crate::bytes::{Reader, saturate};
 use crate::error::newer;
 
 const FORMAT: u8 = 1;
@@ -157,23 +154,6 @@ fn ms(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// `JobRecord::check` has bounded every number before; this only has to satisfy the types.
-fn saturate<T: Saturated>(number: impl TryInto<T>) -> T {
-    number.try_into().unwrap_or(T::MAX)
-}
-
-trait Saturated {
-    const MAX: Self;
-}
-
-impl Saturated for u8 {
-    const MAX: Self = Self::MAX;
-}
-
-impl Saturated for u16 {
-    const MAX: Self = Self::MAX;
-}
-
 /// Reads a stored record.
 pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRecord> {
     let mut rest = Reader { what: "record", bytes };
@@ -258,129 +238,6 @@ pub(crate) fn enqueued_at(header: &[u8]) -> Result<Timestamp> {
     let mut rest = Reader { what: "record", bytes: header };
     rest.take(8)?;
     rest.timestamp()
-}
-
-/// What has gone wrong with a job so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) failed_attempts: u32,
-    pub(crate) crashes: u32,
-    pub(crate) history: History,
-}
-
-impl Facts {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        bytes.extend(saturate::<u16>(self.failed_attempts).to_be_bytes());
-        bytes.extend(saturate::<u16>(self.crashes).to_be_bytes());
-        for failure in self.history.failures() {
-            bytes.push(kind_code(failure.kind));
-            bytes.extend(saturate::<u16>(failure.attempt).to_be_bytes());
-            bytes.extend(&failure.at.as_millis().to_be_bytes()[2..]);
-            bytes.extend(failure.worker.as_u64().to_be_bytes());
-            // `Failure::new` cuts messages far below 64 KiB.
-            let message = failure.message.as_bytes();
-            bytes.extend(saturate::<u16>(message.len()).to_be_bytes());
-            bytes.extend(&message[..message.len().min(usize::from(u16::MAX))]);
-        }
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut rest = Reader { what: "facts", bytes };
-        if bytes.is_empty() {
-            return Ok(Self::default());
-        }
-        let failed_attempts = u32::from(rest.u16()?);
-        let crashes = u32::from(rest.u16()?);
-        let mut history = History::new();
-        while !rest.bytes.is_empty() {
-            let kind = kind_of_code(rest.u8()?)?;
-            let attempt = u32::from(rest.u16()?);
-            let at = rest.timestamp()?;
-            let worker = WorkerId::from_u64(u64::from_be_bytes(rest.array()?));
-            let length = usize::from(rest.u16()?);
-            let message = String::from_utf8_lossy(rest.take(length)?).into_owned();
-            history.push(Failure::new(kind, attempt, at, worker, message));
-        }
-        Ok(Self { failed_attempts, crashes, history })
-    }
-}
-
-const fn kind_code(kind: FailureKind) -> u8 {
-    match kind {
-        FailureKind::Panic => 2,
-        FailureKind::Timeout => 3,
-        FailureKind::Crash => 4,
-        FailureKind::Undecodable => 5,
-        FailureKind::Parent => 6,
-        // A test goes over `FailureKind::EVERY`: this is none but `Error`.
-        _ => 1,
-    }
-}
-
-fn kind_of_code(code: u8) -> Result<FailureKind> {
-    Ok(match code {
-        1 => FailureKind::Error,
-        2 => FailureKind::Panic,
-        3 => FailureKind::Timeout,
-        4 => FailureKind::Crash,
-        5 => FailureKind::Undecodable,
-        6 => FailureKind::Parent,
-        _ => return Err(newer(&format!("a job has a failure of kind {code}"))),
-    })
-}
-
-/// Takes bytes apart.
-pub(crate) struct Reader<'a> {
-    /// What they are, for people.
-    pub(crate) what: &'static str,
-    /// What is left of them.
-    pub(crate) bytes: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(length).ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, format!("stored {} end too early", self.what))
-        })?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    pub(crate) fn u8(&mut self) -> Result<u8> {
-        Ok(u8::from_be_bytes(self.array()?))
-    }
-
-    fn u16(&mut self) -> Result<u16> {
-        Ok(u16::from_be_bytes(self.array()?))
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_be_bytes(self.array()?))
-    }
-
-    pub(crate) fn u48(&mut self) -> Result<u64> {
-        let mut number = [0; 8];
-        number[2..].copy_from_slice(self.take(6)?);
-        Ok(u64::from_be_bytes(number))
-    }
-
-    pub(crate) fn timestamp(&mut self) -> Result<Timestamp> {
-        self.u48().map(Timestamp::from_millis)
-    }
-
-    pub(crate) fn text(&mut self, length: usize) -> Result<&'a str> {
-        std::str::from_utf8(self.take(length)?).map_err(|_| {
-            Error::new(ErrorKind::Corrupt, format!("stored {} hold no text", self.what))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -493,30 +350,5 @@ mod tests {
 
             assert_eq!(decode(record.id, &queue(), &bytes).unwrap(), record);
         }
-    }
-
-    #[test]
-    fn a_kind_of_failure_of_a_newer_version_says_so() {
-        let worker = WorkerId::from_u64(1);
-        let failure = Failure::new(FailureKind::Error, 1, Timestamp::EPOCH, worker, "no route");
-        let facts = Facts { history: [failure].into_iter().collect(), ..Facts::default() };
-        let mut bytes = facts.encode();
-        bytes[4] = 7;
-
-        let error = Facts::decode(&bytes).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt);
-        assert!(error.to_string().contains("failure of kind 7, which a newer jobq"), "{error}");
-    }
-
-    #[test]
-    fn facts_are_read_back_whole() {
-        let worker = WorkerId::from_u64(u64::MAX);
-        let at = Timestamp::from_millis(1_795_321_507_042);
-        let failure = |kind: &FailureKind| Failure::new(*kind, 2, at, worker, "no route: ü");
-        let history = FailureKind::EVERY.iter().map(failure).collect();
-        let facts = Facts { failed_attempts: 4, crashes: 1, history };
-
-        assert_eq!(Facts::decode(&facts.encode()).unwrap(), facts);
-        assert_eq!(Facts::decode(&[]).unwrap(), Facts::default());
     }
 }
