@@ -29,7 +29,8 @@ pub enum ErrorKind {
     Failed,
     /// What was waited for did not come in the time given.
     TimedOut,
-    /// The backend refuses: wrong password, missing permission, an unsuitable server.
+    /// The backend refuses: wrong password, missing permission, an unsuitable server. Or the machine
+    /// does: a port that is in use, signals that cannot be listened for.
     Refused,
     /// What is stored cannot be understood.
     Corrupt,

@@ -150,6 +150,10 @@ impl<B: Backend> Queue for B {}
 ///
 /// The future is cancel safe as [`Backend::enqueue_jobs`] is: dropped, the job is stored or it is not. To
 /// find out, enqueue it again under the same [id](Self::id).
+///
+/// It borrows the backend, so it cannot go into a task that is spawned: enqueue there, by an `Arc` of the
+/// backend. What can go anywhere is where the job is found, a [`JobRef`](crate::JobRef), and the
+/// [`BatchRef`](crate::BatchRef) of a batch that it belongs to.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue<'a, J> {
     backend: &'a dyn Backend,
@@ -211,7 +215,8 @@ impl<J> fmt::Debug for Enqueue<'_, J> {
     }
 }
 
-/// Jobs about to be enqueued: choose options that hold for all of them, then await it.
+/// Jobs about to be enqueued: choose options that hold for all of them, then await it. It borrows the
+/// backend, as [`Enqueue`] does.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct EnqueueMany<'a, J, S> {
     backend: &'a dyn Backend,

@@ -138,6 +138,9 @@ impl fmt::Debug for OpenBatch<'_> {
 }
 
 /// A batch: jobs enqueued with it are counted by it.
+///
+/// It borrows the backend, so it cannot go into a task that is spawned. Its [reference](Self::reference)
+/// can, with an `Arc` of the backend: [`Queue::batch_of`](crate::Queue::batch_of) makes a batch of it there.
 #[derive(Clone)]
 pub struct Batch<'a> {
     backend: &'a dyn Backend,
