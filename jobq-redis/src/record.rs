@@ -38,24 +38,40 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
         // A map of texts always has an encoding.
         rmp_serde::to_vec_named(&record.metadata).unwrap_or_default()
     };
-    let kind = record.kind.as_str().as_bytes();
+    let kind = record.kind.as_str();
     let payload = record.payload.as_bytes();
     let mut bytes = Vec::with_capacity(44 + kind.len() + metadata.len() + payload.len());
+    let flags = flags(record, !metadata.is_empty());
+    bytes.extend([FORMAT, flags, record.priority.level(), saturate::<u8>(record.max_crashes)]);
+    bytes.extend(saturate::<u16>(record.max_attempts).to_be_bytes());
+    bytes.extend(saturate::<u16>(record.version).to_be_bytes());
+    bytes.extend(&enqueued_at.as_millis().to_be_bytes()[2..]);
+    encode_options(&mut bytes, record);
+    short(&mut bytes, kind);
+    if !metadata.is_empty() {
+        bytes.extend(saturate::<u16>(metadata.len()).to_be_bytes());
+        bytes.extend(metadata);
+    }
+    bytes.extend(payload);
+    bytes
+}
+
+fn flags(record: &JobRecord, has_metadata: bool) -> u8 {
     let flags = [
         (record.unique.is_some(), HAS_UNIQUE),
         (record.retention.is_some(), HAS_RETENTION),
         (record.timeout.is_some(), HAS_TIMEOUT),
-        (!metadata.is_empty(), HAS_METADATA),
+        (has_metadata, HAS_METADATA),
         (record.unique.is_some_and(|unique| !is_plain(&unique)), HAS_MODE),
         (record.cost != 1, HAS_COST),
         (record.lane.is_some(), HAS_LANE),
         (record.batch.is_some(), HAS_BATCH),
     ];
-    let flags = flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag);
-    bytes.extend([FORMAT, flags, record.priority.level(), saturate::<u8>(record.max_crashes)]);
-    bytes.extend(saturate::<u16>(record.max_attempts).to_be_bytes());
-    bytes.extend(saturate::<u16>(record.version).to_be_bytes());
-    bytes.extend(&enqueued_at.as_millis().to_be_bytes()[2..]);
+    flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag)
+}
+
+/// What has a flag, up to the kind.
+fn encode_options(bytes: &mut Vec<u8>, record: &JobRecord) {
     if let Some(unique) = &record.unique {
         bytes.extend(unique.key.as_bytes());
     }
@@ -77,22 +93,18 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
         bytes.extend(saturate::<u16>(record.cost).to_be_bytes());
     }
     if let Some(lane) = &record.lane {
-        bytes.push(saturate::<u8>(lane.as_str().len()));
-        bytes.extend(lane.as_str().as_bytes());
+        short(bytes, lane.as_str());
     }
     if let Some(batch) = &record.batch {
         bytes.extend(batch.id.as_bytes());
-        bytes.push(saturate::<u8>(batch.queue.as_str().len()));
-        bytes.extend(batch.queue.as_str().as_bytes());
+        short(bytes, batch.queue.as_str());
     }
-    bytes.push(saturate::<u8>(kind.len()));
-    bytes.extend(kind);
-    if !metadata.is_empty() {
-        bytes.extend(saturate::<u16>(metadata.len()).to_be_bytes());
-        bytes.extend(metadata);
-    }
-    bytes.extend(payload);
-    bytes
+}
+
+/// A text after its length, of 255 bytes at most.
+fn short(bytes: &mut Vec<u8>, text: &str) {
+    bytes.push(saturate::<u8>(text.len()));
+    bytes.extend(text.as_bytes());
 }
 
 /// Whether a unique key needs no more than its digest: it holds in its queue until the job ends.
@@ -167,38 +179,9 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     let max_attempts = u32::from(rest.u16()?);
     let version = u32::from(rest.u16()?);
     let enqueued_at = rest.timestamp()?;
-    let has = |flag| flags & flag != 0;
-    let unique = has(HAS_UNIQUE).then(|| rest.array()).transpose()?.map(UniqueKey::from_bytes);
-    let retention = has(HAS_RETENTION).then(|| rest.u32()).transpose()?;
-    let retention = retention.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    let timeout = has(HAS_TIMEOUT).then(|| rest.u32()).transpose()?;
-    let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
-    let mut unique = unique.map(Unique::from);
-    if has(HAS_MODE) {
-        let (mode, scope) = (rest.u8()?, scope_of_code(rest.u8()?)?);
-        let mode = mode_of_code((mode, rest.u32()?, rest.u32()?))?;
-        unique = unique.map(|unique| Unique::new(unique.key, mode));
-        if scope == UniqueScope::Everywhere {
-            unique = unique.map(Unique::everywhere);
-        }
-    }
-    let cost = if has(HAS_COST) { u32::from(rest.u16()?) } else { 1 };
-    let lane = if has(HAS_LANE) {
-        let length = usize::from(rest.u8()?);
-        Some(LaneKey::new(rest.text(length)?)?)
-    } else {
-        None
-    };
-    let batch = if has(HAS_BATCH) {
-        let id = BatchId::from_bytes(rest.array()?);
-        let length = usize::from(rest.u8()?);
-        Some(BatchRef::new(QueueName::new(rest.text(length)?)?, id))
-    } else {
-        None
-    };
-    let kind_length = usize::from(rest.u8()?);
-    let kind = Kind::new(rest.text(kind_length)?)?;
-    let metadata = if !has(HAS_METADATA) {
+    let options = Options::decode(flags, &mut rest)?;
+    let kind = Kind::new(decode_short(&mut rest)?)?;
+    let metadata = if flags & HAS_METADATA == 0 {
         Metadata::new()
     } else {
         let length = usize::from(rest.u16()?);
@@ -213,15 +196,65 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     record.priority = priority;
     record.max_attempts = max_attempts;
     record.max_crashes = max_crashes;
-    record.timeout = timeout;
-    record.retention = retention;
-    record.unique = unique;
-    record.cost = cost;
-    record.lane = lane;
-    record.batch = batch;
+    record.timeout = options.timeout;
+    record.retention = options.retention;
+    record.unique = options.unique;
+    record.cost = options.cost;
+    record.lane = options.lane;
+    record.batch = options.batch;
     record.metadata = metadata;
     record.enqueued_at = enqueued_at;
     Ok(record)
+}
+
+/// What has a flag, up to the kind.
+struct Options {
+    unique: Option<Unique>,
+    retention: Option<Duration>,
+    timeout: Option<Duration>,
+    cost: u32,
+    lane: Option<LaneKey>,
+    batch: Option<BatchRef>,
+}
+
+impl Options {
+    fn decode(flags: u8, rest: &mut Reader<'_>) -> Result<Self> {
+        let has = |flag| flags & flag != 0;
+        let key = has(HAS_UNIQUE).then(|| rest.array()).transpose()?.map(UniqueKey::from_bytes);
+        let retention = has(HAS_RETENTION).then(|| rest.u32()).transpose()?;
+        let timeout = has(HAS_TIMEOUT).then(|| rest.u32()).transpose()?;
+        let mut unique = key.map(Unique::from);
+        if has(HAS_MODE) {
+            let (mode, scope) = (rest.u8()?, scope_of_code(rest.u8()?)?);
+            let mode = mode_of_code((mode, rest.u32()?, rest.u32()?))?;
+            unique = key.map(|key| Unique::new(key, mode));
+            if scope == UniqueScope::Everywhere {
+                unique = unique.map(Unique::everywhere);
+            }
+        }
+        let cost = if has(HAS_COST) { u32::from(rest.u16()?) } else { 1 };
+        let lane = if has(HAS_LANE) { Some(LaneKey::new(decode_short(rest)?)?) } else { None };
+        let batch = if has(HAS_BATCH) {
+            let id = BatchId::from_bytes(rest.array()?);
+            Some(BatchRef::new(QueueName::new(decode_short(rest)?)?, id))
+        } else {
+            None
+        };
+        Ok(Self {
+            unique,
+            retention: retention.map(|seconds| Duration::from_secs(u64::from(seconds))),
+            timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
+            cost,
+            lane,
+            batch,
+        })
+    }
+}
+
+/// A text of 255 bytes at most, after its length.
+fn decode_short<'a>(rest: &mut Reader<'a>) -> Result<&'a str> {
+    let length = usize::from(rest.u8()?);
+    rest.text(length)
 }
 
 /// A record with another time of its enqueue.
