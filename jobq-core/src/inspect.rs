@@ -34,6 +34,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As every call here: [`Unavailable`](crate::ErrorKind::Unavailable).
     async fn queues(&self) -> Result<Vec<QueueStats>>;
 
+    /// The names of all these queues, in order: costs less than their counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn queue_names(&self) -> Result<Vec<QueueName>>;
+
     /// The counts of one queue; all zero for one that never was.
     ///
     /// # Errors
@@ -257,6 +264,10 @@ pub struct QueueStats {
     pub dead: u64,
     /// When the job that has waited longest at the head of a priority was enqueued.
     pub oldest_ready_at: Option<Timestamp>,
+    /// When the first of the jobs that are dead died.
+    pub oldest_dead_at: Option<Timestamp>,
+    /// When the last of them died.
+    pub newest_dead_at: Option<Timestamp>,
 }
 
 impl QueueStats {
@@ -274,6 +285,8 @@ impl QueueStats {
             cancelled: 0,
             dead: 0,
             oldest_ready_at: None,
+            oldest_dead_at: None,
+            newest_dead_at: None,
         }
     }
 

@@ -109,6 +109,10 @@ impl Inspect for RedisBackend {
         futures_util::future::try_join_all(names.iter().map(|name| self.queue(name))).await
     }
 
+    async fn queue_names(&self) -> Result<Vec<QueueName>> {
+        self.store.queue_names().await
+    }
+
     async fn queue(&self, queue: &QueueName) -> Result<QueueStats> {
         let call = self.store.call(&STATS, queue);
         let mut parts = reply::list(self.store.link.run(&STATS, &call).await?)?.into_iter();
@@ -127,6 +131,8 @@ impl Inspect for RedisBackend {
                 Some(stats.oldest_ready_at.map_or(enqueued_at, |oldest| oldest.min(enqueued_at)));
         }
         stats.waiting = reply::count(next())?;
+        stats.oldest_dead_at = reply::optional_count(next())?.map(Timestamp::from_millis);
+        stats.newest_dead_at = reply::optional_count(next())?.map(Timestamp::from_millis);
         Ok(stats)
     }
 

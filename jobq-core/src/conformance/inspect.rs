@@ -255,6 +255,27 @@ pub async fn the_oldest_ready_job_can_be_seen(t: &Scene) {
     assert_eq!(t.stats().await.oldest_ready_at, None);
 }
 
+/// When the dead have died is known without a look at each.
+pub async fn the_first_and_the_last_death_can_be_seen(t: &Scene) {
+    let deaths = async || {
+        let stats = t.stats().await;
+        (stats.oldest_dead_at, stats.newest_dead_at)
+    };
+    assert_eq!(deaths().await, (None, None));
+    let first = t.now();
+    let oldest = t.dead().await;
+    assert_eq!(deaths().await, (Some(first), Some(first)));
+    t.advance(SECOND);
+    t.dead().await;
+    t.advance(SECOND);
+    let last = t.now();
+    t.dead().await;
+    assert_eq!(deaths().await, (Some(first), Some(last)));
+
+    t.requeue(oldest).await;
+    assert_eq!(deaths().await, (Some(first + SECOND), Some(last)));
+}
+
 /// A place in a list that nobody ever comes to is past its end.
 pub async fn an_offset_past_everything_finds_nothing(t: &Scene) {
     let (store, queue) = (t.store(), t.queue());
@@ -276,6 +297,11 @@ pub async fn an_offset_past_everything_finds_nothing(t: &Scene) {
 /// The queues among `names`: a server may have others.
 async fn ours(t: &Scene, names: &[QueueName]) -> Vec<QueueStats> {
     let all = t.store().queues().await.unwrap();
+    let told = t.store().queue_names().await.unwrap();
+    assert!(told.is_sorted(), "{told:?}");
+    for name in names {
+        assert_eq!(told.contains(name), all.iter().any(|stats| stats.queue == *name), "{name}");
+    }
     all.into_iter().filter(|stats| names.contains(&stats.queue)).collect()
 }
 
