@@ -100,6 +100,17 @@ impl Address {
         }
     }
 
+    /// Where the jobs are, as a question says it: never with a password.
+    pub(super) fn place(&self) -> Result<String, Failure> {
+        let Some(config) = self.redis_config()? else {
+            return Ok("the memory of this process".to_owned());
+        };
+        Ok(match &self.prefix {
+            Some(prefix) => format!("{} (prefix {prefix})", config.address()),
+            None => config.address(),
+        })
+    }
+
     pub(super) async fn connect(&self) -> Result<Store, Failure> {
         match self.redis_config()? {
             None => Ok(Store::of(MemoryBackend::new())),

@@ -115,9 +115,12 @@ mod command_line;
 mod config;
 mod connect;
 mod consent;
+mod count;
+mod dead;
 mod doctor;
 #[cfg(test)]
 mod documented;
+mod each;
 mod enqueue;
 mod exit;
 mod explain;
