@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jobq_core::{
-    Backend, BatchRef, Inspect, JobError, JobId, JobRecord, JobState, LaneKey, NewJob, Queue, QueueName,
-    SystemClock, When,
+    Backend, BatchRef, Inspect, JobError, JobId, JobRecord, JobState, LaneKey, NewJob, Queue,
+    QueueName, SystemClock, When,
 };
 use jobq_redis::RedisBackend;
 use jobq_worker::Worker;
