@@ -55,6 +55,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues).
     async fn locate(&self, id: JobId) -> Result<Option<QueueName>>;
 
+    /// The queue that knows each of these jobs, if any, in their order. Looks into every queue, once for all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>>;
+
     /// All that is known of a job; `None` if the queue does not know it.
     ///
     /// # Errors

@@ -96,6 +96,15 @@ impl Store {
         Ok(names)
     }
 
+    /// The records of those of these jobs that a queue knows: one command, where a question for each would be many.
+    fn records(&self, queue: &QueueName, ids: &[JobId]) -> Cmd {
+        let mut command = redis::cmd("HMGET").arg(self.keys.of(queue).jobs()).take();
+        for id in ids {
+            command.arg(id.as_bytes().as_slice());
+        }
+        command
+    }
+
     pub(crate) fn known_in(&self, queue: &QueueName, id: JobId) -> Cmd {
         redis::cmd("HEXISTS").arg(self.keys.of(queue).jobs()).arg(id.as_bytes().as_slice()).take()
     }
@@ -149,6 +158,27 @@ impl Inspect for RedisBackend {
             }
         }
         Ok(None)
+    }
+
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>> {
+        let names = self.store.queue_names().await?;
+        let mut places = vec![None; ids.len()];
+        for (ids, places) in ids.chunks(STEP).zip(places.chunks_mut(STEP)) {
+            let questions: Vec<_> =
+                names.iter().map(|name| self.store.records(name, ids)).collect();
+            let answers = futures_util::future::try_join_all(
+                questions.iter().map(|ask| self.store.link.send(ask)),
+            )
+            .await?;
+            for (name, records) in names.iter().zip(answers) {
+                for (record, place) in reply::list(records)?.into_iter().zip(&mut *places) {
+                    if place.is_none() && record != Value::Nil {
+                        *place = Some(name.clone());
+                    }
+                }
+            }
+        }
+        Ok(places)
     }
 
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {

@@ -144,12 +144,12 @@ fn call(program: &Path, server: &Server, line: &str) -> AnyResult<Duration> {
 
 async fn fill(queue: &RedisBackend, batch: &BatchRef) -> AnyResult {
     let hour = When::After(Duration::from_secs(3_600));
-    let plain = |_: u64, _: &mut JobRecord| Ok(());
-    let of_batch = |number: u64, record: &mut JobRecord| {
+    let plain = |_: u64, _: &mut JobRecord| -> AnyResult { Ok(()) };
+    let of_batch = |number: u64, record: &mut JobRecord| -> AnyResult {
         record.batch = (number < IN_BATCH).then(|| batch.clone());
         Ok(())
     };
-    let in_lanes = |number: u64, record: &mut JobRecord| {
+    let in_lanes = |number: u64, record: &mut JobRecord| -> AnyResult {
         record.lane = Some(LaneKey::new((number % LANES).to_string())?);
         Ok(())
     };

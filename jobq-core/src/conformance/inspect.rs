@@ -101,7 +101,12 @@ pub async fn a_job_is_located_in_its_queue(t: &Scene) {
 
     let store = t.store();
     assert_eq!(store.locate(here).await.unwrap().as_ref(), Some(t.queue()));
-    assert_eq!(store.locate(there).await.unwrap(), Some(other));
+    assert_eq!(store.locate(there).await.unwrap().as_ref(), Some(&other));
+    let unknown = JobId::from_key("it was never enqueued");
+    let all = store.locate_all(&[there, unknown, here, there]).await.unwrap();
+    let other = Some(other);
+    assert_eq!(all, [other.clone(), None, Some(t.queue().clone()), other]);
+    assert_eq!(store.locate_all(&[]).await.unwrap(), []);
 }
 
 /// A job is found in whatever state it is.

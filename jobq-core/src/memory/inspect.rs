@@ -57,6 +57,15 @@ impl Inspect for MemoryBackend {
             .map(|queue| queue.name.clone()))
     }
 
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>> {
+        let queues = self.all_queues();
+        let place = |id: &JobId| {
+            let home = queues.iter().find(|queue| queue.visit(|it| it.jobs.contains_key(id)));
+            home.map(|queue| queue.name.clone())
+        };
+        Ok(ids.iter().map(place).collect())
+    }
+
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {
         Ok(self.queue_if_known(queue).and_then(|queue| queue.visit(|queue| queue.view(id))))
     }

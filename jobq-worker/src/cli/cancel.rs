@@ -38,7 +38,8 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         let (jobs, place) = (count(jobs.len() as u64, "job"), address.place()?);
         args.consent.ask(&format!("cancel {jobs} at {place}, also those that run?"))?;
     }
-    let each = each(jobs, async |named| one(&store, named, is_dry_run).await).await;
+    let jobs = store.find_each(&jobs, None).await?;
+    let each = each(jobs, async |(id, job)| one(&store, id, job, is_dry_run).await).await;
     if args.json {
         output::json(&each.done.iter().map(Told::as_json).collect())?;
     } else {
@@ -57,8 +58,12 @@ struct Told {
     is_dry_run: bool,
 }
 
-async fn one(store: &Store, named: &Named<JobId>, is_dry_run: bool) -> Result<Told, Failure> {
-    let job = store.find(named, None).await?;
+async fn one(
+    store: &Store,
+    id: JobId,
+    job: Option<JobRef>,
+    is_dry_run: bool,
+) -> Result<Told, Failure> {
     let outcome = match &job {
         None => None,
         Some(job) if is_dry_run => {
@@ -74,7 +79,7 @@ async fn one(store: &Store, named: &Named<JobId>, is_dry_run: bool) -> Result<To
     };
     let outcome = outcome.unwrap_or(CancelOutcome::NotFound);
     let job = job.filter(|_| outcome != CancelOutcome::NotFound);
-    Ok(Told { id: named.id, job, outcome, is_dry_run })
+    Ok(Told { id, job, outcome, is_dry_run })
 }
 
 impl Told {
@@ -107,5 +112,46 @@ impl Told {
             "queue": self.job.as_ref().map(|job| job.queue.as_str()),
             "outcome": self.words().0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobq_core::{Job, MemoryBackend, Queue};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, Job)]
+    #[job(kind = "sync", queue = "crm")]
+    struct Sync;
+
+    #[tokio::test]
+    async fn jobs_are_cancelled_wherever_they_are_and_each_told_of() {
+        let memory = MemoryBackend::new();
+        let [here, there] = [
+            memory.enqueue(Sync).await.unwrap().id(),
+            memory.enqueue(Sync).on("mail").await.unwrap().id(),
+        ];
+        let store = Store::of(memory);
+        let unknown = JobId::from_key("x");
+        let named = [format!("crm/{here}"), unknown.to_string(), there.to_string()];
+        let named: Vec<Named<JobId>> = named.iter().map(|text| text.parse().unwrap()).collect();
+        let named: Vec<_> = named.iter().collect();
+
+        for (is_dry_run, words) in [
+            (true, ["would_be_cancelled", "not_found", "would_be_cancelled"]),
+            (false, ["cancelled", "not_found", "cancelled"]),
+        ] {
+            let found = store.find_each(&named, None).await.unwrap();
+            let mut told = Vec::new();
+            for (id, job) in found {
+                told.push(one(&store, id, job, is_dry_run).await.unwrap());
+            }
+            assert_eq!(told.iter().map(|told| told.words().0).collect::<Vec<_>>(), words);
+            assert_eq!(told.iter().map(|told| told.id).collect::<Vec<_>>(), [here, unknown, there]);
+            assert_eq!(told[2].as_json()["queue"], "mail");
+            assert_eq!(told[1].as_json()["queue"], Value::Null);
+        }
     }
 }

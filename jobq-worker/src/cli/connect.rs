@@ -86,6 +86,28 @@ impl Store {
         };
         Ok(queue.map(|queue| JobRef::new(queue, job.id)))
     }
+
+    /// Where each of these jobs is, as `find` says it, with its id; those that are named without a queue are looked for
+    /// together.
+    pub(super) async fn find_each(
+        &self,
+        jobs: &[&Named<JobId>],
+        only: Option<&QueueName>,
+    ) -> Result<Vec<(JobId, Option<JobRef>)>, Failure> {
+        let queue = |job: &Named<JobId>| job.queue.as_ref().or(only).cloned();
+        let lost: Vec<_> =
+            jobs.iter().filter(|job| queue(job).is_none()).map(|job| job.id).collect();
+        let located = match lost.as_slice() {
+            [] => Vec::new(),
+            lost => self.inspect.locate_all(lost).await?,
+        };
+        let mut located = located.into_iter();
+        let place = |job: &&Named<JobId>| {
+            let queue = queue(job).or_else(|| located.next().flatten());
+            (job.id, queue.map(|queue| JobRef::new(queue, job.id)))
+        };
+        Ok(jobs.iter().map(place).collect())
+    }
 }
 
 /// Where the jobs are if nobody says.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use jobq_core::inspect::RequeueOutcome;
-use jobq_core::{JobId, JobState, QueueName};
+use jobq_core::{JobId, JobRef, JobState, QueueName};
 use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
@@ -65,7 +65,8 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let jobs: Vec<_> = jobs.collect();
     let named = jobs.iter().filter_map(|job| job.queue.as_ref()).chain(&args.queue);
     known::check_each(&store, named).await?;
-    let each = each(jobs, async |job| retry_one(&store, job, args).await).await;
+    let jobs = store.find_each(&jobs, args.queue.as_ref()).await?;
+    let each = each(jobs, async |(id, job)| retry_one(&store, id, job, args.dry_run).await).await;
     if args.json {
         output::json(&each.done.iter().map(Told::as_json).collect())?;
     } else {
@@ -76,11 +77,15 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
 }
 
 /// What becomes of a job; of a dry run what probably would.
-async fn retry_one(store: &Store, named: &Named<JobId>, args: &Args) -> Result<Told, Failure> {
-    let job = store.find(named, args.queue.as_ref()).await?;
+async fn retry_one(
+    store: &Store,
+    id: JobId,
+    job: Option<JobRef>,
+    is_dry_run: bool,
+) -> Result<Told, Failure> {
     let outcome = match &job {
         None => None,
-        Some(job) if args.dry_run => {
+        Some(job) if is_dry_run => {
             store.inspect.job(&job.queue, job.id).await?.map(|view| match view.state {
                 JobState::Dead => RequeueOutcome::Requeued,
                 _ => RequeueOutcome::NotDead,
@@ -90,7 +95,7 @@ async fn retry_one(store: &Store, named: &Named<JobId>, args: &Args) -> Result<T
     };
     let outcome = outcome.unwrap_or(RequeueOutcome::NotFound);
     let queue = job.map(|job| job.queue).filter(|_| outcome != RequeueOutcome::NotFound);
-    Ok(Told { id: named.id, queue, outcome, is_dry_run: args.dry_run })
+    Ok(Told { id, queue, outcome, is_dry_run })
 }
 
 /// The dead jobs of a queue, counted at the start: jobs that die again meanwhile are left alone.

@@ -1,7 +1,7 @@
 //! `jobq jobs delete` and `jobq forget`: jobs are deleted by their ids.
 
 use jobq_core::inspect::DeleteOutcome;
-use jobq_core::{JobId, JobState, Kind, QueueName};
+use jobq_core::{JobId, JobRef, JobState, Kind, QueueName};
 use serde_json::{Value, json};
 
 use super::output;
@@ -40,7 +40,8 @@ pub(in crate::cli) async fn delete_known(
     let jobs = each_once(&args.jobs);
     let store = address.connect().await?;
     known::check_each(&store, jobs.iter().filter_map(|named| named.queue.as_ref())).await?;
-    let seen = look(jobs, async |named| Seen::look(&store, named, only).await).await?;
+    let jobs = store.find_each(&jobs, None).await?;
+    let seen = look(jobs, async |(id, job)| Seen::look(&store, id, job, only).await).await?;
     let is_dry_run = args.consent.is_dry_run();
     if let (false, Some(question)) = (is_dry_run, question(&seen, &address.place()?)) {
         args.consent.ask(&question)?;
@@ -92,10 +93,11 @@ enum Outcome {
 impl Seen {
     async fn look(
         store: &Store,
-        named: &Named<JobId>,
+        id: JobId,
+        job: Option<JobRef>,
         only: Option<JobState>,
     ) -> Result<Self, Failure> {
-        let view = match store.find(named, None).await? {
+        let view = match job {
             Some(job) => store.inspect.job(&job.queue, job.id).await?,
             None => None,
         };
@@ -110,7 +112,7 @@ impl Seen {
             kind: view.record.kind,
             state: view.state,
         });
-        Ok(Self { id: named.id, facts, left })
+        Ok(Self { id, facts, left })
     }
 
     /// What it is, if it is to be deleted.
