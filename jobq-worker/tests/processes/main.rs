@@ -14,6 +14,7 @@ mod nonsense;
 mod openmetrics;
 mod operators;
 mod readers;
+mod readme;
 mod requests;
 mod schedule;
 mod secrets;
