@@ -96,9 +96,10 @@
 //!
 //! Every command has `--json`, one value on one line; where `--json` is what goes in, of `enqueue` and
 //! `schedule add` and `change`, it is `--json-output`. In all of it one name has one meaning and one type, and outcomes
-//! are words in snake_case. Results go to standard output, complaints and the log to
-//! standard error, and so do hints, such as how a list goes on, unless standard output is a terminal. A command does all
-//! of its work before it prints what became of it: a reader that goes away changes neither that nor the exit code. Colour and progress bars are for terminals; `NO_COLOR` and `--quiet` turn them off.
+//! are words in snake_case. Results go to standard output, complaints and the log to standard error, and so do hints,
+//! such as how a list goes on, unless standard output is a terminal. A command does all of its work before it prints
+//! what became of it: a reader that goes away changes neither that nor the exit code. Colour and progress bars are for
+//! terminals; `NO_COLOR` and `--quiet` turn them off.
 //!
 //! # Exit codes
 //!
