@@ -3,7 +3,7 @@
 -- No ARGV.
 --
 -- Returns  ready, scheduled, leased, completed, cancelled, dead, "1" if paused, the records at the head of
---          each priority that has any, and waiting
+--          each priority that has any, waiting, and when the first and the last of the dead died, or "" twice
 -- How far a list is searched for its first entry that is not left over.
 local SEARCH = 1000
 
@@ -17,6 +17,11 @@ local function head_of(list)
       return entry
     end
   end
+end
+
+-- When the job at this place among the dead died.
+local function death_at(place)
+  return redis.call("ZRANGE", dead, place, place, "WITHSCORES")[2] or ""
 end
 
 local ready, heads = 0, {}
@@ -56,4 +61,6 @@ return {
   redis.call("HGET", meta, "paused") or "",
   heads,
   redis.call("ZCARD", waiting),
+  death_at(0),
+  death_at(-1),
 }

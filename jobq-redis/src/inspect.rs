@@ -97,6 +97,15 @@ impl Store {
         Ok(names)
     }
 
+    /// The records of those of these jobs that a queue knows: one command, where a question for each would be many.
+    fn records(&self, queue: &QueueName, ids: &[JobId]) -> Cmd {
+        let mut command = redis::cmd("HMGET").arg(self.keys.of(queue).jobs()).take();
+        for id in ids {
+            command.arg(id.as_bytes().as_slice());
+        }
+        command
+    }
+
     pub(crate) fn known_in(&self, queue: &QueueName, id: JobId) -> Cmd {
         redis::cmd("HEXISTS").arg(self.keys.of(queue).jobs()).arg(id.as_bytes().as_slice()).take()
     }
@@ -108,6 +117,10 @@ impl Inspect for RedisBackend {
         let names = self.store.queue_names().await?;
         // Sent together: as many trips as fit, not one for each queue.
         futures_util::future::try_join_all(names.iter().map(|name| self.queue(name))).await
+    }
+
+    async fn queue_names(&self) -> Result<Vec<QueueName>> {
+        self.store.queue_names().await
     }
 
     async fn queue(&self, queue: &QueueName) -> Result<QueueStats> {
@@ -128,6 +141,8 @@ impl Inspect for RedisBackend {
                 Some(stats.oldest_ready_at.map_or(enqueued_at, |oldest| oldest.min(enqueued_at)));
         }
         stats.waiting = reply::count(next())?;
+        stats.oldest_dead_at = reply::optional_count(next())?.map(Timestamp::from_millis);
+        stats.newest_dead_at = reply::optional_count(next())?.map(Timestamp::from_millis);
         Ok(stats)
     }
 
@@ -144,6 +159,27 @@ impl Inspect for RedisBackend {
             }
         }
         Ok(None)
+    }
+
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>> {
+        let names = self.store.queue_names().await?;
+        let mut places = vec![None; ids.len()];
+        for (ids, places) in ids.chunks(STEP).zip(places.chunks_mut(STEP)) {
+            let questions: Vec<_> =
+                names.iter().map(|name| self.store.records(name, ids)).collect();
+            let answers = futures_util::future::try_join_all(
+                questions.iter().map(|ask| self.store.link.send(ask)),
+            )
+            .await?;
+            for (name, records) in names.iter().zip(answers) {
+                for (record, place) in reply::list(records)?.into_iter().zip(&mut *places) {
+                    if place.is_none() && record != Value::Nil {
+                        *place = Some(name.clone());
+                    }
+                }
+            }
+        }
+        Ok(places)
     }
 
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {

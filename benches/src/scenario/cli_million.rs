@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jobq_core::{
-    Backend, Inspect, JobError, JobId, JobRecord, JobState, LaneKey, NewJob, Queue, QueueName,
-    SystemClock, When,
+    Backend, BatchRef, Inspect, JobError, JobId, JobRecord, JobState, LaneKey, NewJob, Queue,
+    QueueName, SystemClock, When,
 };
 use jobq_redis::RedisBackend;
 use jobq_worker::Worker;
@@ -16,12 +16,15 @@ use crate::figure::{Bar, Figure, Figures};
 use crate::load::Noop;
 use crate::server::Server;
 
-/// What there is, a million in all. The dead are of a kind with one attempt.
-const READY: u64 = 590_000;
+/// What there is, a million in all. The dead are most of them in one queue, some of these in a batch, and one in each of
+/// many queues.
+const READY: u64 = 589_000;
 const IN_LANES: u64 = 100_000;
 const LANES: u64 = 1_000;
 const SCHEDULED: u64 = 200_000;
 const DEAD: u64 = 100_000;
+const IN_BATCH: u64 = 1_000;
+const DEAD_QUEUES: u64 = 1_000;
 const QUEUES: u64 = 100;
 const IN_EACH: u64 = 100;
 
@@ -32,7 +35,7 @@ const TIMES: usize = 5;
 const BAR: f64 = 100.0;
 
 /// Each command: `READY`, `DEAD` and `BATCH` stand for ids.
-const COMMANDS: [(&str, &str); 46] = [
+const COMMANDS: [(&str, &str); 49] = [
     ("queues", "queues"),
     ("queues --json", "queues --json"),
     ("stats", "stats"),
@@ -40,6 +43,8 @@ const COMMANDS: [(&str, &str); 46] = [
     ("monitor", "monitor ready,dead --max 1000000 --max-age 10h"),
     ("failed", "failed"),
     ("failed --limit 1000", "failed --limit 1000 --json"),
+    ("failed --offset 1000", "failed --offset 1000"),
+    ("failed --queue, far", "failed --queue dead --offset 20000"),
     ("jobs list", "jobs list ready"),
     ("jobs list, far", "jobs list ready --state ready --offset 20000"),
     ("jobs list, dead", "jobs list dead --state dead --offset 20000 --json"),
@@ -72,6 +77,7 @@ const COMMANDS: [(&str, &str); 46] = [
     ("enqueue --after ID", "enqueue bench.noop --queue ready --after READY"),
     ("batches", "batches ready"),
     ("batch", "batch BATCH"),
+    ("batch --limit 1000", "batch BATCH --limit 1000 --json"),
     ("schedule list", "schedule list"),
     ("schedule run", "schedule run nightly"),
     ("schedule next", "schedule next nightly -n 10"),
@@ -84,8 +90,8 @@ const COMMANDS: [(&str, &str); 46] = [
 pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
     let program = program()?;
     let queue = server.fresh().await?;
-    fill(&queue).await?;
-    let batch = queue.batch("price list").on("ready").open().await?.reference().id.to_string();
+    let batch = queue.batch("price list").on("ready").open().await?.reference().clone();
+    fill(&queue, &batch).await?;
     let first = async |name: &str, state: JobState| -> AnyResult<String> {
         let jobs = queue.jobs(&QueueName::new(name)?, state, 0, 1).await?;
         Ok(jobs.first().ok_or("the server is not filled")?.record.id.to_string())
@@ -94,7 +100,7 @@ pub(crate) async fn run(server: &Server) -> AnyResult<Vec<Figure>> {
         ("READY", first("ready", JobState::Ready).await?),
         ("LANE", first("lanes", JobState::Ready).await?),
         ("DEAD", first("dead", JobState::Dead).await?),
-        ("BATCH", batch),
+        ("BATCH", batch.id.to_string()),
     ];
     call(&program, server, "schedule add nightly --daily-at 02:00 bench.noop")?;
 
@@ -136,18 +142,40 @@ fn call(program: &Path, server: &Server, line: &str) -> AnyResult<Duration> {
     }
 }
 
-async fn fill(queue: &RedisBackend) -> AnyResult {
+async fn fill(queue: &RedisBackend, batch: &BatchRef) -> AnyResult {
     let hour = When::After(Duration::from_secs(3_600));
-    add(queue, "dead", DEAD, When::Now, None).await?;
-    let refused = |_: Noop| async { Err::<(), _>(JobError::dead("it is for the measurement")) };
-    let worker = Worker::new(queue.clone()).handle(refused).queues(["dead"]);
-    worker.concurrency(256).stop_when_empty().run().await?;
-    add(queue, "ready", READY, When::Now, None).await?;
-    add(queue, "later", SCHEDULED, hour, None).await?;
-    add(queue, "lanes", IN_LANES, When::Now, Some(LANES)).await?;
-    for number in 0..QUEUES {
-        add(queue, &format!("q{number}"), IN_EACH, When::Now, None).await?;
+    let plain = |_: u64, _: &mut JobRecord| -> AnyResult { Ok(()) };
+    let of_batch = |number: u64, record: &mut JobRecord| -> AnyResult {
+        record.batch = (number < IN_BATCH).then(|| batch.clone());
+        Ok(())
+    };
+    let in_lanes = |number: u64, record: &mut JobRecord| -> AnyResult {
+        record.lane = Some(LaneKey::new((number % LANES).to_string())?);
+        Ok(())
+    };
+    add(queue, "dead", DEAD, When::Now, of_batch).await?;
+    bury(queue, vec!["dead".to_owned()]).await?;
+    let names: Vec<_> = (0..DEAD_QUEUES).map(|number| format!("d{number}")).collect();
+    for name in &names {
+        add(queue, name, 1, When::Now, plain).await?;
     }
+    for names in names.chunks(100) {
+        bury(queue, names.to_vec()).await?;
+    }
+    add(queue, "ready", READY, When::Now, plain).await?;
+    add(queue, "later", SCHEDULED, hour, plain).await?;
+    add(queue, "lanes", IN_LANES, When::Now, in_lanes).await?;
+    for number in 0..QUEUES {
+        add(queue, &format!("q{number}"), IN_EACH, When::Now, plain).await?;
+    }
+    Ok(())
+}
+
+/// Has all jobs of these queues die.
+async fn bury(queue: &RedisBackend, names: Vec<String>) -> AnyResult {
+    let refused = |_: Noop| async { Err::<(), _>(JobError::dead("it is for the measurement")) };
+    let worker = Worker::new(queue.clone()).handle(refused).queues(names);
+    worker.concurrency(256).stop_when_empty().run().await?;
     Ok(())
 }
 
@@ -156,7 +184,7 @@ async fn add(
     name: &str,
     count: u64,
     when: When,
-    lanes: Option<u64>,
+    choose: impl Fn(u64, &mut JobRecord) -> AnyResult,
 ) -> AnyResult {
     let name = QueueName::new(name)?;
     let mut jobs = Vec::new();
@@ -164,9 +192,7 @@ async fn add(
         let id = JobId::generate(&SystemClock::default());
         let mut record = JobRecord::of(id, &Noop::new(number))?;
         record.queue = name.clone();
-        if let Some(lanes) = lanes {
-            record.lane = Some(LaneKey::new((number % lanes).to_string())?);
-        }
+        choose(number, &mut record)?;
         jobs.push(NewJob::new(record, when));
         if jobs.len() == 1_000 || number + 1 == count {
             queue.enqueue_jobs(&jobs).await?;

@@ -101,7 +101,12 @@ pub async fn a_job_is_located_in_its_queue(t: &Scene) {
 
     let store = t.store();
     assert_eq!(store.locate(here).await.unwrap().as_ref(), Some(t.queue()));
-    assert_eq!(store.locate(there).await.unwrap(), Some(other));
+    assert_eq!(store.locate(there).await.unwrap().as_ref(), Some(&other));
+    let unknown = JobId::from_key("it was never enqueued");
+    let all = store.locate_all(&[there, unknown, here, there]).await.unwrap();
+    let other = Some(other);
+    assert_eq!(all, [other.clone(), None, Some(t.queue().clone()), other]);
+    assert_eq!(store.locate_all(&[]).await.unwrap(), []);
 }
 
 /// A job is found in whatever state it is.
@@ -255,6 +260,27 @@ pub async fn the_oldest_ready_job_can_be_seen(t: &Scene) {
     assert_eq!(t.stats().await.oldest_ready_at, None);
 }
 
+/// When the dead have died is known without a look at each.
+pub async fn the_first_and_the_last_death_can_be_seen(t: &Scene) {
+    let deaths = async || {
+        let stats = t.stats().await;
+        (stats.oldest_dead_at, stats.newest_dead_at)
+    };
+    assert_eq!(deaths().await, (None, None));
+    let first = t.now();
+    let oldest = t.dead().await;
+    assert_eq!(deaths().await, (Some(first), Some(first)));
+    t.advance(SECOND);
+    t.dead().await;
+    t.advance(SECOND);
+    let last = t.now();
+    t.dead().await;
+    assert_eq!(deaths().await, (Some(first), Some(last)));
+
+    t.requeue(oldest).await;
+    assert_eq!(deaths().await, (Some(first + SECOND), Some(last)));
+}
+
 /// A place in a list that nobody ever comes to is past its end.
 pub async fn an_offset_past_everything_finds_nothing(t: &Scene) {
     let (store, queue) = (t.store(), t.queue());
@@ -276,6 +302,11 @@ pub async fn an_offset_past_everything_finds_nothing(t: &Scene) {
 /// The queues among `names`: a server may have others.
 async fn ours(t: &Scene, names: &[QueueName]) -> Vec<QueueStats> {
     let all = t.store().queues().await.unwrap();
+    let told = t.store().queue_names().await.unwrap();
+    assert!(told.is_sorted(), "{told:?}");
+    for name in names {
+        assert_eq!(told.contains(name), all.iter().any(|stats| stats.queue == *name), "{name}");
+    }
     all.into_iter().filter(|stats| names.contains(&stats.queue)).collect()
 }
 

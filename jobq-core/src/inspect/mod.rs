@@ -50,6 +50,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As every call here: [`Unavailable`](crate::ErrorKind::Unavailable).
     async fn queues(&self) -> Result<Vec<QueueStats>>;
 
+    /// The names of all these queues, in order: costs less than their counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn queue_names(&self) -> Result<Vec<QueueName>>;
+
     /// The counts of one queue; all zero for one that never was.
     ///
     /// # Errors
@@ -63,6 +70,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     ///
     /// As [`queues`](Self::queues).
     async fn locate(&self, id: JobId) -> Result<Option<QueueName>>;
+
+    /// The queue that knows each of these jobs, if any, in their order. Looks into every queue, once for all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>>;
 
     /// All that is known of a job; `None` if the queue does not know it.
     ///

@@ -23,12 +23,20 @@ impl<I: Inspect + ?Sized> Inspect for Arc<I> {
         (**self).queues().await
     }
 
+    async fn queue_names(&self) -> Result<Vec<QueueName>> {
+        (**self).queue_names().await
+    }
+
     async fn queue(&self, queue: &QueueName) -> Result<QueueStats> {
         (**self).queue(queue).await
     }
 
     async fn locate(&self, id: JobId) -> Result<Option<QueueName>> {
         (**self).locate(id).await
+    }
+
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>> {
+        (**self).locate_all(ids).await
     }
 
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {

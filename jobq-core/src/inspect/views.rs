@@ -34,6 +34,10 @@ pub struct QueueStats {
     pub dead: u64,
     /// When the job that has waited longest at the head of a priority was enqueued.
     pub oldest_ready_at: Option<Timestamp>,
+    /// When the first of the jobs that are dead died.
+    pub oldest_dead_at: Option<Timestamp>,
+    /// When the last of them died.
+    pub newest_dead_at: Option<Timestamp>,
 }
 
 impl QueueStats {
@@ -51,6 +55,8 @@ impl QueueStats {
             cancelled: 0,
             dead: 0,
             oldest_ready_at: None,
+            oldest_dead_at: None,
+            newest_dead_at: None,
         }
     }
 

@@ -34,6 +34,14 @@ impl Inspect for MemoryBackend {
             .collect())
     }
 
+    async fn queue_names(&self) -> Result<Vec<QueueName>> {
+        let queues = self.all_queues().into_iter();
+        Ok(queues
+            .filter(|queue| queue.visit(|state| state.known))
+            .map(|queue| queue.name.clone())
+            .collect())
+    }
+
     async fn queue(&self, queue: &QueueName) -> Result<QueueStats> {
         let name = queue.clone();
         Ok(match self.queue_if_known(queue) {
@@ -47,6 +55,15 @@ impl Inspect for MemoryBackend {
         Ok(queues
             .find(|queue| queue.visit(|queue| queue.jobs.contains_key(&id)))
             .map(|queue| queue.name.clone()))
+    }
+
+    async fn locate_all(&self, ids: &[JobId]) -> Result<Vec<Option<QueueName>>> {
+        let queues = self.all_queues();
+        let place = |id: &JobId| {
+            let home = queues.iter().find(|queue| queue.visit(|it| it.jobs.contains_key(id)));
+            home.map(|queue| queue.name.clone())
+        };
+        Ok(ids.iter().map(place).collect())
     }
 
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {
@@ -309,6 +326,8 @@ impl QueueState {
                 .filter_map(|id| self.jobs.get(&id))
                 .map(|job| job.record().enqueued_at)
                 .min(),
+            oldest_dead_at: self.places.dead.first().map(|(since, _)| *since),
+            newest_dead_at: self.places.dead.last().map(|(since, _)| *since),
             ..QueueStats::empty(name)
         }
     }

@@ -1,18 +1,22 @@
 //! `jobq batch`: one batch is shown, called off, retried or closed.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
-use futures_util::future::try_join_all;
 use jobq_core::batch::DEFAULT_HOME;
 use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
 use super::batches::{as_json, counts};
 use super::connect::{Address, Store};
-use super::consent::Consent;
+use super::consent::{Consent, TAKES_JOBS};
+use super::count::count;
+use super::each::look;
 use super::exit::Failure;
+use super::known;
 use super::named::Named;
 use super::output::{self, Column};
-use super::retry;
+use super::retry::{self, Dead, Moved};
 use super::units::queue_name;
 
 /// How much of an error is shown.
@@ -53,19 +57,19 @@ enum Action {
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if matches!(args.action, Some(Action::CallOff)) {
-        args.consent.check()?;
+        args.consent.check(TAKES_JOBS)?;
     }
     let store = address.connect().await?;
     let view = find(&store, &args.batch, args.queue.as_ref()).await?;
     match args.action {
         None => show(&store, args, view).await,
+        Some(Action::Retry) => retry_failed(&store, view, args).await,
         Some(action) if args.consent.is_dry_run() => preview(&view, action, args.json),
-        Some(Action::CallOff) => call_off(&store, args, &view).await,
-        Some(Action::Retry) => retry_failed(&store, view, args.json).await,
+        Some(Action::CallOff) => call_off(&store, address, args, &view).await,
         Some(Action::Close) => {
             let view = store.backend.close_batch(&view.batch).await?;
             if args.json {
-                output::json(&as_json(&view))?;
+                output::json(&acted_on(&view, false))?;
             } else {
                 output::line(&format!("batch {} is closed: {}", view.batch.id, counts(&view)))?;
             }
@@ -74,26 +78,26 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     }
 }
 
+/// A batch that something was done to, or would be.
+fn acted_on(view: &BatchView, is_dry_run: bool) -> Value {
+    let mut value = as_json(view);
+    value["dry_run"] = is_dry_run.into();
+    value
+}
+
 /// Says what would be done.
 fn preview(view: &BatchView, action: Action, is_json: bool) -> Result<(), Failure> {
-    let mut value = as_json(view);
-    value["dry_run"] = true.into();
     if is_json {
-        output::json(&value)?;
+        output::json(&acted_on(view, true))?;
         return Ok(());
     }
     let id = view.batch.id;
     output::line(&match action {
         Action::CallOff => {
-            format!(
-                "would call off batch {id}: of {} jobs pending those that have not started",
-                view.pending()
-            )
+            let pending = count(view.pending(), "job");
+            format!("would call off batch {id}: of {pending} pending those that have not started")
         }
-        Action::Retry => {
-            format!("would put back the dead of {} failed jobs of batch {id}", view.failed)
-        }
-        Action::Close => format!("would close batch {id}: {}", counts(view)),
+        _ => format!("would close batch {id}: {}", counts(view)),
     })?;
     Ok(())
 }
@@ -108,8 +112,7 @@ pub(super) async fn find(
     let homes = match queue {
         Some(queue) => vec![queue.clone()],
         None => {
-            let known = store.inspect.queues().await?.into_iter().map(|stats| stats.queue);
-            let mut homes: Vec<QueueName> = known.collect();
+            let mut homes = store.inspect.queue_names().await?;
             let default = QueueName::new(DEFAULT_HOME)?;
             if !homes.contains(&default) {
                 homes.push(default);
@@ -117,12 +120,12 @@ pub(super) async fn find(
             homes
         }
     };
-    // Asked together: a trip for each of many queues would take long.
-    let homes: Vec<_> = homes.into_iter().map(|home| BatchRef::new(home, id)).collect();
-    let views = try_join_all(homes.iter().map(|home| store.backend.batch_view(home))).await?;
-    if let Some(view) = views.into_iter().flatten().next() {
+    let views =
+        look(homes, async |home| Ok(store.backend.batch_view(&BatchRef::new(home, id)).await?));
+    if let Some(view) = views.await?.into_iter().flatten().next() {
         return Ok(view);
     }
+    known::check_each(store, queue).await?;
     let place = match queue {
         Some(queue) => format!("in queue {queue}"),
         None => "in any queue that has held a job (or say its home by --queue)".to_owned(),
@@ -140,25 +143,28 @@ async fn show(store: &Store, args: &Args, view: BatchView) -> Result<(), Failure
         output::json(&value)?;
         return Ok(());
     }
-    for line in lines(&view) {
-        output::line(&line)?;
-    }
+    output::lines(&lines(&view))?;
     if !failed.is_empty() {
         output::table(&FAILED_COLUMNS, failed.iter().map(Failed::cells).collect())?;
         let more = view.failed.saturating_sub(failed.len() as u64);
         if more > 0 {
-            output::line(&format!("and {more} more: raise --limit to see them"))?;
+            output::note(&format!("and {more} more: raise --limit to see them"))?;
         }
     }
     Ok(())
 }
 
-async fn call_off(store: &Store, args: &Args, view: &BatchView) -> Result<(), Failure> {
+async fn call_off(
+    store: &Store,
+    address: &Address,
+    args: &Args,
+    view: &BatchView,
+) -> Result<(), Failure> {
     let batch = &view.batch;
     args.consent.ask(&format!(
-        "cancel the jobs of batch {} that have not started, of {} pending?",
-        batch.id,
-        view.pending()
+        "cancel the jobs of batch {batch} that have not started, of {} pending, at {}?",
+        view.pending(),
+        address.place()?
     ))?;
     if !store.inspect.call_off_batch(batch).await? {
         return Err(Failure::failed(format!("batch {batch} is not known any more")));
@@ -166,26 +172,51 @@ async fn call_off(store: &Store, args: &Args, view: &BatchView) -> Result<(), Fa
     let id = batch.id;
     if args.json {
         let view = store.backend.batch_view(batch).await?;
-        output::json(&view.as_ref().map_or(Value::Null, as_json))?;
+        output::json(&view.map_or(Value::Null, |view| acted_on(&view, false)))?;
         return Ok(());
     }
     output::line(&format!("batch {id} is called off: jobs that have not started are cancelled"))?;
     Ok(())
 }
 
-async fn retry_failed(store: &Store, view: BatchView, is_json: bool) -> Result<(), Failure> {
-    let retried = store.backend.batch_of(view.batch).retry_failed(&*store.inspect).await?;
-    if is_json {
-        let left = retried.left.iter().map(|(job, outcome)| retry::told(job.id, *outcome));
-        let left = left.collect::<Vec<_>>();
-        output::json(&json!({ "dry_run": false, "requeued": retried.requeued, "left": left }))?;
+/// Puts back what failed, and tells of it as `retry all` does.
+async fn retry_failed(store: &Store, view: BatchView, args: &Args) -> Result<(), Failure> {
+    let id = view.batch.id;
+    let found = found(store, &view.batch).await?;
+    let moved = if args.consent.is_dry_run() {
+        Moved::default()
     } else {
-        for (job, outcome) in &retried.left {
-            output::line(&format!("{job}  {}", retry::sentence(*outcome)))?;
-        }
-        output::line(&format!("{} jobs put back, {} left", retried.requeued, retried.left.len()))?;
+        let retried = store.backend.batch_of(view.batch).retry_failed(&*store.inspect).await?;
+        let left = retried.left.into_iter();
+        let left = left.map(|(job, outcome)| retry::Told::of(job.id, &job.queue, outcome));
+        Moved { requeued: retried.requeued, left: left.collect() }
+    };
+    if args.json {
+        output::json(&retry::summary(args.consent.is_dry_run(), &found, &moved))?;
+    } else if args.consent.is_dry_run() {
+        let number = found.iter().map(|dead| dead.count).sum();
+        output::line(&format!("would put back {} of batch {id}", count(number, "failed job")))?;
+    } else {
+        output::lines(&moved.lines())?;
     }
-    if retried.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
+    if moved.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// The dead jobs of a batch, counted by their queues.
+async fn found(store: &Store, batch: &BatchRef) -> Result<Vec<Dead>, Failure> {
+    const PAGE: usize = 1_000;
+    let mut found = BTreeMap::new();
+    for offset in (0..).step_by(PAGE) {
+        let jobs = store.inspect.failed_of_batch(batch, offset, PAGE).await?;
+        let is_last = jobs.len() < PAGE;
+        for job in jobs {
+            *found.entry(job.queue).or_insert(0) += 1;
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(found.into_iter().map(|(queue, count)| Dead { queue, count }).collect())
 }
 
 /// A job of a batch that is dead.
@@ -200,19 +231,17 @@ async fn failed_jobs(
     batch: &BatchRef,
     limit: usize,
 ) -> Result<Vec<Failed>, Failure> {
-    let mut failed = Vec::new();
-    for job in store.inspect.failed_of_batch(batch, 0, limit).await? {
+    let jobs = store.inspect.failed_of_batch(batch, 0, limit).await?;
+    let failed = look(jobs, async |job| {
         // One that was requeued or deleted meanwhile is dead no more.
-        let Some(view) = store.inspect.job(&job.queue, job.id).await? else { continue };
-        let last = view.history.last();
-        let error = last.map(|failure| format!("{}: {}", failure.kind, failure.message));
-        failed.push(Failed {
-            job,
-            kind: view.record.kind.to_string(),
-            error: error.unwrap_or_default(),
-        });
-    }
-    Ok(failed)
+        let view = store.inspect.job(&job.queue, job.id).await?;
+        Ok(view.map(|view| {
+            let last = view.history.last();
+            let error = last.map(|failure| format!("{}: {}", failure.kind, failure.message));
+            Failed { job, kind: view.record.kind.to_string(), error: error.unwrap_or_default() }
+        }))
+    });
+    Ok(failed.await?.into_iter().flatten().collect())
 }
 
 const FAILED_COLUMNS: [Column; 4] = [
@@ -265,6 +294,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use clap::Parser;
     use jobq_core::{BatchState, Job, JobError, JobResult, MemoryBackend, Queue, Timestamp};
     use serde::{Deserialize, Serialize};
 
@@ -284,6 +314,12 @@ mod tests {
     #[derive(Serialize, Deserialize, Job)]
     #[job(queue = "import", max_attempts = 1)]
     struct Row;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
 
     #[tokio::test]
     async fn a_batch_is_found_wherever_it_is_at_home() {
@@ -332,7 +368,8 @@ mod tests {
         let view = batch.view().await.unwrap();
         assert_eq!((view.done, view.failed, view.pending()), (10, 240, 0));
         assert_eq!(failed_jobs(&store, &view.batch, 7).await.unwrap().len(), 7);
-        retry_failed(&store, view, false).await.unwrap();
+        let args = Line::try_parse_from(["batch", &view.batch.id.to_string(), "retry"]).unwrap();
+        retry_failed(&store, view, &args.args).await.unwrap();
         assert_eq!(batch.view().await.unwrap().pending(), 240);
         work().await;
 

@@ -3,7 +3,8 @@
 use jobq_core::{JobState, QueueName};
 
 use super::connect::Address;
-use super::consent::Consent;
+use super::consent::{Consent, TAKES_JOBS};
+use super::count::count;
 use super::exit::Failure;
 use super::known;
 use super::sweep::{self, Heap};
@@ -38,7 +39,7 @@ fn state(text: &str) -> Result<JobState, String> {
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
-    args.consent.check()?;
+    args.consent.check(TAKES_JOBS)?;
     // Left-over entries are swept out on the way, and the dead, whom others may keep for longer, are not.
     let store = address.connect_keeping_the_dead().await?;
     let stats = store.inspect.queue(&args.queue).await?;
@@ -60,15 +61,16 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if heaps.is_empty() {
         known::check(&store, &args.queue).await?;
     }
-    let what = format!("jobs of queue {}", args.queue);
+    let what = |number| format!("{} of queue {}", count(number, "job"), args.queue);
     if args.consent.is_dry_run() {
         return sweep::report(None, &heaps, &what, args.json);
     }
-    let count: u64 = heaps.iter().map(|heap| heap.count).sum();
-    if count > 0 {
+    let number: u64 = heaps.iter().map(|heap| heap.count).sum();
+    if number > 0 {
         let each = heaps.iter().map(|heap| format!("{} {}", heap.count, heap.state));
         let each = each.collect::<Vec<_>>().join(", ");
-        args.consent.ask(&format!("delete {count} {what} ({each})?"))?;
+        let place = address.place()?;
+        args.consent.ask(&format!("delete {} ({each}) at {place}?", what(number)))?;
     }
     let swept = sweep::sweep(&store, &heaps).await?;
     sweep::report(Some(swept), &heaps, &what, args.json)

@@ -86,6 +86,28 @@ impl Store {
         };
         Ok(queue.map(|queue| JobRef::new(queue, job.id)))
     }
+
+    /// Where each of these jobs is, as `find` says it, with its id; those that are named without a queue are looked for
+    /// together.
+    pub(super) async fn find_each(
+        &self,
+        jobs: &[&Named<JobId>],
+        only: Option<&QueueName>,
+    ) -> Result<Vec<(JobId, Option<JobRef>)>, Failure> {
+        let queue = |job: &Named<JobId>| job.queue.as_ref().or(only).cloned();
+        let lost: Vec<_> =
+            jobs.iter().filter(|job| queue(job).is_none()).map(|job| job.id).collect();
+        let located = match lost.as_slice() {
+            [] => Vec::new(),
+            lost => self.inspect.locate_all(lost).await?,
+        };
+        let mut located = located.into_iter();
+        let place = |job: &&Named<JobId>| {
+            let queue = queue(job).or_else(|| located.next().flatten());
+            (job.id, queue.map(|queue| JobRef::new(queue, job.id)))
+        };
+        Ok(jobs.iter().map(place).collect())
+    }
 }
 
 /// Where the jobs are if nobody says.
@@ -98,6 +120,17 @@ impl Address {
             backend: self.backend.as_ref().or(config.backend.as_ref()).cloned(),
             prefix: self.prefix.as_ref().or(config.prefix.as_ref()).cloned(),
         }
+    }
+
+    /// Where the jobs are, as a question says it: never with a password.
+    pub(super) fn place(&self) -> Result<String, Failure> {
+        let Some(config) = self.redis_config()? else {
+            return Ok("the memory of this process".to_owned());
+        };
+        Ok(match &self.prefix {
+            Some(prefix) => format!("{} (prefix {prefix})", config.address()),
+            None => config.address(),
+        })
     }
 
     pub(super) async fn connect(&self) -> Result<Store, Failure> {

@@ -4,6 +4,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::exit::Failure;
 
+/// What most of these commands do.
+pub(super) const TAKES_JOBS: &str = "takes jobs away";
+
 /// How a command that destroys is told that it is meant.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Consent {
@@ -20,19 +23,18 @@ impl Consent {
         self.dry_run
     }
 
-    /// Refuses what could not be asked: nobody is there to answer.
-    pub(super) fn check(self) -> Result<(), Failure> {
+    /// Refuses what could not be asked: nobody is there to answer. `does` is what would be done, such as
+    /// [`TAKES_JOBS`].
+    pub(super) fn check(self, does: &str) -> Result<(), Failure> {
         if self.dry_run || self.yes || somebody_is_there() {
             return Ok(());
         }
-        Err(Failure::Usage(
-            "this takes jobs away, and there is no terminal to ask: say --yes, or --dry-run to see what \
-             it would do"
-                .to_owned(),
-        ))
+        Err(Failure::Usage(format!(
+            "this {does}, and there is no terminal to ask: say --yes, or --dry-run to see what it would do"
+        )))
     }
 
-    /// Asks, unless that is settled: says whether to go on.
+    /// Asks, unless that is settled: says whether to go on. The question says what is lost, and where.
     pub(super) fn ask(self, question: &str) -> Result<(), Failure> {
         if self.yes {
             return Ok(());

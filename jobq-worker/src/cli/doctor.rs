@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jobq_redis::{RedisBackend, ServerFacts};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
 use super::output::{self, Column};
+use super::stats;
 use crate::events::Chain;
 
 /// How often the server is asked, to see how long it takes.
@@ -30,12 +31,12 @@ pub(super) struct Args {
 
 /// Ends with code 1 if anything is so wrong that jobs may be lost or cannot be run.
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
-    let findings = match address.redis_config()? {
-        None => vec![Finding::warn(
+    let Exam { findings, measured } = match address.redis_config()? {
+        None => Exam::cut_short(Finding::warn(
             "store",
             "the store is this process's memory",
             "its jobs end with the process: give the URL of a server by --backend",
-        )],
+        )),
         Some(config) => match RedisBackend::lazy(config) {
             Ok(redis) => examine(&redis).await?,
             Err(error) => return Err(error.into()),
@@ -47,28 +48,61 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
             json!({
                 "check": finding.check,
                 "verdict": finding.verdict.as_str(),
-                "found": finding.found,
+                "finding": finding.found,
                 "advice": finding.advice,
             })
         });
-        output::json(&json!({ "ok": is_fit, "checks": checks.collect::<Vec<_>>() }))?;
+        let checks = checks.collect::<Vec<_>>();
+        let (server, latency, clock) =
+            measured.as_ref().map_or_else(Default::default, Measured::as_json);
+        output::json(&json!({
+            "ok": is_fit, "checks": checks, "server": server, "latency": latency, "clock_ahead_ms": clock,
+        }))?;
     } else {
         output::table(&COLUMNS, findings.iter().map(Finding::as_row).collect())?;
     }
     if is_fit { Ok(()) } else { Err(Failure::Told) }
 }
 
-async fn examine(redis: &RedisBackend) -> Result<Vec<Finding>, Failure> {
+/// What was found, and the numbers behind it, if the server could be asked.
+struct Exam {
+    findings: Vec<Finding>,
+    measured: Option<Measured>,
+}
+
+struct Measured {
+    facts: ServerFacts,
+    trips: Vec<Duration>,
+}
+
+impl Exam {
+    fn cut_short(finding: Finding) -> Self {
+        Self { findings: vec![finding], measured: None }
+    }
+}
+
+impl Measured {
+    /// The server, the latency and how far its clock is ahead, for programs.
+    fn as_json(&self) -> (Value, Value, Value) {
+        let (median, longest) = of_trips(&self.trips);
+        let ms = |trip: Duration| (trip.as_secs_f64() * 1e6).round() / 1e3;
+        let latency = json!({ "median_ms": ms(median), "longest_ms": ms(longest) });
+        (stats::server_as_json(&self.facts), latency, self.facts.clock_ahead_ms.into())
+    }
+}
+
+async fn examine(redis: &RedisBackend) -> Result<Exam, Failure> {
     let trips = match redis.round_trips(PINGS).await {
         Ok(trips) => trips,
         Err(error) => {
             let why = Chain(&error).to_string();
-            return Ok(vec![Finding::fail("server", why, "nothing else could be checked")]);
+            let finding = Finding::fail("server", why, "nothing else could be checked");
+            return Ok(Exam::cut_short(finding));
         }
     };
     let facts = redis.server_facts().await?;
     let lacking = redis.rights().await?;
-    Ok(vec![
+    let findings = vec![
         Finding::ok("server", format!("{} {} at {}", facts.product, facts.version, facts.address)),
         rights(&lacking.missing, &lacking.untold),
         persistence(&facts),
@@ -77,7 +111,8 @@ async fn examine(redis: &RedisBackend) -> Result<Vec<Finding>, Failure> {
         memory(&facts),
         latency(&trips),
         clock(&facts),
-    ])
+    ];
+    Ok(Exam { findings, measured: Some(Measured { facts, trips }) })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,9 +278,14 @@ fn memory(facts: &ServerFacts) -> Finding {
     }
 }
 
-fn latency(trips: &[Duration]) -> Finding {
+/// The one in the middle and the longest of some trips, which are sorted.
+fn of_trips(trips: &[Duration]) -> (Duration, Duration) {
     let median = trips.get(trips.len() / 2).copied().unwrap_or_default();
-    let longest = trips.last().copied().unwrap_or_default();
+    (median, trips.last().copied().unwrap_or_default())
+}
+
+fn latency(trips: &[Duration]) -> Finding {
+    let (median, longest) = of_trips(trips);
     let ms = |trip: Duration| format!("{:.2} ms", trip.as_secs_f64() * 1e3);
     let found = format!("{} in the middle, {} at most", ms(median), ms(longest));
     if median > SLOW || longest > VERY_SLOW {

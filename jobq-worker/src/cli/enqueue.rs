@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::job::JobArgs;
 use super::named::Named;
 use super::units::{After, after, on_parent_failure};
-use super::{batch, output};
+use super::{batch, known, output};
 use crate::registry::Registry;
 
 /// What `enqueue` takes.
@@ -54,12 +54,27 @@ pub(super) async fn run(address: &Address, args: Args, registry: &Registry) -> R
     let Some(enqueued) = enqueued.into_iter().next() else {
         return Err(Failure::failed("the backend gave no answer for the job"));
     };
-    if args.json_output {
-        output::json(&as_json(&job.record, &enqueued))?;
+    let printed = if args.json_output {
+        output::json(&as_json(&job.record, &enqueued))
     } else {
-        output::line(&sentence(&enqueued))?;
+        output::line(&sentence(&enqueued))
+    };
+    // Whoever does not learn of it would enqueue the job again.
+    printed.map_err(|error| {
+        let what = in_full(&job.record, &enqueued);
+        Failure::failed(format!("cannot write: {error}; {what}"))
+    })
+}
+
+/// What became of a job, where it could not be told as it should.
+fn in_full(job: &JobRecord, enqueued: &Enqueued) -> String {
+    match enqueued {
+        Enqueued::Created(id) => format!("job {}/{id} was enqueued", job.queue),
+        Enqueued::Duplicate(known) => format!("job {known} was there already"),
+        Enqueued::Replaced { id, previous } => {
+            format!("job {}/{id} was enqueued, and takes the place of {previous}", job.queue)
+        }
     }
-    Ok(())
 }
 
 fn sentence(enqueued: &Enqueued) -> String {
@@ -100,6 +115,7 @@ async fn job(store: &Store, args: &Args, record: JobRecord) -> Result<NewJob, Fa
 }
 
 async fn parent(store: &Store, named: &Named<JobId>) -> Result<JobRef, Failure> {
+    known::check_each(store, &named.queue).await?;
     match store.find(named, None).await? {
         Some(job) => Ok(job),
         None => Err(Failure::failed(format!(

@@ -17,8 +17,6 @@ pub(super) enum Failure {
     Failed(String),
     /// Something went wrong that has been told already: code 1.
     Told,
-    /// Nobody reads the output any more: code 0, as a reader that has enough is no failure.
-    NobodyReads,
 }
 
 impl Failure {
@@ -36,7 +34,6 @@ impl Failure {
     /// Says why, and gives the code.
     pub(super) fn report(self) -> ExitCode {
         match self {
-            Self::NobodyReads => ExitCode::SUCCESS,
             Self::Told => ExitCode::from(1),
             Self::Failed(why) => {
                 output::complain(&why);
@@ -65,10 +62,7 @@ impl From<Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::NobodyReads,
-            _ => Self::Failed(format!("cannot write: {error}")),
-        }
+        Self::Failed(format!("cannot write: {error}"))
     }
 }
 

@@ -24,9 +24,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         Some(job) => explain(&*store.inspect, &job, store.backend.clock().now()).await?,
         None => None,
     };
-    let Some(explanation) = explanation else {
-        return Err(Failure::unknown_job(args.of.job.id));
-    };
+    let Some(explanation) = explanation else { return Err(args.of.absent(&store).await) };
     if args.json {
         let value = to_value(&explanation).map_err(|error| Failure::failed(error.to_string()))?;
         output::json(&value)?;

@@ -1,17 +1,23 @@
 //! `jobq failed`: dead jobs and what went wrong with them.
 
+use jobq_core::QueueName;
 use jobq_core::inspect::JobView;
-use jobq_core::{JobState, QueueName};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::connect::{Address, Store};
+use super::connect::Address;
+use super::count::count;
+use super::dead::{self, queues_with_dead};
 use super::exit::Failure;
-use super::known;
+use super::jobs::with_failures;
 use super::output::{self, Column};
 use super::units::queue_name;
 
 /// How much of an error the table shows.
 const ERROR_WIDTH: usize = 80;
+
+/// How far into the list of several queues one may look: all that is newer must be looked at. With one queue it is as
+/// far as in `jobs list`.
+const FARTHEST: u64 = 2_000;
 
 /// What `failed` takes.
 #[derive(Debug, clap::Args)]
@@ -19,54 +25,57 @@ pub(super) struct Args {
     /// Only this queue.
     #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
     queue: Option<QueueName>,
-    /// How many jobs of each queue are shown, oldest first, 1000 at most; for the others see `jobq jobs list
-    /// QUEUE --state dead`.
+    /// How many jobs are shown in all, the newest first, 1000 at most.
     #[arg(long, value_name = "N", default_value_t = 50,
         value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
-    /// One JSON object with whole errors, and `total`, how many there are in all; for programs.
+    /// How many are passed over: 2000 at most, and 20000 of one queue.
+    #[arg(long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=20_000))]
+    offset: u64,
+    /// One JSON object with whole errors, with `total`, how many there are in all, and `next_offset`, from
+    /// which there are more; for programs.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    let Args { offset, limit, .. } = *args;
     let store = address.connect().await?;
-    let (mut jobs, mut all) = (Vec::new(), 0);
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    for queue in queues_with_dead(&store, args.queue.as_ref()).await? {
-        jobs.extend(store.inspect.jobs(&queue, JobState::Dead, 0, limit).await?);
-        all += store.inspect.queue(&queue).await?.dead;
+    let queues = queues_with_dead(&store, args.queue.as_ref()).await?;
+    let farthest = if queues.len() > 1 { FARTHEST } else { 20_000 };
+    if offset > farthest {
+        let number = queues.len();
+        return Err(Failure::Usage(format!(
+            "--offset {offset} is too far to look in {number} queues: {farthest} at most, or name one by --queue"
+        )));
     }
+    let jobs = dead::newest(&store, &queues, offset, limit).await?;
+    let total: u64 = queues.iter().map(|queue| queue.dead).sum();
+    let next = offset.saturating_add(jobs.len() as u64);
+    let more = total.saturating_sub(next);
+    let next = (more > 0 && next <= farthest && !jobs.is_empty()).then_some(next);
     if args.json {
-        let jobs: Vec<_> = jobs.iter().map(as_json).collect();
-        output::json(&json!({ "jobs": jobs, "total": all }))?;
+        let jobs: Vec<_> = jobs.iter().map(with_failures).collect();
+        output::json(&json!({ "jobs": jobs, "total": total, "next_offset": next }))?;
     } else if jobs.is_empty() {
-        output::line("no dead jobs")?;
+        output::line(&match total {
+            0 => "no dead jobs".to_owned(),
+            total => format!("no more than {}", count(total, "dead job")),
+        })?;
     } else {
         output::table(&COLUMNS, jobs.iter().map(as_row).collect())?;
-        let more = all.saturating_sub(jobs.len() as u64);
-        if more > 0 {
-            output::note(&format!(
-                "and {more} more: raise --limit, or see `jobq jobs list QUEUE --state dead`"
-            ))?;
+        match next {
+            Some(next) => output::note(&format!("and {more} more: --offset {next}"))?,
+            None if more > 0 => {
+                output::note(&format!(
+                    "and {more} more, too far to look: name one queue by --queue"
+                ))?;
+            }
+            None => {}
         }
     }
     Ok(())
-}
-
-/// The queue that was asked for, or all that hold dead jobs. One that is not known is refused.
-pub(super) async fn queues_with_dead(
-    store: &Store,
-    only: Option<&QueueName>,
-) -> Result<Vec<QueueName>, Failure> {
-    if let Some(queue) = only {
-        if store.inspect.queue(queue).await?.dead == 0 {
-            known::check(store, queue).await?;
-        }
-        return Ok(vec![queue.clone()]);
-    }
-    let queues = store.inspect.queues().await?.into_iter();
-    Ok(queues.filter(|queue| queue.dead > 0).map(|queue| queue.queue).collect())
 }
 
 const COLUMNS: [Column; 6] = [
@@ -89,26 +98,4 @@ fn as_row(job: &JobView) -> Vec<String> {
         job.at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
         output::one_line(&error.unwrap_or_default(), ERROR_WIDTH),
     ]
-}
-
-fn as_json(job: &JobView) -> Value {
-    let failures = job.history.failures().iter().map(|failure| {
-        json!({
-            "kind": failure.kind.as_str(),
-            "attempt": failure.attempt,
-            "at": failure.at.to_string(),
-            "worker": failure.worker.to_string(),
-            "message": failure.message,
-        })
-    });
-    json!({
-        "id": job.record.id.to_string(),
-        "queue": job.record.queue.as_str(),
-        "kind": job.record.kind.as_str(),
-        "failed_attempts": job.failed_attempts,
-        "crashes": job.crashes,
-        "enqueued_at": job.record.enqueued_at.to_string(),
-        "died_at": job.at.map(|at| at.to_string()),
-        "failures": failures.collect::<Vec<_>>(),
-    })
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jobq_core::inspect::QueueStats;
 use jobq_core::{JobState, QueueName};
 
 use super::connect::{Address, Store};
-use super::consent::Consent;
+use super::consent::{Consent, TAKES_JOBS};
+use super::count::count;
+use super::dead::queues_with_dead;
+use super::each::look;
 use super::exit::Failure;
-use super::failed::queues_with_dead;
 use super::sweep::{self, Heap};
 use super::units::queue_name;
 
@@ -35,42 +38,49 @@ pub(super) struct PruneArgs {
 }
 
 pub(super) async fn flush(address: &Address, args: &Args) -> Result<(), Failure> {
-    args.consent.check()?;
+    args.consent.check(TAKES_JOBS)?;
     let store = address.connect().await?;
-    let mut heaps = Vec::new();
-    for queue in queues_with_dead(&store, args.queue.as_ref()).await? {
-        let count = store.inspect.queue(&queue).await?.dead;
-        heaps.push(Heap { queue, state: JobState::Dead, count, until: None });
-    }
-    carry_out(&store, args, heaps, "dead jobs").await
+    let queues = queues_with_dead(&store, args.queue.as_ref()).await?.into_iter();
+    let heap = |stats: QueueStats| Heap {
+        queue: stats.queue,
+        state: JobState::Dead,
+        count: stats.dead,
+        until: None,
+    };
+    let what = |number| count(number, "dead job");
+    carry_out(address, &store, args, queues.map(heap).collect(), &what).await
 }
 
 pub(super) async fn prune(address: &Address, args: &PruneArgs) -> Result<(), Failure> {
-    let (hours, args) = (args.hours, &args.args);
-    args.consent.check()?;
+    let (hours, args) = (u64::from(args.hours), &args.args);
+    args.consent.check(TAKES_JOBS)?;
     let store = address.connect().await?;
-    let until = store.backend.clock().now() - Duration::from_secs(u64::from(hours) * 3_600);
-    let mut heaps = Vec::new();
-    for queue in queues_with_dead(&store, args.queue.as_ref()).await? {
-        let count = sweep::dead_until(&store, &queue, until).await?;
-        heaps.push(Heap { queue, state: JobState::Dead, count, until: Some(until) });
-    }
-    carry_out(&store, args, heaps, &format!("jobs dead for {hours} hours or more")).await
+    let until = store.backend.clock().now() - Duration::from_secs(hours * 3_600);
+    let queues = queues_with_dead(&store, args.queue.as_ref()).await?;
+    let heaps = look(queues, async |stats| {
+        let count = sweep::dead_until(&store, &stats, until).await?;
+        Ok(Heap { queue: stats.queue, state: JobState::Dead, count, until: Some(until) })
+    });
+    let hours = count(hours, "hour");
+    let what = |number| format!("{} dead for {hours} or more", count(number, "job"));
+    carry_out(address, &store, args, heaps.await?, &what).await
 }
 
 async fn carry_out(
+    address: &Address,
     store: &Store,
     args: &Args,
     mut heaps: Vec<Heap>,
-    what: &str,
+    what: &dyn Fn(u64) -> String,
 ) -> Result<(), Failure> {
     heaps.retain(|heap| heap.count > 0);
-    let count: u64 = heaps.iter().map(|heap| heap.count).sum();
+    let number: u64 = heaps.iter().map(|heap| heap.count).sum();
     if args.consent.is_dry_run() {
         return sweep::report(None, &heaps, what, args.json);
     }
-    if count > 0 {
-        args.consent.ask(&format!("delete {count} {what}, in {} queues?", heaps.len()))?;
+    if number > 0 {
+        let (queues, place) = (count(heaps.len() as u64, "queue"), address.place()?);
+        args.consent.ask(&format!("delete {}, in {queues} of {place}?", what(number)))?;
     }
     let swept = sweep::sweep(store, &heaps).await?;
     sweep::report(Some(swept), &heaps, what, args.json)

@@ -1,36 +1,84 @@
 //! Whether a queue is one that there is, or more likely a typing error.
 
+use std::collections::BTreeSet;
+
 use jobq_core::QueueName;
 
 use super::connect::Store;
 use super::exit::Failure;
+use super::units::QueueSpec;
 use super::{nearest, output};
 
 /// How many queues are named where none is near.
 const NAMED: usize = 10;
 
-/// Refuses a queue that never had a job and is not paused. Commands ask when they have found nothing in it, so that
-/// what is there costs no more.
+/// Refuses a queue that never had a job or a worker and is not paused. Commands ask when they have found nothing in it,
+/// so that what is there costs no more.
 pub(super) async fn check(store: &Store, queue: &QueueName) -> Result<(), Failure> {
-    doubt(store, queue).await?.map_or(Ok(()), |doubt| Err(Failure::Usage(doubt)))
+    check_each(store, [queue]).await
+}
+
+/// Refuses the first of these queues that is not known. Nobody is asked if there are none.
+pub(super) async fn check_each<'a>(
+    store: &Store,
+    queues: impl IntoIterator<Item = &'a QueueName>,
+) -> Result<(), Failure> {
+    match doubts(store, queues).await?.into_iter().next() {
+        Some((_, doubt)) => Err(Failure::Usage(doubt)),
+        None => Ok(()),
+    }
 }
 
 /// Says that a queue is not known, where that is possible: it may be set up before its first job.
 pub(super) async fn warn(store: &Store, queue: &QueueName) -> Result<(), Failure> {
-    if let Some(doubt) = doubt(store, queue).await? {
+    if output::is_quiet() {
+        return Ok(());
+    }
+    for (_, doubt) in doubts(store, [queue]).await? {
         output::complain(&format!("warning: {doubt}"));
     }
     Ok(())
 }
 
-async fn doubt(store: &Store, queue: &QueueName) -> Result<Option<String>, Failure> {
-    let queues = store.inspect.queues().await?;
-    if queues.iter().any(|known| known.queue == *queue) || store.inspect.queue(queue).await?.paused
-    {
-        return Ok(None);
+/// What a worker is to be told of its queues: which of them are not known. It serves them all the same, for a deployment
+/// may start its workers before the first job.
+pub(super) async fn warnings(store: &Store, specs: &[QueueSpec]) -> Result<Vec<String>, Failure> {
+    let names = specs.iter().map(|spec| QueueName::new(&spec.name));
+    let queues = names.collect::<Result<Vec<_>, _>>()?;
+    let doubts = doubts(store, &queues).await?.into_iter();
+    Ok(doubts.map(|(queue, doubt)| as_weight(queue, &queues).unwrap_or(doubt)).collect())
+}
+
+/// What was meant by a number among queues: the weight of the one before it, as elsewhere.
+fn as_weight(queue: &QueueName, queues: &[QueueName]) -> Option<String> {
+    let at = queues.iter().position(|other| other == queue)?;
+    let (number, before) = (queue.as_str(), queues.get(at.checked_sub(1)?)?);
+    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| {
+        format!(
+            "{number:?} is taken for a queue, and it never had a job: for the weight of queue {before} \
+             write {before}={number}"
+        )
+    })
+}
+
+/// Those of these queues that are not known, each once, and what to say of them.
+async fn doubts<'a>(
+    store: &Store,
+    queues: impl IntoIterator<Item = &'a QueueName>,
+) -> Result<Vec<(&'a QueueName, String)>, Failure> {
+    let queues: BTreeSet<_> = queues.into_iter().collect();
+    let mut doubts = Vec::new();
+    if queues.is_empty() {
+        return Ok(doubts);
     }
-    let names: Vec<_> = queues.iter().map(|known| known.queue.as_str()).collect();
-    Ok(Some(unknown(queue, &names)))
+    let known = store.inspect.queue_names().await?;
+    let names: Vec<_> = known.iter().map(QueueName::as_str).collect();
+    for queue in queues {
+        if !known.contains(queue) && !store.inspect.queue(queue).await?.paused {
+            doubts.push((queue, unknown(queue, &names)));
+        }
+    }
+    Ok(doubts)
 }
 
 /// That a queue is not among these.
@@ -78,6 +126,28 @@ mod tests {
             check(&store, &name("mial")).await,
             refused("queue \"mial\" never had a job: did you mean \"mail\"?")
         );
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_told_of_queues_that_nobody_knows() {
+        let memory = MemoryBackend::new();
+        memory.enqueue(Hello).on("critical").await.unwrap();
+        let store = Store::of(memory);
+        let told = async |line: &str| {
+            let specs = line.split(',').map(crate::cli::units::queue_spec);
+            warnings(&store, &specs.collect::<Result<Vec<_>, _>>().unwrap()).await.unwrap()
+        };
+
+        assert_eq!(told("critical=3").await, [""; 0]);
+        assert_eq!(
+            told("critical,2,critcal").await,
+            [
+                "\"2\" is taken for a queue, and it never had a job: for the weight of queue \
+                 critical write critical=2",
+                "queue \"critcal\" never had a job: did you mean \"critical\"?",
+            ]
+        );
+        assert!(told("2").await[0].starts_with("queue \"2\" never had a job"));
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn as_json(lane: &LaneView) -> Value {
         "paused": lane.paused,
         "ready": lane.ready,
         "leased": lane.leased,
-        "failures": lane.failures,
+        "failures_in_a_row": lane.failures,
         "limits": limits::as_json(&lane.limits),
         "until": lane.until.map(|until| until.to_string()),
     })

@@ -95,13 +95,16 @@
 //! # Output
 //!
 //! Every command has `--json`, one value on one line; where `--json` is what goes in, of `enqueue` and
-//! `schedule add` and `change`, it is `--json-output`. Results go to standard output, complaints and the log to
-//! standard error. Colour and progress bars are for terminals; `NO_COLOR` and `--quiet` turn them off.
+//! `schedule add` and `change`, it is `--json-output`. In all of it one name has one meaning and one type, and outcomes
+//! are words in snake_case. Results go to standard output, complaints and the log to standard error, and so do hints,
+//! such as how a list goes on, unless standard output is a terminal. A command does all of its work before it prints
+//! what became of it: a reader that goes away changes neither that nor the exit code. Colour and progress bars are for
+//! terminals; `NO_COLOR` and `--quiet` turn them off.
 //!
 //! # Exit codes
 //!
 //! 0 when all went well, 1 when something failed, 2 when the command itself was wrong, or named a queue that never had
-//! a job. `work` ends with 0 whatever became of its jobs: its summary tells what failed. `pause` and `limits set` warn of a
+//! a job, or a schedule that is not there. `work` ends with 0 whatever became of its jobs: its summary tells what failed. `pause`, `limits set` and `work` warn of a
 //! queue without jobs and go on, so that it can be set up before; `monitor` alerts, with 1.
 
 mod allowed;
@@ -115,9 +118,12 @@ mod command_line;
 mod config;
 mod connect;
 mod consent;
+mod count;
+mod dead;
 mod doctor;
 #[cfg(test)]
 mod documented;
+mod each;
 mod enqueue;
 mod exit;
 mod explain;
@@ -335,7 +341,7 @@ mod tests {
             "jobq stats --json",
             "jobq doctor --json",
             "jobq monitor mail,crm --max 100 --max-age 5m --json",
-            "jobq failed --queue mail --limit 5",
+            "jobq failed --queue mail --limit 5 --offset 10",
             "jobq retry all --queue mail",
             "jobq retry 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
             "jobq --quiet jobs list mail --state ready,dead --limit 5 --offset 10 --json",
@@ -369,7 +375,10 @@ mod tests {
             "jobq limits set --shared-limit crm-api --concurrency 9",
             "jobq limits clear crm --lane 7 --rate",
             "jobq limits clear --shared-limit crm-api --code",
-            "jobq limits apply --config etc/jobq.toml",
+            "jobq limits apply --config etc/jobq.toml --dry-run",
+            "jobq limits clear crm --dry-run",
+            "jobq schedule remove prune --yes --json",
+            "jobq restart --dry-run --json",
             "jobq unique 0192f3c17b1e7c3a9d2e5b6f7a8c9d0e",
             "jobq unique --kind crm.sync --fields [7,12] --queue crm",
             "jobq unique --kind crm.sync --job {} --json",

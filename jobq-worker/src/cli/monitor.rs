@@ -7,8 +7,10 @@ use jobq_core::{QueueName, Timestamp, duration};
 use serde_json::{Value, json};
 
 use super::connect::Address;
+use super::count::count;
 use super::exit::Failure;
 use super::known;
+use super::named::each_once;
 use super::output::{self, Column};
 use super::units;
 use super::units::queue_name;
@@ -37,17 +39,19 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let known = store.inspect.queues().await?;
     let now = store.backend.clock().now();
     let looks: Vec<_> =
-        args.queues.iter().map(|queue| Look::at(queue, &known, args, now)).collect();
+        each_once(&args.queues).iter().map(|queue| Look::at(queue, &known, args, now)).collect();
     let faults: Vec<_> = looks.iter().flat_map(|look| &look.faults).collect();
-    if args.json {
+    let printed = if args.json {
         let queues: Vec<_> = looks.iter().map(Look::as_json).collect();
-        output::json(&json!({ "ok": faults.is_empty(), "queues": queues }))?;
+        output::json(&json!({ "ok": faults.is_empty(), "queues": queues }))
     } else {
-        output::table(&COLUMNS, looks.iter().map(Look::as_row).collect())?;
-    }
+        output::table(&COLUMNS, looks.iter().map(Look::as_row).collect())
+    };
+    // Also where the table could not be printed.
     for fault in &faults {
         output::complain(fault);
     }
+    printed?;
     if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
@@ -72,7 +76,8 @@ impl Look {
             faults.push(known::unknown(queue, &names));
         }
         if let Some(max) = args.max.filter(|max| ready > *max) {
-            faults.push(format!("queue {queue} has {ready} jobs ready, more than {max}"));
+            let jobs = count(ready, "job");
+            faults.push(format!("queue {queue} has {jobs} ready, more than {max}"));
         }
         if let (Some(age), Some(max)) = (age, args.max_age)
             && age > max
@@ -104,11 +109,12 @@ impl Look {
     }
 
     fn as_json(&self) -> Value {
+        let oldest = self.stats.as_ref().and_then(|stats| stats.oldest_ready_at);
         json!({
             "queue": self.queue.as_str(),
             "known": self.stats.is_some(),
             "ready": self.stats.as_ref().map_or(0, |stats| stats.ready),
-            "oldest_s": self.age.map(|age| age.as_secs()),
+            "oldest_ready_at": oldest.map(|at| at.to_string()),
             "paused": self.stats.as_ref().is_some_and(|stats| stats.paused),
             "faults": self.faults,
         })
@@ -162,7 +168,7 @@ mod tests {
         assert_eq!(look("mail --max-age 6m").as_row(), ["mail", "101", "5m", "ok"]);
         assert_eq!(
             look("mail --max 101").as_json().to_string(),
-            r#"{"faults":[],"known":true,"oldest_s":300,"paused":false,"queue":"mail","ready":101}"#
+            r#"{"faults":[],"known":true,"oldest_ready_at":"1970-01-01T00:00:10.000Z","paused":false,"queue":"mail","ready":101}"#
         );
     }
 

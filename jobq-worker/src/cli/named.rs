@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use jobq_core::{Error, JobId, QueueName};
 
+use super::connect::Store;
+use super::exit::Failure;
+use super::known;
 use super::units::queue_name;
 
 /// A job or a batch by its id, or together with its queue, as it is shown:
@@ -43,6 +46,17 @@ pub(super) struct OneJob {
     /// Its queue; found by looking into each if not given.
     #[arg(long, short, value_name = "NAME", value_parser = queue_name)]
     pub(super) queue: Option<QueueName>,
+}
+
+impl OneJob {
+    /// Why nothing is known of it: perhaps the queue is misspelt.
+    pub(super) async fn absent(&self, store: &Store) -> Failure {
+        let queue = self.job.queue.as_ref().or(self.queue.as_ref());
+        match known::check_each(store, queue).await {
+            Ok(()) => Failure::unknown_job(self.job.id),
+            Err(unknown) => unknown,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,24 +24,40 @@ pub(super) fn may_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::stderr().is_terminal()
 }
 
-/// Prints what is good to know beside the result, unless only that is wanted.
+/// Prints what is good to know beside the result, unless only that is wanted: below it for people, and beside it where
+/// the rows go to a program.
 pub(super) fn note(text: &str) -> io::Result<()> {
-    if is_quiet() { Ok(()) } else { line(text) }
+    if is_quiet() {
+        Ok(())
+    } else if io::stdout().is_terminal() {
+        line(text)
+    } else {
+        // A note that cannot be printed is none that is missed.
+        let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+        Ok(())
+    }
 }
 
 /// Prints one line, or several that are one text.
 pub(super) fn line(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     let lines: Vec<_> = text.split('\n').map(printable).collect();
-    writeln!(out, "{}", lines.join("\n"))?;
-    out.flush()
+    bytes(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
-/// Prints what is a whole file.
+/// Prints what there is to say of each of many, once all is done: what cannot be printed must not keep a command from
+/// its work.
+pub(super) fn lines(lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() { Ok(()) } else { line(&lines.join("\n")) }
+}
+
+/// Prints what is a whole file. That nobody reads it any more is no fault, of the command or of the reader: what it was
+/// told to do goes on, and the exit code says what became of that.
 pub(super) fn bytes(file: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(file)?;
-    out.flush()
+    match out.write_all(file).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Prints a value for programs.

@@ -32,8 +32,8 @@ pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure>
     if args.json {
         return args.print(&store, true).await;
     }
-    let Counts { running, ready } = args.counts(&store).await?;
-    output::line(&format!("{} is paused: {running} running, {ready} ready", args.what()))?;
+    let Counts { leased, ready } = args.counts(&store).await?;
+    output::line(&format!("{} is paused: {leased} leased, {ready} ready", args.what()))?;
     Ok(())
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn resume(address: &Address, args: &Args) -> Result<(), Failure
 
 /// The jobs of what is paused or resumed.
 struct Counts {
-    running: u64,
+    leased: u64,
     ready: u64,
 }
 
@@ -70,22 +70,22 @@ impl Args {
         Ok(match &self.lane {
             None => {
                 let stats = store.inspect.queue(&self.queue).await?;
-                Counts { running: stats.leased, ready: stats.ready }
+                Counts { leased: stats.leased, ready: stats.ready }
             }
             Some(lane) => {
                 let view = store.inspect.lane(&self.queue, lane).await?;
-                Counts { running: view.leased, ready: view.ready }
+                Counts { leased: view.leased, ready: view.ready }
             }
         })
     }
 
     async fn print(&self, store: &Store, is_paused: bool) -> Result<(), Failure> {
-        let Counts { running, ready } = self.counts(store).await?;
+        let Counts { leased, ready } = self.counts(store).await?;
         output::json(&json!({
             "queue": self.queue.as_str(),
             "lane": self.lane.as_ref().map(LaneKey::as_str),
             "paused": is_paused,
-            "running": running,
+            "leased": leased,
             "ready": ready,
         }))?;
         Ok(())

@@ -22,7 +22,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if args.json {
         output::json(&queues.iter().map(as_json).collect())?;
     } else if queues.is_empty() {
-        output::line("no queues yet: they appear with their first job")?;
+        output::line("no queues yet: they appear with their first job or worker")?;
     } else {
         let now = store.backend.clock().now();
         output::table(&COLUMNS, queues.iter().map(|queue| as_row(queue, now)).collect())?;

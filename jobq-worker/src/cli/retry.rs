@@ -3,16 +3,18 @@
 use std::str::FromStr;
 
 use jobq_core::inspect::RequeueOutcome;
-use jobq_core::{JobId, JobState, QueueName};
+use jobq_core::{JobId, JobRef, JobState, QueueName};
 use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
+use super::count::count;
+use super::dead::queues_with_dead;
+use super::each::each;
 use super::exit::Failure;
-use super::failed::queues_with_dead;
 use super::named::{Named, each_once};
-use super::output;
 use super::progress::Bar;
 use super::units::queue_name;
+use super::{known, output};
 
 /// How many jobs one step moves.
 const STEP: usize = 100;
@@ -56,81 +58,76 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if args.jobs.contains(&Which::All) {
         return retry_all(&store, args).await;
     }
-    let (mut all_well, mut each) = (true, Vec::new());
-    for which in each_once(&args.jobs) {
-        let Which::One(job) = which else { continue };
-        let outcome = retry_one(&store, job, args).await?;
-        all_well &= outcome == RequeueOutcome::Requeued;
-        if args.json {
-            each.push(told(job.id, outcome));
-        } else if args.dry_run && outcome == RequeueOutcome::Requeued {
-            output::line(&format!("{}  would be put back", job.id))?;
-        } else {
-            output::line(&format!("{}  {}", job.id, sentence(outcome)))?;
-        }
-    }
+    let jobs = each_once(&args.jobs).into_iter().filter_map(|which| match which {
+        Which::One(job) => Some(job),
+        Which::All => None,
+    });
+    let jobs: Vec<_> = jobs.collect();
+    let named = jobs.iter().filter_map(|job| job.queue.as_ref()).chain(&args.queue);
+    known::check_each(&store, named).await?;
+    let jobs = store.find_each(&jobs, args.queue.as_ref()).await?;
+    let each = each(jobs, async |(id, job)| retry_one(&store, id, job, args.dry_run).await).await;
     if args.json {
-        output::json(&Value::Array(each))?;
+        output::json(&each.done.iter().map(Told::as_json).collect())?;
+    } else {
+        output::lines(&each.done.iter().map(Told::line).collect::<Vec<_>>())?;
     }
-    if all_well { Ok(()) } else { Err(Failure::Told) }
+    let all_well = each.done.iter().all(|told| told.outcome == RequeueOutcome::Requeued);
+    each.end(all_well)
 }
 
 /// What becomes of a job; of a dry run what probably would.
 async fn retry_one(
     store: &Store,
-    job: &Named<JobId>,
-    args: &Args,
-) -> Result<RequeueOutcome, Failure> {
-    let Some(job) = store.find(job, args.queue.as_ref()).await? else {
-        return Ok(RequeueOutcome::NotFound);
+    id: JobId,
+    job: Option<JobRef>,
+    is_dry_run: bool,
+) -> Result<Told, Failure> {
+    let outcome = match &job {
+        None => None,
+        Some(job) if is_dry_run => {
+            store.inspect.job(&job.queue, job.id).await?.map(|view| match view.state {
+                JobState::Dead => RequeueOutcome::Requeued,
+                _ => RequeueOutcome::NotDead,
+            })
+        }
+        Some(job) => store.inspect.requeue(&job.queue, &[job.id]).await?.first().copied(),
     };
-    if args.dry_run {
-        let view = store.inspect.job(&job.queue, job.id).await?;
-        return Ok(match view.map(|view| view.state) {
-            None => RequeueOutcome::NotFound,
-            Some(JobState::Dead) => RequeueOutcome::Requeued,
-            Some(_) => RequeueOutcome::NotDead,
-        });
-    }
-    let outcomes = store.inspect.requeue(&job.queue, &[job.id]).await?;
-    Ok(outcomes.first().copied().unwrap_or(RequeueOutcome::NotFound))
+    let outcome = outcome.unwrap_or(RequeueOutcome::NotFound);
+    let queue = job.map(|job| job.queue).filter(|_| outcome != RequeueOutcome::NotFound);
+    Ok(Told { id, queue, outcome, is_dry_run })
 }
 
 /// The dead jobs of a queue, counted at the start: jobs that die again meanwhile are left alone.
-struct Dead {
-    queue: QueueName,
-    count: u64,
+pub(super) struct Dead {
+    pub(super) queue: QueueName,
+    pub(super) count: u64,
 }
 
 /// What became of them.
 #[derive(Default)]
-struct Moved {
-    requeued: u64,
-    left: Vec<(JobId, RequeueOutcome)>,
+pub(super) struct Moved {
+    pub(super) requeued: u64,
+    pub(super) left: Vec<Told>,
 }
 
 async fn retry_all(store: &Store, args: &Args) -> Result<(), Failure> {
-    let mut found = Vec::new();
-    for queue in queues_with_dead(store, args.queue.as_ref()).await? {
-        let count = store.inspect.queue(&queue).await?.dead;
-        found.push(Dead { queue, count });
-    }
-    found.retain(|dead| dead.count > 0);
+    let found = queues_with_dead(store, args.queue.as_ref()).await?.into_iter();
+    let found: Vec<_> = found.map(|stats| Dead { count: stats.dead, queue: stats.queue }).collect();
     let moved = if args.dry_run { Moved::default() } else { move_all(store, &found).await? };
     if args.json {
         output::json(&summary(args.dry_run, &found, &moved))?;
     } else if args.dry_run {
-        for Dead { queue, count } in &found {
-            output::line(&format!("would put back {count} jobs of queue {queue}"))?;
+        let lines = found.iter().map(|Dead { queue, count: number }| {
+            format!("would put back {} of queue {queue}", count(*number, "job"))
+        });
+        let mut lines: Vec<_> = lines.collect();
+        if lines.is_empty() {
+            lines.push("no dead jobs".to_owned());
         }
-        if found.is_empty() {
-            output::line("no dead jobs")?;
-        }
+        output::lines(&lines)?;
     } else {
-        for (id, outcome) in &moved.left {
-            output::line(&format!("{id}  {}", sentence(*outcome)))?;
-        }
-        output::line(&format!("{} jobs put back, {} left", moved.requeued, moved.left.len()))?;
+        output::lines(&moved.lines())?;
     }
     if moved.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
@@ -153,9 +150,9 @@ async fn move_all(store: &Store, found: &[Dead]) -> Result<Moved, Failure> {
                     // It stays dead, in the way of the next page.
                     RequeueOutcome::Conflict(_) => {
                         passed_over += 1;
-                        moved.left.push((*id, outcome));
+                        moved.left.push(Told::of(*id, queue, outcome));
                     }
-                    _ => moved.left.push((*id, outcome)),
+                    _ => moved.left.push(Told::of(*id, queue, outcome)),
                 }
             }
             to_come = to_come.saturating_sub(ids.len() as u64);
@@ -165,37 +162,69 @@ async fn move_all(store: &Store, found: &[Dead]) -> Result<Moved, Failure> {
     Ok(moved)
 }
 
-fn summary(is_dry_run: bool, found: &[Dead], moved: &Moved) -> Value {
+/// What was found and what became of it, for programs.
+pub(super) fn summary(is_dry_run: bool, found: &[Dead], moved: &Moved) -> Value {
     let found = found.iter().map(|dead| {
         json!({ "queue": dead.queue.as_str(), "state": JobState::Dead.as_str(), "count": dead.count })
     });
-    let left = moved.left.iter().map(|(id, outcome)| told(*id, *outcome));
     json!({
         "dry_run": is_dry_run,
         "found": found.collect::<Vec<_>>(),
         "requeued": moved.requeued,
-        "left": left.collect::<Vec<_>>(),
+        "left": moved.left.len(),
+        "left_jobs": moved.left.iter().map(Told::as_json).collect::<Vec<_>>(),
     })
 }
 
-/// What became of one, for programs.
-pub(super) fn told(id: JobId, outcome: RequeueOutcome) -> Value {
-    let (word, holder) = match outcome {
-        RequeueOutcome::Requeued => ("requeued", None),
-        RequeueOutcome::Conflict(holder) => ("conflict", Some(holder.to_string())),
-        RequeueOutcome::NotDead => ("not_dead", None),
-        RequeueOutcome::NotFound => ("not_found", None),
-        _ => ("left", None),
-    };
-    json!({ "id": id.to_string(), "outcome": word, "held_by": holder })
+impl Moved {
+    /// What became of them, for people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.left.iter().map(Told::line).collect();
+        lines.push(format!("{} put back, {} left", count(self.requeued, "job"), self.left.len()));
+        lines
+    }
 }
 
-pub(super) fn sentence(outcome: RequeueOutcome) -> String {
-    match outcome {
-        RequeueOutcome::Requeued => "put back".to_owned(),
-        RequeueOutcome::Conflict(other) => format!("left: job {other} holds its unique key"),
-        RequeueOutcome::NotDead => "left: it is not dead".to_owned(),
-        RequeueOutcome::NotFound => "not found".to_owned(),
-        _ => "left".to_owned(),
+/// What became of one.
+#[derive(Debug)]
+pub(super) struct Told {
+    id: JobId,
+    queue: Option<QueueName>,
+    outcome: RequeueOutcome,
+    is_dry_run: bool,
+}
+
+impl Told {
+    pub(super) fn of(id: JobId, queue: &QueueName, outcome: RequeueOutcome) -> Self {
+        Self { id, queue: Some(queue.clone()), outcome, is_dry_run: false }
+    }
+
+    fn line(&self) -> String {
+        let sentence = match self.outcome {
+            RequeueOutcome::Requeued if self.is_dry_run => "would be put back".to_owned(),
+            RequeueOutcome::Requeued => "put back".to_owned(),
+            RequeueOutcome::Conflict(other) => format!("left: job {other} holds its unique key"),
+            RequeueOutcome::NotDead => "left: it is not dead".to_owned(),
+            RequeueOutcome::NotFound => "not found".to_owned(),
+            _ => "left".to_owned(),
+        };
+        format!("{}  {sentence}", self.id)
+    }
+
+    fn as_json(&self) -> Value {
+        let (word, holder) = match self.outcome {
+            RequeueOutcome::Requeued if self.is_dry_run => ("would_be_requeued", None),
+            RequeueOutcome::Requeued => ("requeued", None),
+            RequeueOutcome::Conflict(holder) => ("conflict", Some(holder.to_string())),
+            RequeueOutcome::NotDead => ("not_dead", None),
+            RequeueOutcome::NotFound => ("not_found", None),
+            _ => ("left", None),
+        };
+        json!({
+            "id": self.id.to_string(),
+            "queue": self.queue.as_ref().map(QueueName::as_str),
+            "outcome": word,
+            "held_by": holder,
+        })
     }
 }

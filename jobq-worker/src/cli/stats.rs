@@ -7,6 +7,7 @@ use jobq_redis::{RedisBackend, ServerFacts};
 use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
+use super::count::count;
 use super::exit::Failure;
 use super::output::{self, Column};
 
@@ -28,9 +29,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         output::json(&whole.as_json())?;
         return Ok(());
     }
-    for line in whole.lines() {
-        output::line(&line)?;
-    }
+    output::lines(&whole.lines())?;
     if !whole.workers.is_empty() {
         output::table(&COLUMNS, whole.rows())?;
     }
@@ -80,12 +79,16 @@ impl Whole {
         if let Some(oldest) = self.oldest() {
             jobs.push_str(&format!("; the oldest ready for {}", output::span(oldest, self.now)));
         }
-        let running: usize = self.workers.iter().map(|worker| worker.running).sum();
         let places: usize = self.workers.iter().map(|worker| worker.concurrency).sum();
         let mut lines = vec![
             format!("queues   {}, {} of them paused", self.queues.len(), self.paused()),
             jobs,
-            format!("workers  {}, with {running} of {places} places in use", self.workers.len()),
+            format!(
+                "workers  {}, with {}, for {} leased",
+                self.workers.len(),
+                count(places as u64, "place"),
+                count(self.count(JobState::Leased), "job")
+            ),
         ];
         if let Some(server) = &self.server {
             let mut facts = vec![format!("{} {}", server.product, server.version)];
@@ -128,27 +131,33 @@ impl Whole {
             })
         });
         json!({
-            "queues": self.queues.len(),
-            "paused": self.paused(),
-            "jobs": jobs,
+            "queue_count": self.queues.len(),
+            "paused_queue_count": self.paused(),
+            "job_counts": jobs,
             "oldest_ready_at": self.oldest().map(|at| at.to_string()),
             "workers": workers.collect::<Vec<_>>(),
-            "server": self.server.as_ref().map(|server| json!({
-                "address": server.address,
-                "product": server.product,
-                "version": server.version,
-                "used_memory": server.used_memory,
-                "max_memory": server.max_memory,
-                "uptime_s": server.uptime.map(|uptime| uptime.as_secs()),
-            })),
+            "server": self.server.as_ref().map(server_as_json),
         })
     }
+}
+
+/// What is known of a server, for programs.
+pub(super) fn server_as_json(server: &ServerFacts) -> Value {
+    json!({
+        "address": server.address,
+        "product": server.product,
+        "version": server.version,
+        "used_memory": server.used_memory,
+        "max_memory": server.max_memory,
+        "uptime_s": server.uptime.map(|uptime| uptime.as_secs()),
+    })
 }
 
 const COLUMNS: [Column; 5] = [
     Column::Text("worker"),
     Column::Text("queues"),
-    Column::Number("running"),
+    // It is what each said last: a busy one does every 5 seconds, an idle one every 20.
+    Column::Number("running, up to 20s ago"),
     Column::Number("since"),
     Column::Text(""),
 ];
@@ -184,12 +193,12 @@ mod tests {
                 "queues   2, 1 of them paused",
                 "jobs     0 waiting, 0 scheduled, 5 ready, 0 leased, 0 completed, 0 cancelled, 2 dead; \
                  the oldest ready for 1m1s",
-                "workers  1, with 3 of 10 places in use",
+                "workers  1, with 10 places, for 0 jobs leased",
             ]
         );
         assert_eq!(whole().rows(), [["host:12", "mail,crm", "3/10", "1m", ""]]);
         let json = whole().as_json();
-        assert_eq!((&json["jobs"]["ready"], &json["queues"]), (&json!(5), &json!(2)));
+        assert_eq!((&json["job_counts"]["ready"], &json["queue_count"]), (&json!(5), &json!(2)));
         assert_eq!(json["workers"][0]["name"], "host:12");
         assert_eq!(json["server"], Value::Null);
     }

@@ -1,6 +1,6 @@
 //! Jobs of one state are deleted in pages, each of bounded work.
 
-use jobq_core::inspect::DeleteOutcome;
+use jobq_core::inspect::{DeleteOutcome, QueueStats};
 use jobq_core::{JobState, QueueName, Timestamp};
 use serde_json::{Value, json};
 
@@ -79,13 +79,20 @@ async fn sweep_one(
     Ok(())
 }
 
-/// How many of the dead died no later than this. They are in the order of their death, so a few looks do.
+/// How many of the dead of a queue died no later than this. They are in the order of their death, so a few looks do, and
+/// none if all died before or after.
 pub(super) async fn dead_until(
     store: &Store,
-    queue: &QueueName,
+    stats: &QueueStats,
     until: Timestamp,
 ) -> Result<u64, Failure> {
-    let (mut older, mut all) = (0, store.inspect.queue(queue).await?.dead);
+    let (queue, mut older, mut all) = (&stats.queue, 0, stats.dead);
+    if stats.oldest_dead_at.is_some_and(|at| at > until) {
+        return Ok(0);
+    }
+    if stats.newest_dead_at.is_some_and(|at| at <= until) {
+        return Ok(all);
+    }
     while older < all {
         let middle = older + (all - older) / 2;
         let offset = usize::try_from(middle).unwrap_or(usize::MAX);
@@ -100,11 +107,11 @@ pub(super) async fn dead_until(
     Ok(older)
 }
 
-/// Says what was done, or what would be.
+/// Says what was done, or what would be; `what` is how so many jobs are called.
 pub(super) fn report(
     swept: Option<Swept>,
     heaps: &[Heap],
-    what: &str,
+    what: &dyn Fn(u64) -> String,
     as_json: bool,
 ) -> Result<(), Failure> {
     if as_json {
@@ -112,10 +119,10 @@ pub(super) fn report(
     } else {
         let counted: u64 = heaps.iter().map(|heap| heap.count).sum();
         output::line(&match swept {
-            None => format!("would delete {counted} {what}"),
-            Some(Swept { deleted, left: 0 }) => format!("{deleted} {what} deleted"),
+            None => format!("would delete {}", what(counted)),
+            Some(Swept { deleted, left: 0 }) => format!("{} deleted", what(deleted)),
             Some(Swept { deleted, left }) => {
-                format!("{deleted} {what} deleted, {left} left: they run or have moved on")
+                format!("{} deleted, {left} left: taken or moved on meanwhile", what(deleted))
             }
         })?;
     }
@@ -228,7 +235,8 @@ mod tests {
 
         for (until, dead) in [(0, 0), (999, 0), (1_000, 3), (2_999, 7), (3_000, 12), (9_000, 12)] {
             let until = Timestamp::from_millis(until);
-            assert_eq!(dead_until(&store, &mail(), until).await.unwrap(), dead, "{until}");
+            let stats = store.inspect.queue(&mail()).await.unwrap();
+            assert_eq!(dead_until(&store, &stats, until).await.unwrap(), dead, "{until}");
         }
         let until = Timestamp::from_millis(2_000);
         // Even if more were counted, none goes that died later.

@@ -10,7 +10,8 @@ use super::Cli;
 const EXIT_CODES: &str = "Exit codes:
   0  all went well
   1  something failed: the server, a part of what was asked for, a check of `doctor` or `monitor`
-  2  the command was wrong, or names a queue that never had a job, and nothing was done
+  2  the command was wrong, or names a queue that never had a job or a schedule that is not there,
+     and nothing was done
 `work` ends with 0 whatever became of its jobs: what failed is in its summary, and in `jobq failed`.
 
 Where the jobs are, and what is set for all commands, flags say before the environment (REDIS_URL,
@@ -39,24 +40,24 @@ pub(super) const EXAMPLES: [(&str, &[&str]); 42] = [
     ("stats", &["jobq stats"]),
     ("doctor", &["jobq doctor", "jobq --backend redis://10.0.0.1:6379 doctor --json"]),
     ("monitor", &["jobq monitor default,import --max 100 --max-age 5m"]),
-    ("failed", &["jobq failed", "jobq failed --queue import --limit 10 --json"]),
+    ("failed", &["jobq failed --offset 50", "jobq failed --queue import --limit 10 --json"]),
     ("retry", &["jobq retry ID", "jobq retry all --queue import --dry-run", "jobq retry all"]),
     (
         "jobs list",
         &["jobq jobs list import", "jobq jobs list import --state ready,scheduled --offset 50"],
     ),
     ("jobs show", &["jobq jobs show ID", "jobq jobs show import/ID --json"]),
-    ("jobs cancel", &["jobq jobs cancel ID"]),
+    ("jobs cancel", &["jobq jobs cancel ID", "jobq jobs cancel ID ID --dry-run"]),
     ("jobs delete", &["jobq jobs delete ID --dry-run", "jobq jobs delete import/ID --yes"]),
     ("forget", &["jobq forget ID --yes"]),
     ("flush", &["jobq flush --dry-run", "jobq flush --queue import --yes"]),
     ("prune", &["jobq prune --hours 168 --yes"]),
     ("clear", &["jobq clear import --dry-run", "jobq clear import --state scheduled --yes"]),
-    ("restart", &["jobq restart"]),
+    ("restart", &["jobq restart --dry-run", "jobq restart"]),
     ("explain", &["jobq explain ID", "jobq explain import/ID --json"]),
     ("pause", &["jobq pause import", "jobq pause crm --lane 7"]),
     ("resume", &["jobq resume import", "jobq resume crm --lane 7"]),
-    ("cancel", &["jobq cancel ID"]),
+    ("cancel", &["jobq cancel ID", "jobq cancel ID ID --yes"]),
     ("lanes", &["jobq lanes crm", "jobq lanes crm --limit 10 --after 7"]),
     ("limits", &["jobq limits", "jobq limits crm --lane 7 --json"]),
     (
@@ -68,7 +69,13 @@ pub(super) const EXAMPLES: [(&str, &[&str]); 42] = [
         ],
     ),
     ("limits clear", &["jobq limits clear crm --lane 7 --rate", "jobq limits clear crm"]),
-    ("limits apply", &["jobq --config /etc/jobq.toml limits apply"]),
+    (
+        "limits apply",
+        &[
+            "jobq --config /etc/jobq.toml limits apply --dry-run",
+            "jobq --config /etc/jobq.toml limits apply --yes",
+        ],
+    ),
     ("unique", &["jobq unique KEY", "jobq unique --kind crm.sync --fields '[7, \"customer\"]'"]),
     ("schedule list", &["jobq schedule list", "jobq schedule list --group orders --json"]),
     ("schedule next", &["jobq schedule next nightly -n 10"]),
@@ -83,7 +90,7 @@ pub(super) const EXAMPLES: [(&str, &[&str]); 42] = [
         ],
     ),
     ("schedule change", &["jobq schedule change nightly --cron '0 3 * * *' prune_failed"]),
-    ("schedule remove", &["jobq schedule remove nightly"]),
+    ("schedule remove", &["jobq schedule remove nightly --yes"]),
     ("scheduler", &["jobq scheduler --group shop", "jobq scheduler --once"]),
     ("batches", &["jobq batches import --limit 10"]),
     ("batch", &["jobq batch ID", "jobq batch ID retry", "jobq batch ID call-off --dry-run"]),

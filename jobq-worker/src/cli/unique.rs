@@ -1,10 +1,10 @@
 //! `jobq unique`: who holds a unique key.
 
-use futures_util::future::try_join_all;
 use jobq_core::{ErrorKind, JobId, JobRef, JobState, Kind, Payload, QueueName, UniqueKey};
 use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
+use super::each::look;
 use super::exit::Failure;
 use super::units::{queue_name, unique_key};
 use super::{known, output};
@@ -55,9 +55,8 @@ pub(super) async fn run(
         };
         output::line(&format!("nobody holds unique key {key} {place}"))?;
     } else {
-        for (job, state) in holders {
-            output::line(&format!("{job}  {}", sentence(state)))?;
-        }
+        let holders = holders.iter().map(|(job, state)| format!("{job}  {}", sentence(*state)));
+        output::lines(&holders.collect::<Vec<_>>())?;
     }
     Ok(())
 }
@@ -105,10 +104,9 @@ async fn holders(
 ) -> Result<Vec<(JobRef, Option<JobState>)>, Failure> {
     let queues = match only {
         Some(queue) => vec![queue.clone()],
-        None => store.inspect.queues().await?.into_iter().map(|stats| stats.queue).collect(),
+        None => store.inspect.queue_names().await?,
     };
-    // Asked together: a trip for each of many queues would take long.
-    let found = try_join_all(queues.iter().map(|queue| store.inspect.unique(queue, key))).await?;
+    let found = look(queues, async |queue| Ok(store.inspect.unique(&queue, key).await?)).await?;
     let mut holders: Vec<(JobRef, Option<JobState>)> = Vec::new();
     for job in found.into_iter().flatten() {
         // Who holds it among all queues is told of each.

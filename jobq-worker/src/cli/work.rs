@@ -14,7 +14,7 @@ use super::health::ListenArgs;
 use super::log::{self, LogFormat};
 use super::scheduler::{DeclareArgs, beside};
 use super::units::{QueueSpec, attempts, bytes, duration, queue_limit, queue_spec};
-use super::{command, http, limits, output};
+use super::{command, http, known, limits, output};
 use crate::registry::Registry;
 use crate::signals::StopSignals;
 use crate::summary::Summary;
@@ -111,6 +111,9 @@ pub(super) async fn run(
             "no handlers, and no program or URL is allowed: all jobs are put off; see --allow-command \
              and --allow-url"
         );
+    }
+    for warning in known::warnings(&store, &args.queue).await? {
+        tracing::warn!(target: "jobq", "{warning}");
     }
     let scheduler = match args.scheduler {
         true => Some(args.declare.scheduler(&store, config, schedules)?),

@@ -1,5 +1,6 @@
 //! A command line that cannot be read: what is wrong with it, in one line with a hint.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -14,7 +15,10 @@ pub(super) fn report(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            if let Err(fault) = error.print() {
+            // Whoever has read enough of it may go.
+            if let Err(fault) = error.print()
+                && fault.kind() != io::ErrorKind::BrokenPipe
+            {
                 return Failure::from(fault).report();
             }
             ExitCode::from(u8::from(error.use_stderr()) * 2)

@@ -2,7 +2,7 @@
 
 use jobq_core::{BatchId, Job, JobId, JobState, Queue};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stage::{Stage, text};
 
@@ -41,13 +41,14 @@ async fn lanes_are_shown_paused_and_resumed() {
 
     assert!(
         said(&stage, "pause crm --lane 7")
-            .contains("lane 7 of queue crm is paused: 0 running, 1 ready")
+            .contains("lane 7 of queue crm is paused: 0 leased, 1 ready")
     );
     let lanes = &json(&stage, "lanes crm --json")["lanes"];
     assert_eq!((&lanes[0]["lane"], &lanes[0]["paused"]), (&"7".into(), &true.into()));
     assert_eq!((&lanes[1]["lane"], &lanes[1]["paused"]), (&"8".into(), &false.into()));
-    let table = said(&stage, "lanes crm --limit 1");
-    assert!(table.contains("paused") && table.contains("--after 7"), "{table}");
+    let table = stage.run(&["lanes", "crm", "--limit", "1"]);
+    assert!(text(&table.stdout).contains("paused"), "{table:?}");
+    assert_eq!(text(&table.stderr), "and more: --after 7\n");
 
     assert!(said(&stage, "resume crm --lane 7").contains("is resumed: 1 ready"));
     assert_eq!(json(&stage, "lanes crm --json")["lanes"][0]["paused"], false);
@@ -67,10 +68,20 @@ async fn limits_are_set_one_by_one_and_cleared() {
     said(&stage, "limits set --shared-limit api --rate 1000/h");
     said(&stage, "limits set crm --shared api --max-size 2");
 
-    let rows = json(&stage, "limits crm --json");
-    let names: Vec<_> =
-        rows.as_array().unwrap().iter().map(|row| row["limit"].as_str().unwrap()).collect();
-    assert_eq!(names, ["max-size", "shared", "rate", "concurrency", "weight", "rate"]);
+    let settings = json(&stage, "limits crm --json");
+    let counts: Vec<_> = settings.as_array().unwrap().iter().map(|set| &set["counts"]).collect();
+    assert_eq!(
+        counts,
+        [
+            &json!(["max_size", "shared"]),
+            &json!(["rate", "concurrency"]),
+            &json!(["weight"]),
+            &json!(["rate"])
+        ]
+    );
+    assert_eq!(settings[0]["limits"]["max_size"], 2);
+    let set = json(&stage, "limits set crm --max-size 2 --json");
+    assert_eq!((&set["queue"], &set["limits"]), (&json!("crm"), &settings[0]["limits"]));
 
     said(&stage, "enqueue sync --queue crm");
     said(&stage, "enqueue sync --queue crm");
@@ -79,12 +90,14 @@ async fn limits_are_set_one_by_one_and_cleared() {
 
     said(&stage, "limits clear crm --max-size");
     said(&stage, "enqueue sync --queue crm");
-    said(&stage, "limits clear crm");
+    let tried = said(&stage, "limits clear crm --dry-run");
+    assert_eq!(tried.trim(), "queue crm: no limits of operators would be left");
+    let cleared = said(&stage, "limits clear crm");
+    assert_eq!(cleared.trim(), "queue crm: no limits of operators are left");
     said(&stage, "limits clear crm --each-lane --rate");
     let left = json(&stage, "limits crm --json");
-    let left: Vec<_> =
-        left.as_array().unwrap().iter().map(|row| row["limit"].as_str().unwrap()).collect();
-    assert_eq!(left, ["concurrency", "weight"]);
+    let left: Vec<_> = left.as_array().unwrap().iter().map(|set| &set["counts"]).collect();
+    assert_eq!(left, [&json!(["concurrency"]), &json!(["weight"])]);
     assert!(said(&stage, "limits clear crm").contains("operators had set nothing"));
 }
 
@@ -159,7 +172,11 @@ async fn batches_are_shown_closed_retried_and_called_off() {
     assert!(said(&stage, &format!("batch {batch} close")).contains("is closed"));
     assert!(!complaint(&stage, 1, &format!("batch {batch} close")).is_empty());
     std::fs::write(&good, "").unwrap();
-    assert!(said(&stage, &format!("batch {batch} retry")).contains("1 jobs put back, 0 left"));
+    let retry = format!("batch {batch} retry");
+    let tried = json(&stage, &format!("{retry} --dry-run --json"));
+    let found = json!([{ "queue": "import", "state": "dead", "count": 1 }]);
+    assert_eq!((&tried["found"], &tried["requeued"]), (&found, &json!(0)));
+    assert!(said(&stage, &retry).contains("1 job put back, 0 left"));
     assert_eq!(work().0, Some(0));
     assert_eq!(json(&stage, &format!("batch {batch} --json"))["state"], "succeeded");
 

@@ -37,11 +37,16 @@ async fn the_jobs_of_a_queue_are_listed_state_by_state() {
     assert_eq!(ended(&listed), (Some(0), String::new()));
 
     let cut = stage.run(&["jobs", "list", "default", "--state", "ready,dead", "--limit", "2"]);
-    assert_eq!(lines(&cut).len(), 4);
-    assert_eq!(lines(&cut)[3], "and 1 more: --offset 2");
+    // Rows for a program, and the hint beside them.
+    assert_eq!(lines(&cut).len(), 3);
+    assert_eq!(ended(&cut), (Some(0), "and 1 more: --offset 2".to_owned()));
     let quiet =
         stage.run(&["--quiet", "jobs", "list", "default", "--state", "ready,dead", "--limit", "2"]);
-    assert_eq!(lines(&quiet).len(), 3);
+    assert_eq!((lines(&quiet).len(), ended(&quiet)), (3, (Some(0), String::new())));
+    let past = stage.run(&["jobs", "list", "default", "--offset", "50"]);
+    assert_eq!(lines(&past), ["no more than 4 such jobs in queue default"]);
+    let none = stage.run(&["jobs", "list", "default", "--state", "cancelled", "--offset", "50"]);
+    assert_eq!(lines(&none), ["no such jobs in queue default"]);
     let none = stage.run(&["jobs", "list", "default", "--state", "cancelled"]);
     assert_eq!(lines(&none), ["no such jobs in queue default"]);
 }
@@ -140,7 +145,7 @@ async fn jobs_are_deleted_by_their_ids_and_forgotten_only_when_dead() {
     let tried = stage.run(&["jobs", "delete", &ready, "--dry-run"]);
     assert_eq!((lines(&tried), ended(&tried).0), (vec!["ID would be deleted".to_owned()], Some(0)));
     let deleted = stage.run(&["jobs", "delete", &ready, &other, "--yes", "--json"]);
-    let gone = json!({ "id": "ID", "outcome": "deleted", "state": null });
+    let gone = json!({ "id": "ID", "queue": "default", "outcome": "deleted", "state": null });
     assert_eq!((json(&deleted), ended(&deleted).0), (json!([gone, gone]), Some(0)));
     let again = stage.run(&["jobs", "delete", &ready, "--yes"]);
     assert_eq!((lines(&again), ended(&again).0), (vec!["ID not found".to_owned()], Some(1)));
@@ -159,9 +164,9 @@ async fn flush_deletes_the_dead_and_prune_only_the_long_dead() {
     let (stage, _) = stage().await;
 
     let pruned = stage.run(&["prune", "--hours", "1", "--yes"]);
-    assert_eq!(lines(&pruned), ["0 jobs dead for 1 hours or more deleted"]);
+    assert_eq!(lines(&pruned), ["0 jobs dead for 1 hour or more deleted"]);
     let tried = stage.run(&["prune", "--hours", "0", "--dry-run"]);
-    assert_eq!(lines(&tried), ["would delete 1 jobs dead for 0 hours or more"]);
+    assert_eq!(lines(&tried), ["would delete 1 job dead for 0 hours or more"]);
     let tried = stage.run(&["flush", "--dry-run", "--json"]);
     let found = json!([{ "queue": "default", "state": "dead", "count": 1 }]);
     assert_eq!(json(&tried), json!({ "dry_run": true, "found": found, "deleted": 0, "left": 0 }));
@@ -170,7 +175,7 @@ async fn flush_deletes_the_dead_and_prune_only_the_long_dead() {
     let flushed = stage.run(&["flush", "--queue", "default", "--yes"]);
     assert_eq!(
         (lines(&flushed), ended(&flushed).0),
-        (vec!["1 dead jobs deleted".to_owned()], Some(0))
+        (vec!["1 dead job deleted".to_owned()], Some(0))
     );
     let flushed = stage.run(&["flush", "--yes", "--json"]);
     assert_eq!(json(&flushed), json!({ "dry_run": false, "found": [], "deleted": 0, "left": 0 }));
@@ -217,8 +222,10 @@ async fn in_a_terminal_deletes_ask_first() {
     let kept = in_terminal(&stage, "clear default", "n\n");
     let told = text(&kept.stdout);
     assert!(
-        told.contains("delete 3 jobs of queue default (1 scheduled, 2 ready)? [y/N]")
-            && told.contains("jobq: nothing was changed"),
+        told.contains(&format!(
+            "delete 3 jobs of queue default (1 scheduled, 2 ready) at 127.0.0.1:{}? [y/N]",
+            stage.server.port()
+        )) && told.contains("jobq: nothing was changed"),
         "{kept:?}"
     );
     assert_eq!((kept.status.code(), stage.stats().await.ready), (Some(1), 2));

@@ -13,6 +13,7 @@ mod nonsense;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
 mod operators;
+mod readers;
 mod readme;
 mod requests;
 mod schedule;
@@ -407,6 +408,17 @@ async fn a_queue_that_never_had_a_job_is_refused_with_the_nearest() {
         "limits clear mial",
         "resume mial",
         "unique 0192f3c17b1e7c3a9d2e5b6f7a8c9d0e -q mial",
+        "jobs show mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+        "jobs show 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e -q mial",
+        "explain 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue mial",
+        "batch 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue mial",
+        "retry 0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --queue mial",
+        "retry mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+        "cancel mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+        "jobs delete mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --yes",
+        "forget mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e --dry-run",
+        "enqueue sync --after mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
+        "enqueue sync --batch mial/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e",
     ] {
         let output = stage.run(&line.split(' ').collect::<Vec<_>>());
         let told = text(&output.stderr);
@@ -434,6 +446,63 @@ async fn a_queue_that_never_had_a_job_is_refused_with_the_nearest() {
         let is_change = line.starts_with("pause") || line.starts_with("limits set");
         assert_eq!(told.starts_with("jobq: warning: queue "), is_change, "{line}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_worker_of_a_queue_that_nobody_knows_says_so_and_serves_it() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &["--queue", "critical"]);
+    let work = |queues: &str| stage.work(&["--stop-when-empty", "--queue", queues]).end();
+
+    let (code, log) = work("critical");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("never had a job"), "{log}");
+    let (code, log) = work("critcal");
+    assert_eq!(code, Some(0), "{log}");
+    let why = "WARN jobq: queue \"critcal\" never had a job: did you mean \"critical\"?";
+    assert!(log.contains(why), "{log}");
+    // As Sidekiq writes a weight.
+    let (code, log) = work("critical,2");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("for the weight of queue critical write critical=2"), "{log}");
+}
+
+#[tokio::test]
+async fn the_dead_of_many_queues_are_one_list_from_the_newest_on() {
+    let stage = Stage::set().await;
+    let mut ids = Vec::new();
+    for queue in ["c", "a", "b", "a"] {
+        let script = ["--max-attempts", "1", "--queue", queue];
+        ids.push(stage.enqueue("exit 1", &script).to_string());
+        let work = ["--quiet", "--stop-when-empty", "--queue", queue];
+        assert_eq!(stage.work(&work).end().0, Some(0));
+    }
+    let page = |options: &[&str]| -> serde_json::Value {
+        let output = stage.run(&[&["failed", "--json"], options].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let shown = |page: &serde_json::Value| {
+        let jobs = page["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    let first = page(&["--limit", "3"]);
+    assert_eq!(shown(&first), [&*ids[3], &*ids[2], &*ids[1]]);
+    assert_eq!((&first["total"], &first["next_offset"]), (&4.into(), &3.into()));
+    let second = page(&["--limit", "3", "--offset", "3"]);
+    assert_eq!(shown(&second), [&*ids[0]]);
+    assert!(second["next_offset"].is_null(), "{second}");
+    let of_a = page(&["--queue", "a", "--limit", "1", "--offset", "1"]);
+    assert_eq!(shown(&of_a), [&*ids[1]]);
+
+    let table = stage.run(&["failed", "--limit", "1"]);
+    assert_eq!(text(&table.stdout).lines().count(), 2, "{table:?}");
+    assert_eq!(text(&table.stderr), "and 3 more: --offset 1\n");
+    let past = stage.run(&["failed", "--offset", "9"]);
+    assert_eq!(text(&past.stdout), "no more than 4 dead jobs\n");
+    let far = stage.run(&["failed", "--offset", "2001"]);
+    assert_eq!(far.status.code(), Some(2));
+    assert!(text(&far.stderr).contains("2000 at most, or name one by --queue"), "{far:?}");
 }
 
 #[tokio::test]

@@ -188,7 +188,9 @@ async fn schedules_are_added_seen_run_changed_paused_and_removed() {
         told(&stage, &add),
         "schedule prune of group default is added: at 02:00 every day, Europe/Warsaw"
     );
-    assert!(refused(&stage, &add, 1).contains("is there already: change it"));
+    let again = refused(&stage, &add, 1);
+    let hint = "\"prune\" is there already: change it by `jobq schedule change prune`";
+    assert!(again.contains(hint), "{again}");
 
     let list = json(&stage, &["schedule", "list", "--json"]);
     for (key, value) in [
@@ -216,7 +218,7 @@ async fn schedules_are_added_seen_run_changed_paused_and_removed() {
     assert_eq!(left_out.status.code(), Some(1));
     assert_eq!(
         text(&left_out.stdout).trim(),
-        r#"{"job":null,"name":"prune","outcome":"left out"}"#
+        r#"{"group":"default","id":null,"name":"prune","outcome":"left_out"}"#
     );
 
     let next = json(&stage, &["schedule", "next", "prune", "-n", "3", "--json"]);
@@ -237,7 +239,12 @@ async fn schedules_are_added_seen_run_changed_paused_and_removed() {
         told(&stage, &["schedule", "change", "prune", "--every", "30m", "sync"]),
         "schedule prune of group default is changed: every 30 minutes"
     );
-    told(&stage, &["schedule", "remove", "prune"]);
+    assert_eq!(
+        told(&stage, &["schedule", "remove", "prune", "--dry-run"]),
+        "schedule prune of group default would be removed"
+    );
+    assert!(told(&stage, &["schedule", "list"]).contains("prune"));
+    told(&stage, &["schedule", "remove", "prune", "--yes"]);
     assert!(told(&stage, &["schedule", "list"]).starts_with("group default has no schedules"));
 }
 
@@ -260,16 +267,26 @@ async fn mistakes_point_at_what_was_meant() {
         (
             &["schedule", "next", "prun", "--group", "shop"] as &[&str],
             "group shop has no schedule \"prun\": did you mean \"prune\"?",
-            1,
+            2,
         ),
         (
             &["schedule", "pause", "prune"],
             "group default has no schedule \"prune\", nor any other (there is group shop: see --group)",
+            2,
+        ),
+        (&["schedule", "run", "prunes", "--group", "shop"], "did you mean \"prune\"?", 2),
+        (
+            &["schedule", "remove", "prunes", "--group", "shop", "--yes"],
+            "did you mean \"prune\"?",
+            2,
+        ),
+        (
+            &["schedule", "remove", "own", "--group", "shop", "--dry-run"],
+            "schedule \"own\" is declared by code: change it there, or pause it",
             1,
         ),
-        (&["schedule", "remove", "prunes", "--group", "shop"], "did you mean \"prune\"?", 1),
         (
-            &["schedule", "remove", "own", "--group", "shop"],
+            &["schedule", "remove", "own", "--group", "shop", "--yes"],
             "schedule \"own\" is declared by code: change it there, or pause it",
             1,
         ),
@@ -345,7 +362,7 @@ async fn a_schedule_that_left_the_file_stays_while_a_pass_that_had_it_counts_as_
     told(&stage, &["--config", &path, "scheduler", "--once"]);
     // It leaves the group minutes later: the tests of jobq-scheduler wait for that, in no time.
     assert_eq!(names(), ["note", "other"]);
-    let why = refused(&stage, &["schedule", "remove", "note", "--group", "shop"], 1);
+    let why = refused(&stage, &["schedule", "remove", "note", "--group", "shop", "--yes"], 1);
     assert!(why.contains("declared by code"), "{why}");
 }
 
@@ -364,7 +381,9 @@ async fn many_schedules_are_listed_a_page_at_a_time() {
 
     let page = told(&stage, &["schedule", "list", "--limit", "2"]);
     let rows: Vec<&str> = page.lines().collect();
-    assert_eq!((rows.len(), rows[3]), (4, "there are more: --after s00001"), "{page}");
+    assert_eq!(rows.len(), 3, "{page}");
+    let hint = text(&stage.run(&["schedule", "list", "--limit", "2"]).stderr);
+    assert_eq!(hint, "and more: --after s00001\n");
     let last = told(&stage, &["schedule", "list", "--after", "s01998"]);
     assert_eq!(last.lines().count(), 2, "{last}");
     let all = json(&stage, &["schedule", "list", "--limit", "20000", "--json"]);

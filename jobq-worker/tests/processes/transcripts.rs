@@ -6,11 +6,13 @@
 //! `{batch}` that of a batch that is there. Complaints begin with `! `, and an exit code that is not 0 stands
 //! below. With `JOBQ_BLESS=1` the files are written anew.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use jobq_core::{JobId, Kind, Payload, Queue};
+use serde_json::Value;
 
 use crate::stage::{Stage, text};
 
@@ -150,7 +152,57 @@ async fn batch(stage: &Stage) -> String {
     batch.reference().id.to_string()
 }
 
-async fn play(file: &Path) -> Result<(), String> {
+/// What each key of all JSON means: one idea, one name, one type.
+#[derive(Debug, Default)]
+struct Vocabulary {
+    /// The type of each key, and the command that first printed it.
+    types: BTreeMap<String, (&'static str, String)>,
+    wrong: Vec<String>,
+}
+
+impl Vocabulary {
+    fn learn(&mut self, command: &str, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.learn(command, item)),
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| self.learn_key(command, key, value));
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_key(&mut self, command: &str, key: &str, value: &Value) {
+        // These are the user's own.
+        if ["payload", "result"].contains(&key) {
+            return;
+        }
+        let is_snake = |word: &str| {
+            word.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        };
+        let is_word = ["outcome", "state", "code", "verdict", "reason"].contains(&key);
+        if !is_snake(key) || (is_word && value.as_str().is_some_and(|word| !is_snake(word))) {
+            self.wrong.push(format!("{command}: {key:?}: {value} is not in snake_case"));
+        }
+        let kind = match value {
+            Value::Null => return,
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let (known, first) =
+            self.types.entry(key.to_owned()).or_insert_with(|| (kind, command.to_owned()));
+        if *known != kind {
+            let told = format!("{key:?} is a {kind} of `{command}`, and a {known} of `{first}`");
+            self.wrong.push(told);
+        }
+        self.learn(command, value);
+    }
+}
+
+async fn play(file: &Path, vocabulary: &mut Vocabulary) -> Result<(), String> {
     let stage = Stage::set().await;
     let needs_batch = fs::read_to_string(file).unwrap();
     let batch = if needs_batch.contains("{batch}") { batch(&stage).await } else { String::new() };
@@ -160,7 +212,13 @@ async fn play(file: &Path) -> Result<(), String> {
         let words: Vec<_> = words(&step.command).iter().map(|word| filled(word, &batch)).collect();
         let mut command = stage.jobq();
         command.args(&words[1..]).current_dir(stage.path("")).env("NO_COLOR", "1");
-        let lines = printed(&command.output().unwrap());
+        let output = command.output().unwrap();
+        if let (true, Ok(value)) =
+            (step.command.contains("--json"), serde_json::from_slice(&output.stdout))
+        {
+            vocabulary.learn(&step.command, &value);
+        }
+        let lines = printed(&output);
         let is_well = are_like(&step.expected, &lines);
         if !is_well {
             let (expected, found) = (step.expected.join("\n"), lines.join("\n"));
@@ -183,12 +241,25 @@ async fn every_command_prints_what_it_should() {
     let mut files: Vec<PathBuf> =
         fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut vocabulary) = (Vec::new(), Vocabulary::default());
     for file in &files {
-        wrong.extend(play(file).await.err());
+        wrong.extend(play(file, &mut vocabulary).await.err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(vocabulary.wrong.is_empty(), "{}", vocabulary.wrong.join("\n"));
+    assert!(vocabulary.types.len() > 100, "{:?}", vocabulary.types.keys());
     assert!(files.len() > 35, "{}", files.len());
+}
+
+#[test]
+fn a_name_with_two_meanings_is_told() {
+    let mut vocabulary = Vocabulary::default();
+    for json in [r#"{"left":1,"outcome":"left_out"}"#, r#"[{"left":[],"outcome":"left out"}]"#] {
+        vocabulary.learn("x", &serde_json::from_str(json).unwrap());
+    }
+    assert_eq!(vocabulary.wrong.len(), 2, "{vocabulary:?}");
+    vocabulary.learn("y", &serde_json::from_str(r#"{"left":null,"payload":{"left":""}}"#).unwrap());
+    assert_eq!(vocabulary.wrong.len(), 2, "{vocabulary:?}");
 }
 
 #[test]

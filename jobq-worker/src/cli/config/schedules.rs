@@ -141,7 +141,7 @@ impl ScheduleTable {
 fn said(failure: Failure) -> String {
     match failure {
         Failure::Usage(why) | Failure::Failed(why) => why,
-        Failure::Told | Failure::NobodyReads => String::new(),
+        Failure::Told => String::new(),
     }
 }
 

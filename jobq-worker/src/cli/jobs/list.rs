@@ -7,6 +7,7 @@ use serde_json::json;
 use super::output::{self, Column};
 use super::view;
 use crate::cli::connect::{Address, Store};
+use crate::cli::count::count;
 use crate::cli::exit::Failure;
 use crate::cli::known;
 use crate::cli::units::queue_name;
@@ -50,9 +51,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         let jobs: Vec<_> = page.jobs.iter().map(view::as_json).collect();
         output::json(&json!({ "jobs": jobs, "total": page.total, "next_offset": next }))?;
     } else if page.jobs.is_empty() {
-        output::line(&match args.offset {
+        output::line(&match page.total {
             0 => format!("no such jobs in queue {}", args.queue),
-            offset => format!("no more than {offset} such jobs in queue {}", args.queue),
+            total => format!("no more than {} in queue {}", count(total, "such job"), args.queue),
         })?;
     } else {
         output::table(&COLUMNS, page.jobs.iter().map(as_row).collect())?;

@@ -10,6 +10,7 @@ use super::exit::Failure;
 use super::{cancel, output};
 
 pub(super) use self::delete::{Args as DeleteArgs, delete_known};
+pub(super) use self::view::with_failures;
 
 /// What `jobs` takes.
 #[derive(Debug, clap::Args)]

@@ -27,7 +27,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         Some(job) => store.inspect.job(&job.queue, job.id).await?,
         None => None,
     };
-    let Some(view) = view else { return Err(Failure::unknown_job(args.of.job.id)) };
+    let Some(view) = view else { return Err(args.of.absent(&store).await) };
     if args.json {
         output::json(&view::whole_as_json(&view))?;
     } else {

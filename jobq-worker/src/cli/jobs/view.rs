@@ -36,6 +36,13 @@ pub(super) fn as_json(job: &JobView) -> Value {
     })
 }
 
+/// A job and what went wrong with it.
+pub(in crate::cli) fn with_failures(job: &JobView) -> Value {
+    let mut value = as_json(job);
+    value["failures"] = failures(&job.history).into();
+    value
+}
+
 /// All of a job.
 pub(super) fn whole_as_json(job: &JobView) -> Value {
     let record = &job.record;
@@ -47,7 +54,7 @@ pub(super) fn whole_as_json(job: &JobView) -> Value {
     let more = json!({
         "payload": decoded(record.payload.as_bytes()),
         "payload_bytes": record.payload.as_bytes().len(),
-        "version": record.version,
+        "payload_version": record.version,
         "timeout_s": record.timeout.map(seconds),
         "retention_s": record.retention.map(seconds),
         "cost": record.cost,

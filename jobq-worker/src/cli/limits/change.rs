@@ -4,8 +4,6 @@ use jobq_core::{
     Breaker, LaneKey, LimitName, LimitScope, LimitSetting, LimitSource, Limits, QueueName, Rate,
 };
 
-use serde_json::{Value, json};
-
 use super::super::config::Config;
 use super::super::connect::Store;
 use super::super::exit::Failure;
@@ -13,7 +11,7 @@ use super::super::known;
 use super::super::nearest;
 use super::super::output;
 use super::super::units::{self, queue_name};
-use super::{MOST_LANES, text};
+use super::{MOST_LANES, setting_as_json, text};
 
 /// What limits are for.
 #[derive(Debug, clap::Args)]
@@ -87,17 +85,12 @@ pub(super) struct ClearArgs {
     /// starts.
     #[arg(long)]
     code: bool,
+    /// Change nothing: only say what would be left.
+    #[arg(long)]
+    dry_run: bool,
     /// One JSON object with what is left, for programs.
     #[arg(long)]
     json: bool,
-}
-
-/// What `limits apply` takes.
-#[derive(Debug, clap::Args)]
-pub(super) struct ApplyArgs {
-    /// One JSON array with what is set now, for programs.
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 impl Scope {
@@ -173,7 +166,7 @@ pub(super) async fn set(store: &Store, args: &SetArgs, change: &Limits) -> Resul
     let limits = change.or(&before);
     store.backend.set_limits(&scope, LimitSource::Operator, &limits).await?;
     if args.json {
-        output::json(&as_json(&scope, &limits))?;
+        output::json(&setting_as_json(&scope, LimitSource::Operator, &limits))?;
     } else {
         output::line(&format!("{scope}: {}", text(&limits)))?;
     }
@@ -190,48 +183,25 @@ pub(super) async fn clear(store: &Store, args: &ClearArgs) -> Result<(), Failure
         known::check(store, queue).await?;
     }
     let limits = args.left_of(&before);
-    store.backend.set_limits(&scope, source, &limits).await?;
+    if !args.dry_run {
+        store.backend.set_limits(&scope, source, &limits).await?;
+    }
     if args.json {
-        output::json(&as_json(&scope, &limits))?;
+        let mut value = setting_as_json(&scope, source, &limits);
+        value["dry_run"] = args.dry_run.into();
+        output::json(&value)?;
         return Ok(());
     }
-    let told = if limits == before {
-        let whose = if args.code { "programs" } else { "operators" };
-        format!("{scope}: {whose} had set nothing of it")
-    } else {
-        format!("{scope}: {}", text(&limits))
+    let whose = if args.code { "programs" } else { "operators" };
+    let told = match (limits == before, limits.is_empty(), args.dry_run) {
+        (true, ..) => format!("{whose} had set nothing of it"),
+        (false, true, false) => format!("no limits of {whose} are left"),
+        (false, true, true) => format!("no limits of {whose} would be left"),
+        (false, false, false) => text(&limits),
+        (false, false, true) => format!("{} would be left", text(&limits)),
     };
-    output::line(&told)?;
+    output::line(&format!("{scope}: {told}"))?;
     Ok(())
-}
-
-/// Sets what the configuration says, as a worker does when it starts.
-pub(super) async fn apply(store: &Store, config: &Config, is_json: bool) -> Result<(), Failure> {
-    let limits = with_stale(store, config).await?;
-    if limits.is_empty() {
-        let hint = "jobq.toml is not there, or names no queue: see --config";
-        return Err(Failure::Usage(format!("no limits to set: {hint}")));
-    }
-    for doubt in doubts(store, &limits).await? {
-        output::complain(&doubt);
-    }
-    let mut set = Vec::new();
-    for (scope, limits) in limits {
-        store.backend.set_limits(&scope, LimitSource::Code, &limits).await?;
-        if is_json {
-            set.push(as_json(&scope, &limits));
-        } else {
-            output::line(&format!("{scope}: {}", text(&limits)))?;
-        }
-    }
-    if is_json {
-        output::json(&Value::Array(set))?;
-    }
-    Ok(())
-}
-
-fn as_json(scope: &LimitScope, limits: &Limits) -> Value {
-    json!({ "of": scope.to_string(), "limits": super::as_json(limits) })
 }
 
 /// Refuses to let a queue take part in a limit that nobody has set: more likely its name is misspelt.
@@ -452,31 +422,5 @@ mod tests {
         assert!(doubts(&store, &[part.clone(), limit]).await.unwrap().is_empty());
         run(&store, "set --shared-limit crm-api --rate 1000/h").await.unwrap();
         assert!(doubts(&store, &[part]).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn lanes_that_the_configuration_no_longer_names_are_no_longer_limited() {
-        let store = Store::of(MemoryBackend::new());
-        let queue = QueueName::new("crm").unwrap();
-        let lane = |key: u8| LimitScope::Lane(queue.clone(), LaneKey::new(key).unwrap());
-        let limits = Limits::new().concurrency(1);
-        let config = |lanes: &[u8]| {
-            let mut limits_of = vec![(LimitScope::Queue(queue.clone()), Limits::new())];
-            limits_of.extend(lanes.iter().map(|key| (lane(*key), limits.clone())));
-            Config { limits: limits_of, ..Config::default() }
-        };
-        store.backend.set_limits(&lane(9), LimitSource::Operator, &limits).await.unwrap();
-
-        apply(&store, &config(&[7, 8]), false).await.unwrap();
-        apply(&store, &config(&[8]), false).await.unwrap();
-
-        assert_eq!(
-            all(&store).await,
-            [
-                "Code lane 8 of queue crm: concurrency 1",
-                "Operator lane 9 of queue crm: concurrency 1"
-            ]
-        );
-        assert!(matches!(apply(&store, &Config::default(), false).await, Err(Failure::Usage(_))));
     }
 }

@@ -1,9 +1,12 @@
 //! `jobq limits`: what limits queues and lanes, by whom it was set, and setting it.
 
+mod apply;
 mod change;
 mod show;
 
-use jobq_core::{Breaker, LaneKey, LimitName, Limits, QueueName, duration};
+use jobq_core::{
+    Breaker, LaneKey, LimitName, LimitScope, LimitSource, Limits, QueueName, duration,
+};
 use serde_json::{Value, json};
 
 use super::config::Config;
@@ -26,7 +29,7 @@ pub(super) struct Args {
     /// What holds for this lane of it.
     #[arg(long, value_name = "KEY", requires = "queue")]
     lane: Option<LaneKey>,
-    /// One JSON array, for programs.
+    /// One JSON array, for programs: with `counts`, the names of the limits that nothing else wins over.
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
@@ -40,7 +43,7 @@ enum Action {
     /// Take limits away again.
     Clear(change::ClearArgs),
     /// Set the limits that `jobq.toml` says, as a worker does when it starts.
-    Apply(change::ApplyArgs),
+    Apply(apply::Args),
 }
 
 pub(super) async fn run(address: &Address, config: &Config, args: &Args) -> Result<(), Failure> {
@@ -55,9 +58,7 @@ pub(super) async fn run(address: &Address, config: &Config, args: &Args) -> Resu
             change::set(&address.connect().await?, set, &change).await
         }
         Some(Action::Clear(clear)) => change::clear(&address.connect().await?, clear).await,
-        Some(Action::Apply(apply)) => {
-            change::apply(&address.connect().await?, config, apply.json).await
-        }
+        Some(Action::Apply(apply)) => apply::run(address, config, apply).await,
     }
 }
 
@@ -83,6 +84,39 @@ pub(super) fn text(limits: &Limits) -> String {
     let parts: Vec<String> =
         each(limits).into_iter().map(|(name, value)| format!("{name} {value}")).collect();
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
+}
+
+/// What limits are for.
+fn scope_as_json(scope: &LimitScope) -> Value {
+    let (queue, lane, shared) = match scope {
+        LimitScope::Queue(queue) | LimitScope::Lanes(queue) => (Some(queue), None, None),
+        LimitScope::Lane(queue, lane) => (Some(queue), Some(lane), None),
+        LimitScope::Shared(name) => (None, None, Some(name)),
+        _ => (None, None, None),
+    };
+    json!({
+        "of": scope.to_string(),
+        "queue": queue.map(QueueName::as_str),
+        "each_lane": matches!(scope, LimitScope::Lanes(_)),
+        "lane": lane.map(LaneKey::as_str),
+        "shared_limit": shared.map(LimitName::as_str),
+    })
+}
+
+/// What a source has set for a scope.
+fn setting_as_json(scope: &LimitScope, source: LimitSource, limits: &Limits) -> Value {
+    let mut value = scope_as_json(scope);
+    value["limits"] = as_json(limits);
+    value["set_by"] = word(source).into();
+    value
+}
+
+const fn word(source: LimitSource) -> &'static str {
+    match source {
+        LimitSource::Code => "code",
+        LimitSource::Operator => "operator",
+        _ => "somebody",
+    }
 }
 
 pub(super) fn as_json(limits: &Limits) -> Value {

@@ -1,13 +1,14 @@
 //! The limits that are set, and which of them count.
 
 use jobq_core::{LaneKey, LimitName, LimitScope, LimitSetting, LimitSource, QueueName};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::connect::Store;
+use super::super::each::look;
 use super::super::exit::Failure;
 use super::super::known;
 use super::super::output::{self, Column};
-use super::{MOST_LANES, each};
+use super::{MOST_LANES, each, setting_as_json, word};
 
 pub(super) async fn run(
     store: &Store,
@@ -24,7 +25,7 @@ pub(super) async fn run(
     }
     let rows = rows(&settings, lane.is_some());
     if json {
-        output::json(&rows.iter().map(Row::as_json).collect())?;
+        output::json(&settings.iter().map(|setting| as_json(setting, &rows)).collect())?;
     } else if rows.is_empty() {
         output::line("no limits are set: see `jobq limits set --help`")?;
     } else {
@@ -58,12 +59,11 @@ async fn of_queue(
 }
 
 async fn all(store: &Store) -> Result<Vec<LimitSetting>, Failure> {
-    let mut settings = Vec::new();
-    for queue in store.inspect.queues().await? {
-        settings.extend(store.inspect.limits(&queue.queue, MOST_LANES).await?);
-    }
-    settings.extend(store.inspect.shared_limits().await?);
-    Ok(settings)
+    let queues = store.inspect.queue_names().await?;
+    let of_queues =
+        look(queues, async |queue| Ok(store.inspect.limits(&queue, MOST_LANES).await?)).await?;
+    let shared = store.inspect.shared_limits().await?;
+    Ok(of_queues.into_iter().flatten().chain(shared).collect())
 }
 
 /// One single limit.
@@ -142,39 +142,24 @@ impl Row<'_> {
             .to_owned(),
         ]
     }
-
-    fn as_json(&self) -> Value {
-        let (queue, lane, shared) = match self.scope {
-            LimitScope::Queue(queue) | LimitScope::Lanes(queue) => (Some(queue), None, None),
-            LimitScope::Lane(queue, lane) => (Some(queue), Some(lane), None),
-            LimitScope::Shared(name) => (None, None, Some(name)),
-            _ => (None, None, None),
-        };
-        json!({
-            "of": self.scope.to_string(),
-            "queue": queue.map(QueueName::as_str),
-            "each_lane": matches!(self.scope, LimitScope::Lanes(_)),
-            "lane": lane.map(LaneKey::as_str),
-            "shared_limit": shared.map(LimitName::as_str),
-            "limit": self.limit,
-            "value": self.value,
-            "set_by": word(self.source),
-            "counts": self.counts && !self.is_void,
-        })
-    }
 }
 
-const fn word(source: LimitSource) -> &'static str {
-    match source {
-        LimitSource::Code => "code",
-        LimitSource::Operator => "operator",
-        _ => "somebody",
-    }
+/// A setting, and which of its limits count.
+fn as_json(setting: &LimitSetting, rows: &[Row<'_>]) -> Value {
+    let LimitSetting { scope, source, limits, .. } = setting;
+    let counts = rows
+        .iter()
+        .filter(|row| (row.scope, row.source) == (scope, *source) && row.counts && !row.is_void)
+        .map(|row| row.limit.replace('-', "_"));
+    let mut value = setting_as_json(scope, *source, limits);
+    value["counts"] = counts.collect();
+    value
 }
 
 #[cfg(test)]
 mod tests {
     use jobq_core::Limits;
+    use serde_json::json;
 
     use super::*;
 
@@ -240,15 +225,20 @@ mod tests {
     #[test]
     fn programs_are_told_the_parts_of_a_scope() {
         let settings = settings();
-        let row = rows(&settings, false).pop().unwrap().as_json();
+        let rows = rows(&settings, false);
 
         assert_eq!(
-            row,
+            as_json(&settings[3], &rows),
             json!({
                 "of": "lane 7 of queue crm", "queue": "crm", "each_lane": false, "lane": "7",
-                "shared_limit": null, "limit": "rate", "value": "200/min", "set_by": "code",
-                "counts": true,
+                "shared_limit": null, "set_by": "code", "counts": ["rate"],
+                "limits": {
+                    "rate": "200/min", "concurrency": null, "max_size": null, "weight": null,
+                    "breaker": null, "shared": null,
+                },
             })
         );
+        // The rate of each lane is overridden by an operator.
+        assert_eq!(as_json(&settings[1], &rows)["counts"], json!(["concurrency"]));
     }
 }

@@ -1,7 +1,7 @@
 //! `jobq schedule add` and `change`.
 
-use jobq_core::{JobId, ScheduleName};
-use jobq_scheduler::Schedule;
+use jobq_core::{ErrorKind, JobId, ScheduleName};
+use jobq_scheduler::{Schedule, Source};
 use serde_json::json;
 
 use super::{Place, TimingArgs};
@@ -34,7 +34,17 @@ impl Args {
 }
 
 pub(super) async fn add(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
-    place.timetable.add(args.name.as_str(), schedule).await?;
+    let name = args.name.as_str();
+    if let Err(fault) = place.timetable.add(name, schedule).await {
+        let is_ours = match place.timetable.get(name).await {
+            Ok(Some(view)) => view.source == Source::Operator,
+            _ => false,
+        };
+        if fault.kind() == ErrorKind::Conflict && is_ours {
+            return Err(Failure::failed(format!("{fault} by `jobq schedule change {name}`")));
+        }
+        return Err(fault.into());
+    }
     tell(place, args, "added").await
 }
 

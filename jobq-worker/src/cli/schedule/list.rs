@@ -37,7 +37,7 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     } else {
         output::table(&COLUMNS, views.iter().map(as_row).collect())?;
         if let Some(last) = views.last().filter(|_| is_cut) {
-            output::line(&format!("there are more: --after {}", last.name))?;
+            output::note(&format!("and more: --after {}", last.name))?;
         }
     }
     Ok(())
@@ -142,7 +142,7 @@ pub(super) mod tests {
         let sync = Schedule::every(Duration::from_secs(1_800)).record(job("sync", "integrations"));
         timetable.add("sync", sync).await.unwrap();
         timetable.pause("sync").await.unwrap();
-        (Place { store, timetable, group }, clock)
+        (Place { store, timetable, group, at: "here".to_owned() }, clock)
     }
 
     #[tokio::test]

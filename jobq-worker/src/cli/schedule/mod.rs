@@ -3,6 +3,7 @@
 mod define;
 mod list;
 mod next;
+mod remove;
 mod run;
 mod switch;
 mod timing;
@@ -51,7 +52,7 @@ enum Action {
     /// Define a schedule anew that was added here; what is not said is as by default.
     Change(define::Args),
     /// Remove a schedule that was added here. Jobs that it has enqueued stay.
-    Remove(switch::Args),
+    Remove(remove::Args),
 }
 
 pub(super) async fn run(
@@ -64,7 +65,8 @@ pub(super) async fn run(
     let connect = async || {
         let store = address.connect().await?;
         let timetable = store.schedules.timetable(&group)?;
-        Ok::<_, Failure>(Place { store, timetable, group: group.clone() })
+        let at = address.place()?;
+        Ok::<_, Failure>(Place { store, timetable, group: group.clone(), at })
     };
     match &args.action {
         Action::List(args) => list::run(&connect().await?, args).await,
@@ -72,7 +74,10 @@ pub(super) async fn run(
         Action::Run(args) => run::run(&connect().await?, args).await,
         Action::Pause(args) => switch::run(&connect().await?, args, switch::Switch::Pause).await,
         Action::Resume(args) => switch::run(&connect().await?, args, switch::Switch::Resume).await,
-        Action::Remove(args) => switch::run(&connect().await?, args, switch::Switch::Remove).await,
+        Action::Remove(args) => {
+            args.check()?;
+            remove::run(&connect().await?, args).await
+        }
         // What makes no sense is told before anybody is called.
         Action::Add(args) => {
             let schedule = args.schedule(&code.registry)?;
@@ -90,18 +95,20 @@ struct Place {
     store: Store,
     timetable: Timetable,
     group: GroupName,
+    /// Where the store is, as a question says it.
+    at: String,
 }
 
 impl Place {
-    /// What went wrong; of a schedule that is not there, with the groups that there are.
+    /// What went wrong; of a schedule that is not there, which is a wrong command, with the groups that there are.
     async fn explain(&self, fault: Error) -> Failure {
         if fault.kind() != ErrorKind::NotFound {
             return fault.into();
         }
-        match self.others().await {
-            Ok(Some(others)) => Failure::Failed(format!("{fault} ({others})")),
-            _ => fault.into(),
-        }
+        Failure::Usage(match self.others().await {
+            Ok(Some(others)) => format!("{fault} ({others})"),
+            _ => fault.to_string(),
+        })
     }
 
     /// The other groups, and how to name them.

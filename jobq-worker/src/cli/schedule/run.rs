@@ -1,6 +1,6 @@
 //! `jobq schedule run`: the job of a schedule, now.
 
-use jobq_core::ScheduleName;
+use jobq_core::{GroupName, ScheduleName};
 use jobq_scheduler::RunNow;
 use serde_json::{Value, json};
 
@@ -23,11 +23,16 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<(), Failure> {
         Ok(outcome) => outcome,
         Err(fault) => return Err(place.explain(fault).await),
     };
-    if args.json {
-        output::json(&as_json(&args.name, &outcome))?;
+    let printed = if args.json {
+        output::json(&as_json(&args.name, &place.group, &outcome))
     } else {
-        output::line(&sentence(&args.name, &outcome))?;
+        output::line(&sentence(&args.name, &outcome))
+    };
+    // Whoever does not learn of it would run it again.
+    if let (Err(error), RunNow::Enqueued(id)) = (&printed, &outcome) {
+        return Err(Failure::failed(format!("cannot write: {error}; job {id} was enqueued")));
     }
+    printed?;
     match outcome {
         RunNow::LeftOut => Err(Failure::Told),
         _ => Ok(()),
@@ -45,14 +50,14 @@ fn sentence(name: &ScheduleName, outcome: &RunNow) -> String {
     }
 }
 
-fn as_json(name: &ScheduleName, outcome: &RunNow) -> Value {
-    let (word, job) = match outcome {
+fn as_json(name: &ScheduleName, group: &GroupName, outcome: &RunNow) -> Value {
+    let (word, id) = match outcome {
         RunNow::Enqueued(id) => ("enqueued", Some(id.to_string())),
         RunNow::Duplicate(job) => ("duplicate", Some(job.id.to_string())),
-        RunNow::LeftOut => ("left out", None),
+        RunNow::LeftOut => ("left_out", None),
         _ => ("unknown", None),
     };
-    json!({ "name": name.as_str(), "outcome": word, "job": job })
+    json!({ "name": name.as_str(), "group": group.as_str(), "outcome": word, "id": id })
 }
 
 #[cfg(test)]
@@ -66,8 +71,12 @@ mod tests {
         let (name, id) = (ScheduleName::new("prune").unwrap(), JobId::from_key("x"));
         let other = JobRef::new(QueueName::new("mail").unwrap(), id);
 
-        let told =
-            |outcome| (sentence(&name, &outcome), as_json(&name, &outcome)["outcome"].clone());
+        let group = GroupName::new("shop").unwrap();
+        let told = |outcome| {
+            let value = as_json(&name, &group, &outcome);
+            assert_eq!(value["group"], "shop");
+            (sentence(&name, &outcome), value["outcome"].clone())
+        };
         assert_eq!(told(RunNow::Enqueued(id)), (id.to_string(), "enqueued".into()));
         assert_eq!(
             told(RunNow::Duplicate(other)),
@@ -77,6 +86,6 @@ mod tests {
         assert!(
             left_out.starts_with("nothing was enqueued: a job of schedule prune is still live")
         );
-        assert_eq!(word, "left out");
+        assert_eq!(word, "left_out");
     }
 }

@@ -1,4 +1,4 @@
-//! `jobq schedule pause`, `resume` and `remove`: what takes nothing but a name.
+//! `jobq schedule pause` and `resume`.
 
 use jobq_core::ScheduleName;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::Place;
 use crate::cli::exit::Failure;
 use crate::cli::output;
 
-/// What each takes.
+/// What both take.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The name of the schedule.
@@ -22,7 +22,6 @@ pub(super) struct Args {
 pub(super) enum Switch {
     Pause,
     Resume,
-    Remove,
 }
 
 impl Switch {
@@ -31,7 +30,6 @@ impl Switch {
         match self {
             Self::Pause => "paused",
             Self::Resume => "resumed",
-            Self::Remove => "removed",
         }
     }
 }
@@ -41,7 +39,6 @@ pub(super) async fn run(place: &Place, args: &Args, switch: Switch) -> Result<()
     let done = match switch {
         Switch::Pause => timetable.pause(name).await,
         Switch::Resume => timetable.resume(name).await,
-        Switch::Remove => timetable.remove(name).await,
     };
     if let Err(fault) = done {
         return Err(place.explain(fault).await);
