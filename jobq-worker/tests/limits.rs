@@ -139,6 +139,7 @@ async fn a_job_that_is_put_off_is_not_the_one_that_once_runs() {
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
     assert_eq!((summary.reason, summary.completed, summary.snoozed), (StopCause::MaxJobs, 1, 1));
+    assert_eq!(summary.processed, 1, "no work was done on the job that was put off");
     assert_eq!(state(&store, id).await, None);
 }
 

@@ -125,8 +125,7 @@ impl Pump {
         let unsettled = self.runtime.leases.count();
         let mut summary = std::mem::replace(&mut self.summary, Summary::new());
         summary.failed = summary.retried + summary.dead;
-        summary.processed =
-            summary.completed + summary.failed + summary.snoozed + summary.cancelled;
+        summary.processed = summary.completed + summary.failed + summary.cancelled;
         summary.lost = self.runtime.lost.load(Ordering::Relaxed);
         summary.stuck = self.runtime.stuck.load(Ordering::Relaxed);
         summary.unsettled = unsettled;

@@ -180,3 +180,26 @@ async fn the_log_is_lines_of_text_or_of_json_and_the_summary_stands_apart() {
     assert!(summary["seconds"].is_number() && summary["jobs_per_second"].is_number(), "{summary}");
     assert_eq!(summary["reason"], "empty");
 }
+
+#[tokio::test]
+async fn the_log_and_the_summary_count_what_was_processed_alike() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 1", &["--max-attempts", "1"]);
+    let stranger = stage.run(&["enqueue", "stranger", "--json", "1"]);
+    assert!(stranger.status.success(), "{stranger:?}");
+    let mut work = stage.jobq();
+    work.args(["work", "--allow-command", "sh", "--stop-when-empty"]);
+    work.args(["--log-format", "json", "--json"]);
+
+    let output = work.output().unwrap();
+
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["dead"], &summary["snoozed"]), (&1.into(), &1.into()), "{summary}");
+    let log = text(&output.stderr);
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stopped: Vec<_> =
+        lines.filter(|line| line["fields"]["message"] == "worker stopped").collect();
+    assert_eq!(stopped.len(), 1, "{log}");
+    assert_eq!(stopped[0]["fields"]["processed"], 1, "{log}");
+    assert_eq!(summary["processed"], 1, "{summary}");
+}
