@@ -107,6 +107,7 @@ mod cron;
 mod definition;
 mod describe;
 mod entry;
+mod events;
 #[cfg(test)]
 mod faults;
 mod firing;
@@ -116,6 +117,8 @@ pub mod instant;
 mod interval;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod log;
 mod nearest;
 mod owed;
 mod policy;

@@ -1,31 +1,5 @@
-//! Everything a worker tells the outside: the one inventory of its `tracing` events and spans. Metrics
-//! are listed in [`meters`](crate::meters).
-//!
-//! All have the target `jobq`.
-//!
-//! | level | message | fields |
-//! | --- | --- | --- |
-//! | info | `worker started` | `worker`, `name`, `queues`, `kinds`, `concurrency` |
-//! | info | `worker draining` | `reason`, `running` |
-//! | info | `worker stopped` | `reason`, `processed`, `failed`, `lost`, `unsettled`, `elapsed_ms` |
-//! | warn | `backend unreachable` | `error`; once per outage |
-//! | info | `backend reachable again` | `after_ms` |
-//! | info | `limits set` | `scope`, `limits` |
-//! | warn | `maintenance failed` | `call`, `error` |
-//! | debug | `job done` | `job`, `kind`, `next` |
-//! | info | `job discarded` | `job`, `kind`, `reason` |
-//! | info | `job failed, will be retried` | `job`, `kind`, `attempt`, `after_ms`, `failure`, `error` |
-//! | error | `job dead` | `job`, `kind`, `attempt`, `failure`, `error` |
-//! | warn | `no handler for the job: put off` | `kind`, `version`; once a minute and kind |
-//! | warn | `lease lost` | `job`, `token`, `how` |
-//! | error | `settlement refused` | `job`, `kind`, `error` |
-//! | error | `handler stuck` | `job`, `kind`, `reason` |
-//! | info | `health served` | `address` |
-//! | warn | `systemd cannot be told` | `socket`, `error`; once |
-//! | debug | `systemd was not told` | `word`, `error` |
-//!
-//! The span `job` is around every attempt: `job`, `kind`, `queue`, `attempt`, and `traceparent` if the
-//! job carries a W3C trace context.
+//! Everything a worker logs: its `tracing` events, and the span around every attempt. `docs/health.md` lists
+//! them for people, and is tested against this. Metrics are listed in [`meters`](crate::meters).
 
 use std::fmt;
 use std::time::Duration;

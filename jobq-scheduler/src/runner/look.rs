@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{GOOD_FOR, Manner, Runner};
 use crate::definition::Definition;
 use crate::entry::Entry;
+use crate::events;
 use crate::reconcile::{Plans, Watch, reconcile};
 use crate::sync::definitions;
 
@@ -109,25 +110,20 @@ impl Runner {
             )
         });
         let contested = plans.contested.iter().map(|(name, program)| {
-            let what = format!(
+            let why = format!(
                 "a scheduler of {program:?} in this group declares another schedule of this name, and only one is \
                  run: give each service a group of its own"
             );
-            (name.to_string(), what)
+            (name.to_string(), why)
         });
         let unreadable = plans.unreadable.iter().map(|entry| {
-            let what = "a version of jobq that this one does not understand has written it: it is \
+            let why = "a version of jobq that this one does not understand has written it: it is \
                         not run";
-            (entry.clone(), what.to_owned())
+            (entry.clone(), why.to_owned())
         });
-        for (name, what) in taken.chain(contested).chain(unreadable) {
-            if self.told.insert((name.clone(), what.clone())) {
-                tracing::warn!(
-                    name: "jobq.scheduler.conflict",
-                    schedule = %name,
-                    group = %self.group,
-                    "{what}"
-                );
+        for (name, why) in taken.chain(contested).chain(unreadable) {
+            if self.told.insert((name.clone(), why.clone())) {
+                events::not_run_as_declared(&name, &self.group, &why);
             }
         }
     }
@@ -181,12 +177,7 @@ impl Runner {
                 Ok(entry) => drop(fresh.insert(name, entry)),
                 Err(error) => {
                     if self.told.insert((name.to_string(), error.to_string())) {
-                        tracing::error!(
-                            name: "jobq.scheduler.unusable",
-                            schedule = %name,
-                            group = %self.group,
-                            %error
-                        );
+                        events::cannot_be_run(&name, &self.group, &error);
                     }
                 }
             }

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::counts::Counts;
 use crate::definition::Definition;
 use crate::entry::Entry;
+use crate::events;
 use crate::firing::ScheduleStore;
 use crate::scheduler::Summary;
 use crate::sync::Declared;
@@ -188,7 +189,7 @@ impl Runner {
                 let condition = self.condition();
                 self.vitals.set(condition);
                 if std::mem::take(&mut self.is_out) {
-                    tracing::info!(name: "jobq.scheduler.available", group = %self.group);
+                    events::group_reached_again(&self.group);
                     self.holds.clear();
                     self.plan_all();
                 }
@@ -197,7 +198,7 @@ impl Runner {
                 self.vitals.set(Condition::Disconnected(error.to_string()));
                 self.next_look = Instant::now() + LOOK_AGAIN_AFTER;
                 if !std::mem::replace(&mut self.is_out, true) {
-                    tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
+                    events::group_out_of_reach(&self.group, &error);
                 }
             }
         }
@@ -266,7 +267,7 @@ impl Runner {
             return;
         }
         if let Err(error) = self.store.absent(&self.group, self.id).await {
-            tracing::debug!(name: "jobq.scheduler.leave", group = %self.group, %error);
+            events::group_not_left(&self.group, &error);
         }
     }
 
@@ -368,7 +369,7 @@ impl Runner {
         };
         let queue = record.queue.clone();
         if fired.after.is_some() && self.holds.worked(&name, record, fired.enqueued > 0) {
-            tracing::info!(name: "jobq.scheduler.goes_on", schedule = %name, %queue);
+            events::claims_go_on(&name, &queue);
             self.plan_all();
         }
         match then {
@@ -388,7 +389,7 @@ impl Runner {
     }
 
     /// Holds claims like this one back for a while, and says so once.
-    fn hold(&mut self, name: &ScheduleName, error: Option<&Error>, what: &str) {
+    fn hold(&mut self, name: &ScheduleName, error: Option<&Error>, why: &str) {
         let Some(record) = self.entries.get(name).map(Entry::record) else {
             return;
         };
@@ -396,14 +397,7 @@ impl Runner {
         // A deployment makes claims of older definitions come to nothing for a moment.
         let is_news = times == if error.is_some() { 1 } else { 4 };
         if is_news {
-            tracing::warn!(
-                name: "jobq.scheduler.failed",
-                schedule = %name,
-                group = %self.group,
-                queue = %record.queue,
-                error = error.map(tracing::field::display),
-                "{what}: claims wait, and are tried again now and then"
-            );
+            events::claims_wait(name, &self.group, &record.queue, why, error);
         }
     }
 }
