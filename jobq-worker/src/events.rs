@@ -44,6 +44,9 @@ pub(crate) fn started(runtime: &Runtime) {
         concurrency = runtime.config.concurrency,
         "worker started"
     );
+    for (kind, queue) in runtime.handlers.unserved(&runtime.config.queues) {
+        warn!(target: TARGET, kind, queue, "kind goes to a queue that this worker does not serve");
+    }
 }
 
 pub(crate) fn draining(reason: StopCause, running: usize) {

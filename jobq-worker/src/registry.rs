@@ -15,6 +15,7 @@ use jobq_core::{
 use jobq_core::{JobId, JobRecord, Payload};
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::config::QueueConfig;
 use crate::extract::Scope;
 use crate::handler::{BlockingHandler, Handler, Running};
 use crate::layer::{DynLayer, Layer, Layers};
@@ -59,6 +60,16 @@ impl Registry {
             Ok(on_blocking_thread(call))
         };
         self.add::<J>(true, H::check, Box::new(start))
+    }
+
+    /// Says that jobs of the type that was added last come from any queue: that its type names one that a
+    /// worker does not serve is no mistake then.
+    #[cfg(feature = "cli")]
+    pub(crate) fn from_any_queue(mut self) -> Self {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.has_home = false;
+        }
+        self
     }
 
     /// Shares a value with all handlers that ask for it by [`State<T>`](crate::State): one for each type.
@@ -115,6 +126,7 @@ impl Registry {
         self.entries.push(Entry {
             kind: J::KIND,
             queue: J::QUEUE,
+            has_home: true,
             version: J::VERSION,
             backoff: J::BACKOFF,
             blocking,
@@ -183,6 +195,17 @@ impl Handlers {
     pub(crate) fn kinds_and_queues(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.entries.iter().map(|entry| (entry.kind, entry.queue))
     }
+
+    /// The kinds whose jobs usually come from other queues than these, each with the one it names.
+    pub(crate) fn unserved(
+        &self,
+        queues: &[QueueConfig],
+    ) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let is_served = |name| queues.iter().any(|queue| queue.name.as_str() == name);
+        let unserved =
+            self.entries.iter().filter(move |entry| entry.has_home && !is_served(entry.queue));
+        unserved.map(|entry| (entry.kind, entry.queue))
+    }
 }
 
 impl fmt::Debug for Handlers {
@@ -198,6 +221,8 @@ type Start = Box<dyn Fn(&Scope<'_>) -> Result<Running, Unstarted> + Send + Sync>
 pub(crate) struct Entry {
     pub(crate) kind: &'static str,
     queue: &'static str,
+    /// Whether jobs of the type usually come from that queue.
+    has_home: bool,
     version: u32,
     pub(crate) backoff: Backoff,
     /// Whether it runs on a thread of its own, and cannot be stopped by dropping its future.

@@ -104,7 +104,8 @@ impl Worker {
     }
 
     /// The queues to lease from, in strict order: a queue is served only when those before it have
-    /// nothing. By default the queues that the handled job types name, in the order of their handlers.
+    /// nothing. By default the queues that the handled job types name, in the order of their handlers. When the
+    /// worker starts it warns of handlers whose queue is none of these.
     pub fn queues<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.settings.queues = names.into_iter().map(|name| (name.into(), 1)).collect();
         self.settings.strict = true;

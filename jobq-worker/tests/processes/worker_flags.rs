@@ -203,3 +203,12 @@ async fn the_log_and_the_summary_count_what_was_processed_alike() {
     assert_eq!(stopped[0]["fields"]["processed"], 1, "{log}");
     assert_eq!(summary["processed"], 1, "{summary}");
 }
+
+#[tokio::test]
+async fn the_built_in_kinds_come_from_any_queue() {
+    let stage = Stage::set().await;
+
+    let (code, log) = stage.work(&["--queue", "crm", "--stop-when-empty"]).end();
+
+    assert!(code == Some(0) && !log.contains("WARN"), "{log}");
+}
