@@ -52,7 +52,9 @@ impl Registry {
     /// argument; the others are [extractors](crate::FromContext).
     ///
     /// A blocking function cannot be stopped from outside: one that may take long should look at
-    /// [`JobContext::is_cancelled`] now and then.
+    /// [`JobContext::is_cancelled`] now and then, and return
+    /// `Err(`[`JobError::cancelled()`](JobError::cancelled)`)` then. What becomes of the job is
+    /// [decided by the reason](jobq_core::outcome#when-it-is-asked-to-stop): at a shutdown it is given back.
     pub fn handle_blocking<J: Job, A, H: BlockingHandler<J, A>>(self, handler: H) -> Self {
         let handler = Arc::new(handler);
         let start = move |scope: &Scope<'_>| {
