@@ -9,9 +9,9 @@ use jobq_core::{
 };
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
-use crate::flow;
+use crate::given_limits;
 use crate::runtime::Runtime;
-use crate::summary::{StopCause, Summary};
+use crate::summary::{EndReason, Summary};
 
 const TARGET: &str = "jobq";
 
@@ -49,7 +49,7 @@ pub(crate) fn started(runtime: &Runtime) {
     }
 }
 
-pub(crate) fn draining(reason: StopCause, running: usize) {
+pub(crate) fn draining(reason: EndReason, running: usize) {
     info!(target: TARGET, %reason, running, "worker draining");
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn backend_reachable(after: Duration) {
 }
 
 pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {
-    info!(target: TARGET, %scope, limits = flow::shown(limits), "limits set");
+    info!(target: TARGET, %scope, limits = given_limits::shown(limits), "limits set");
 }
 
 pub(crate) fn maintenance_failed(call: &'static str, error: &Error) {

@@ -16,7 +16,7 @@ use jobq_core::{JobId, JobRecord, Payload};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::QueueConfig;
-use crate::extract::Scope;
+use crate::extract::HandlerScope;
 use crate::handler::{BlockingHandler, Handler, Running};
 use crate::layer::{DynLayer, Layer, Layers};
 use crate::state::States;
@@ -44,7 +44,7 @@ impl Registry {
     /// Runs jobs of type `J` by an async function. `J` is its first argument; the others are
     /// [extractors](crate::FromContext).
     pub fn handle<J: Job, A, H: Handler<J, A>>(self, handler: H) -> Self {
-        let start = move |scope: &Scope<'_>| Ok(handler.call(decode::<J>(scope)?, scope)?);
+        let start = move |scope: &HandlerScope<'_>| Ok(handler.call(decode::<J>(scope)?, scope)?);
         self.add::<J>(false, H::check, Box::new(start))
     }
 
@@ -57,7 +57,7 @@ impl Registry {
     /// [decided by the reason](jobq_core::outcome#when-it-is-asked-to-stop): at a shutdown it is given back.
     pub fn handle_blocking<J: Job, A, H: BlockingHandler<J, A>>(self, handler: H) -> Self {
         let handler = Arc::new(handler);
-        let start = move |scope: &Scope<'_>| {
+        let start = move |scope: &HandlerScope<'_>| {
             let call = Arc::clone(&handler).prepare(decode::<J>(scope)?, scope)?;
             Ok(on_blocking_thread(call))
         };
@@ -217,7 +217,7 @@ impl fmt::Debug for Handlers {
 }
 
 type Check = fn(&States, &mut Vec<String>);
-type Start = Box<dyn Fn(&Scope<'_>) -> Result<Running, Unstarted> + Send + Sync>;
+type Start = Box<dyn Fn(&HandlerScope<'_>) -> Result<Running, Unstarted> + Send + Sync>;
 
 /// One handler.
 pub(crate) struct Entry {
@@ -242,7 +242,7 @@ impl Entry {
         context: &JobContext,
         states: &States,
     ) -> Result<Running, Unstarted> {
-        (self.start)(&Scope::new(context, states))
+        (self.start)(&HandlerScope::new(context, states))
     }
 }
 
@@ -260,7 +260,7 @@ impl From<JobError> for Unstarted {
     }
 }
 
-fn decode<J: Job>(scope: &Scope<'_>) -> Result<J, Unstarted> {
+fn decode<J: Job>(scope: &HandlerScope<'_>) -> Result<J, Unstarted> {
     let record = &scope.context().lease().job;
     let decoded = if record.version < J::VERSION {
         J::upcast(OlderPayload::new(record.version, record.payload.clone()))

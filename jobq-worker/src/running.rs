@@ -6,13 +6,13 @@ use jobq_core::{Error, ErrorKind, Result, StopReason};
 use tokio::task::JoinHandle;
 
 use crate::events;
-use crate::inbox::Note;
+use crate::mailbox::Note;
 use crate::maintenance::{farewell, maintain_forever};
 use crate::pump::Pump;
 use crate::readiness::Readiness;
 use crate::renewer::Renewer;
 use crate::runtime::Runtime;
-use crate::summary::{StopCause, Summary};
+use crate::summary::{EndReason, Summary};
 
 /// The parts of a worker. Dropped, it stops them all without waiting.
 #[derive(Debug)]
@@ -36,19 +36,19 @@ impl Running {
     /// Waits until the worker has ended, telling it to stop whenever `stop` says so: first gracefully,
     /// the second time at once.
     pub(crate) async fn finish(mut self, mut stop: impl AsyncFnMut()) -> Result<Summary> {
-        let inbox = &self.runtime.inbox;
+        let mailbox = &self.runtime.mailbox;
         let stopping = async {
             stop().await;
-            inbox.note(Note::Drain(StopCause::Requested));
+            mailbox.note(Note::Drain(EndReason::Requested));
             stop().await;
-            inbox.note(Note::Force);
+            mailbox.note(Note::Force);
             std::future::pending::<()>().await;
         };
         let ended = tokio::select! {
             ended = &mut self.pump => ended,
             // Without it every lease is lost soon: better now than when somebody else has the jobs.
             () = renewer_ended(&mut self.renewer) => {
-                inbox.note(Note::Force);
+                mailbox.note(Note::Force);
                 (&mut self.pump).await
             }
             // It never ends; the type does not know.

@@ -8,8 +8,8 @@ use jobq_core::{Backend, Cancellation, Lease, StopReason, WorkerId};
 
 use crate::config::Config;
 use crate::events;
-use crate::inbox::Inbox;
 use crate::leases::LeaseTable;
+use crate::mailbox::Mailbox;
 use crate::meters::{Ledger, Meters};
 use crate::readiness::ReadinessTeller;
 use crate::registry::Handlers;
@@ -21,7 +21,7 @@ pub(crate) struct Runtime {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) worker: WorkerId,
     pub(crate) leases: LeaseTable,
-    pub(crate) inbox: Inbox,
+    pub(crate) mailbox: Mailbox,
     pub(crate) meters: Meters,
     pub(crate) readiness: ReadinessTeller,
     /// Requested when nobody waits for handlers any more.
@@ -48,7 +48,7 @@ impl Runtime {
             handlers,
             backend,
             worker: WorkerId::generate(),
-            inbox: Inbox::default(),
+            mailbox: Mailbox::default(),
             readiness,
             forced: Cancellation::new(),
             running: AtomicUsize::new(0),

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a worker stopped.
+/// Why a run of a worker ended. Why one of its handlers should stop is a
+/// [`StopReason`](jobq_core::StopReason).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum StopCause {
+pub enum EndReason {
     /// It was told to: by a signal, or by the future given to
     /// [`run_until`](crate::Worker::run_until).
     Requested,
@@ -26,16 +27,16 @@ pub enum StopCause {
     Forced,
 }
 
-impl StopCause {
-    /// The word for it.
+impl EndReason {
+    /// The word for it, in the log and in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
             Self::Restart => "restart",
-            Self::MaxJobs => "max-jobs",
-            Self::MaxTime => "max-time",
-            Self::MaxMemory => "max-memory",
+            Self::MaxJobs => "max_jobs",
+            Self::MaxTime => "max_time",
+            Self::MaxMemory => "max_memory",
             Self::Empty => "empty",
             Self::Refused => "refused",
             Self::Forced => "forced",
@@ -43,7 +44,7 @@ impl StopCause {
     }
 }
 
-impl fmt::Display for StopCause {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -84,7 +85,7 @@ pub struct Summary {
     /// From start to end.
     pub elapsed: Duration,
     /// Why it stopped.
-    pub reason: StopCause,
+    pub reason: EndReason,
 }
 
 impl Summary {
@@ -103,7 +104,7 @@ impl Summary {
             stuck: 0,
             unsettled: 0,
             elapsed: Duration::ZERO,
-            reason: StopCause::Requested,
+            reason: EndReason::Requested,
         }
     }
 

@@ -168,7 +168,7 @@ impl Worker {
     }
 
     pub(crate) fn limit(mut self, scope: Result<LimitScope>, limits: Limits) -> Self {
-        self.settings.flow.push((scope.map_err(|fault| fault.to_string()), limits));
+        self.settings.given_limits.push((scope.map_err(|fault| fault.to_string()), limits));
         self
     }
 
@@ -231,20 +231,20 @@ impl Worker {
 
     /// Stops gracefully after leasing this many jobs, and leases no more than that.
     pub const fn max_jobs(mut self, jobs: u64) -> Self {
-        self.settings.limits.max_jobs = Some(jobs);
+        self.settings.run_limits.max_jobs = Some(jobs);
         self
     }
 
     /// Stops gracefully after this time.
     pub const fn max_time(mut self, duration: Duration) -> Self {
-        self.settings.limits.max_time = Some(duration);
+        self.settings.run_limits.max_time = Some(duration);
         self
     }
 
     /// Stops gracefully once the process needs more memory than this, looked at every second. On Linux
     /// only; elsewhere the worker refuses to start.
     pub const fn max_memory(mut self, bytes: u64) -> Self {
-        self.settings.limits.max_memory = Some(bytes);
+        self.settings.run_limits.max_memory = Some(bytes);
         self
     }
 
@@ -253,7 +253,7 @@ impl Worker {
     /// not waited for, nor is what these bring about. What the ends of its own jobs bring about, such as the
     /// callback of a batch in another of its queues, is run.
     pub const fn stop_when_empty(mut self) -> Self {
-        self.settings.limits.stop_when_empty = true;
+        self.settings.run_limits.stop_when_empty = true;
         self
     }
 

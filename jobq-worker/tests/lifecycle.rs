@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jobq_core::{Cancellation, Job, JobContext, JobResult, JobState, Queue, Token};
-use jobq_worker::{Readiness, State, StopCause, Worker};
+use jobq_worker::{EndReason, Readiness, State, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::Faulty;
 use support::{Act, backend, drain, enqueue, queue, state, within, witness, worker};
@@ -50,7 +50,7 @@ async fn many_kinds_from_many_queues_run_in_one_worker() {
     let summary = drain(worker.handle(send_mail).handle(count).renew_without_thread()).await;
 
     assert_eq!((summary.completed, summary.processed, summary.failed), (11, 11, 0));
-    assert_eq!(summary.reason, StopCause::Empty);
+    assert_eq!(summary.reason, EndReason::Empty);
     assert_eq!(mails.recv().await.unwrap(), "ada");
     assert_eq!(total.load(Ordering::SeqCst), 55);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jobq_core::{Inspect, Job, JobContext, JobState};
 use jobq_core::{MemoryBackend, Queue};
-use jobq_worker::{StopCause, Summary, Worker};
+use jobq_worker::{EndReason, Summary, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::{Fault, Faulty};
 use support::{Act, backend, enqueue, find, state, within, witness, worker};
@@ -38,7 +38,7 @@ async fn running_jobs_may_finish_within_the_grace_period() {
     let (id, summary, took) = stop_during(&store, Act::TakeMs(20_000)).await;
 
     assert_eq!((summary.completed, summary.released), (1, 0));
-    assert_eq!(summary.reason, StopCause::Requested);
+    assert_eq!(summary.reason, EndReason::Requested);
     assert_eq!(state(&store, id).await, None);
     assert!(took < Duration::from_secs(21), "{took:?}");
 }
@@ -111,7 +111,7 @@ async fn a_restart_signal_stops_the_worker_gracefully() {
     let (summary, ()) = within(async { tokio::join!(running, deploy) }).await;
 
     let summary = summary.unwrap();
-    assert_eq!((summary.reason, summary.completed), (StopCause::Restart, 1));
+    assert_eq!((summary.reason, summary.completed), (EndReason::Restart, 1));
     assert!(store.workers().await.unwrap().is_empty());
 }
 
@@ -124,7 +124,7 @@ async fn a_worker_that_starts_after_a_restart_signal_stays() {
     let minute = tokio::time::sleep(Duration::from_secs(60));
     let summary = within(worker(store, witness).run_until(minute)).await.unwrap();
 
-    assert_eq!(summary.reason, StopCause::Requested);
+    assert_eq!(summary.reason, EndReason::Requested);
 }
 
 #[derive(Serialize, Deserialize, Job)]
@@ -181,7 +181,7 @@ async fn a_second_signal_ends_at_once() {
     signal();
     let summary = within(running).await.unwrap().unwrap();
 
-    assert_eq!((summary.reason, summary.released), (StopCause::Forced, 1));
+    assert_eq!((summary.reason, summary.released), (EndReason::Forced, 1));
     assert_eq!(state(&store, id).await, Some(JobState::Ready));
 }
 
@@ -221,7 +221,7 @@ async fn a_backend_that_counts_restarts_anew_asks_for_none() {
     let running = worker(faulty.clone(), witness).run_until(std::future::pending());
     let (summary, began_at) = within(async { tokio::join!(running, script) }).await;
 
-    assert_eq!(summary.unwrap().reason, StopCause::Restart);
+    assert_eq!(summary.unwrap().reason, EndReason::Restart);
     assert!(began_at.elapsed() < Duration::from_secs(30), "{:?}", began_at.elapsed());
 }
 

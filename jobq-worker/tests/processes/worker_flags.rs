@@ -95,7 +95,7 @@ async fn it_ends_after_so_much_time_when_its_jobs_are_done() {
 
     assert_eq!((code, lines(&done)), (Some(0), 1), "{log}");
     assert!(started.elapsed() < Duration::from_secs(20));
-    assert!(log.contains("\"reason\":\"max-time\""), "{log}");
+    assert!(log.contains("\"reason\":\"max_time\""), "{log}");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn it_ends_when_it_needs_more_memory_than_it_may() {
     let (code, log) = stage.work(&["--max-memory", "4M", "--json"]).end();
 
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("\"reason\":\"max-memory\""), "{log}");
+    assert!(log.contains("\"reason\":\"max_memory\""), "{log}");
 }
 
 #[tokio::test]
