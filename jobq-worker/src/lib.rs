@@ -70,9 +70,9 @@ mod leases;
 mod mailbox;
 mod maintenance;
 mod meters;
+mod own_vitals;
 mod panics;
 mod pump;
-mod readiness;
 mod registry;
 mod renewer;
 mod run_limits;
@@ -90,7 +90,6 @@ pub use handler::{BlockingHandler, Handler};
 #[cfg(feature = "health")]
 pub use health::Health;
 pub use layer::{InnerAttempt, Layer};
-pub use readiness::{Readiness, ReadinessHandle, Since};
 pub use registry::Registry;
 pub use signals::StopSignals;
 pub use state::{State, States};

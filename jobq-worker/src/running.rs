@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{Error, ErrorKind, Result, StopReason};
 use tokio::task::JoinHandle;
 
@@ -9,7 +10,6 @@ use crate::events;
 use crate::mailbox::Note;
 use crate::maintenance::{farewell, maintain_forever};
 use crate::pump::Pump;
-use crate::readiness::Readiness;
 use crate::renewer::Renewer;
 use crate::runtime::Runtime;
 use crate::summary::{EndReason, Summary};
@@ -62,7 +62,7 @@ impl Running {
             None => Ok(()),
         };
         self.runtime.meters.ended();
-        self.runtime.readiness.say(Readiness::Stopped);
+        self.runtime.vitals.set(Condition::Stopped);
         let defect =
             || Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it");
         let summary = ended.map_err(|cause| defect().because(cause))??;
@@ -74,7 +74,7 @@ impl Running {
 
 /// In one task, so that the beats stop when the pump cannot go on.
 async fn pump_and_beat(runtime: Arc<Runtime>) -> Result<Summary> {
-    let vitals = runtime.readiness.vitals().clone();
+    let vitals = runtime.vitals.shared().clone();
     tokio::select! {
         biased;
         ended = Pump::new(runtime).run() => ended,
@@ -97,6 +97,6 @@ impl Drop for Running {
         self.runtime.leases.cancel_all(StopReason::Shutdown);
         self.runtime.forced.request(StopReason::Shutdown);
         self.runtime.meters.ended();
-        self.runtime.readiness.say(Readiness::Stopped);
+        self.runtime.vitals.set(Condition::Stopped);
     }
 }

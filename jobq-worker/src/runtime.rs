@@ -11,7 +11,7 @@ use crate::events;
 use crate::leases::LeaseTable;
 use crate::mailbox::Mailbox;
 use crate::meters::{Ledger, Meters};
-use crate::readiness::ReadinessTeller;
+use crate::own_vitals::OwnVitals;
 use crate::registry::Handlers;
 
 /// One run of a worker, as all of its parts see it.
@@ -23,7 +23,7 @@ pub(crate) struct Runtime {
     pub(crate) leases: LeaseTable,
     pub(crate) mailbox: Mailbox,
     pub(crate) meters: Meters,
-    pub(crate) readiness: ReadinessTeller,
+    pub(crate) vitals: OwnVitals,
     /// Requested when nobody waits for handlers any more.
     pub(crate) forced: Cancellation,
     pub(crate) running: AtomicUsize,
@@ -38,7 +38,7 @@ impl Runtime {
         config: Config,
         handlers: Handlers,
         backend: Arc<dyn Backend>,
-        readiness: ReadinessTeller,
+        vitals: OwnVitals,
         ledger: Option<&Ledger>,
     ) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Runtime {
             backend,
             worker: WorkerId::generate(),
             mailbox: Mailbox::default(),
-            readiness,
+            vitals,
             forced: Cancellation::new(),
             running: AtomicUsize::new(0),
             leased: AtomicU64::new(0),

@@ -7,6 +7,7 @@ mod support;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{Inspect, Job, JobContext, JobState};
 use jobq_core::{MemoryBackend, Queue};
 use jobq_worker::{EndReason, Summary, Worker};
@@ -172,12 +173,12 @@ async fn a_second_signal_ends_at_once() {
     let (witness, mut report) = witness();
     let id = enqueue(&store, Act::TakeMs(3_600_000)).await;
     let worker = worker(store.clone(), witness).grace(Duration::from_secs(3600));
-    let mut readiness = worker.readiness();
+    let mut condition = worker.vitals().watch();
 
     let running = tokio::spawn(worker.run());
     report.started().await;
     signal();
-    within(readiness.wait_for(|now| *now == jobq_worker::Readiness::Draining)).await.unwrap();
+    within(condition.wait_for(|now| *now == Condition::Draining)).await.unwrap();
     signal();
     let summary = within(running).await.unwrap().unwrap();
 

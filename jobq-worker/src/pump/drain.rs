@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jobq_core::StopReason;
+use jobq_core::vitals::Condition;
 use tokio::time::Instant;
 
 use super::Pump;
@@ -11,7 +12,6 @@ use crate::events;
 use crate::executor::abandon;
 use crate::leases::LeaseKey;
 use crate::mailbox::Ended;
-use crate::readiness::Readiness;
 use crate::summary::{EndReason, Summary};
 
 /// How long handlers that were dropped, or given up, have to be reported over.
@@ -64,7 +64,7 @@ impl Pump {
         self.summary.reason = reason;
         self.phase = Phase::Draining { until: now + self.runtime.config.grace };
         self.runtime.draining.store(true, Ordering::Relaxed);
-        self.runtime.readiness.say(Readiness::Draining);
+        self.runtime.vitals.set(Condition::Draining);
         events::draining(reason, self.running);
     }
 
