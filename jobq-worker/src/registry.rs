@@ -67,7 +67,7 @@ impl Registry {
     /// Says that jobs of the type that was added last come from any queue: that its type names one that a
     /// worker does not serve is no mistake then.
     #[cfg(feature = "cli")]
-    pub(crate) fn from_any_queue(mut self) -> Self {
+    pub(crate) fn of_any_queue(mut self) -> Self {
         if let Some(entry) = self.entries.last_mut() {
             entry.has_home = false;
         }

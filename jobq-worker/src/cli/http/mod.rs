@@ -163,7 +163,7 @@ pub(super) fn register(registry: Registry, allowed: AllowedUrls) -> Result<Regis
     let registry = registry.handle(move |job: Http, context: JobContext| {
         run(job, context, client.clone(), Arc::clone(&allowed))
     });
-    Ok(registry.from_any_queue())
+    Ok(registry.of_any_queue())
 }
 
 fn client(allowed: Arc<AllowedUrls>) -> Result<Client, String> {
