@@ -135,16 +135,20 @@ impl JobContext {
         &self.inner.lease
     }
 
-    /// The request to stop: a handler that takes long should watch it.
+    /// The request to stop: a handler that takes long should watch it, and return
+    /// `Err(`[`JobError::cancelled()`](crate::JobError::cancelled)`)` if its work is not done. What becomes of the job is
+    /// [decided by the reason](crate::outcome#when-it-is-asked-to-stop): at a shutdown it is given back. `Ok(())`
+    /// would complete it.
     ///
-    /// Shortly after a request the handler's future is dropped; a blocking handler is left to end by
-    /// itself, and reported as stuck if it does not.
+    /// Shortly after a request the handler's future is dropped, which means the same; a blocking handler is left
+    /// to end by itself, and reported as stuck if it does not.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         &self.inner.cancellation
     }
 
-    /// Whether the handler should stop.
+    /// Whether the handler should stop: between two steps of its work, with
+    /// `return Err(JobError::cancelled())`. See [`cancellation`](Self::cancellation).
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.inner.cancellation.is_requested()

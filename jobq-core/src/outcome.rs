@@ -1,4 +1,6 @@
-//! What a handler may return, and what each answer means for its job. The one place for it:
+//! What a handler may return, and what each answer means for its job. The one place for it.
+//!
+//! As long as nobody has asked the handler to stop:
 //!
 //! | the handler returns | the job | uses an attempt |
 //! | --- | --- | --- |
@@ -11,7 +13,70 @@
 //! | `Err(JobError::dead(error))` | is dead at once | – |
 //! | `Err(JobError::cancelled())` | is cancelled | – |
 //! | a panic | as any error; the message is kept | yes |
-//! | nothing before its timeout | as any error | yes |
+//!
+//! # When it is asked to stop
+//!
+//! A handler is [asked to stop](crate::JobContext::cancellation) for one of four [reasons](crate::StopReason). It
+//! should end soon, and return `Err(JobError::cancelled())` if its work is not done: what becomes of the job
+//! is decided by the reason.
+//!
+//! | it is asked because | `Ok(…)`, `discard` | `snooze(d)`, `dead(error)` | `cancelled()`, any other error, a panic, or nothing |
+//! | --- | --- | --- | --- |
+//! | the job was called off (`Cancelled`) | completes | is cancelled | is cancelled |
+//! | its time is over (`Timeout`) | completes | as it says | uses an attempt: is tried again after its backoff, or is dead after the last one |
+//! | the worker stops (`Shutdown`) | completes | as it says | is given back, uses no attempt, and runs again elsewhere |
+//! | the lease cannot be kept (`LeaseLost`) | completes, unless it runs elsewhere by then | as it says, unless it runs elsewhere by then | runs again elsewhere |
+//!
+//! So `Ok(())` from a handler that stopped half-way ends a job that is not done. With a
+//! [checkpoint](crate::JobContext::save) the next attempt goes on where this one was:
+//!
+//! ```
+//! use jobq_core::{Job, JobContext, JobError, JobResult};
+//! # use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Job)]
+//! struct Reindex { pages: u32 }
+//!
+//! async fn reindex(job: Reindex, cx: JobContext) -> JobResult {
+//!     let first = cx.saved()?.unwrap_or(0);
+//!     for page in first..job.pages {
+//!         if cx.is_cancelled() {
+//!             return Err(JobError::cancelled());
+//!         }
+//!         // … one page …
+//!         cx.save(&(page + 1)).await?;
+//! #       // The worker is told to stop while the first attempt is at its second page.
+//! #       if first == 0 && page == 1 { cx.cancellation().request(StopReason::Shutdown); }
+//!     }
+//!     Ok(())
+//! }
+//! # use std::sync::Arc;
+//! # use std::time::Duration;
+//! # use jobq_core::verdict::{Ending, Judge};
+//! # use jobq_core::{
+//! #     Backend, Backoff, Cancellation, IntoOutcome, LeaseRequest, MemoryBackend, Next, Queue, QueueName,
+//! #     Settlement, StopReason, WorkerId,
+//! # };
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! # let (store, queue) = (MemoryBackend::new(), QueueName::new("default")?);
+//! # store.enqueue(Reindex { pages: 4 }).await?;
+//! # let attempt = async || {
+//! #     let request = LeaseRequest::new(WorkerId::from_u64(1), 1, Duration::from_secs(10));
+//! #     let lease = store.exchange(&queue, &[], Some(request)).await?.leases.remove(0);
+//! #     let cx = JobContext::new(lease.clone(), None, Cancellation::new(), Arc::new(store.clone()));
+//! #     let first: u32 = cx.saved()?.unwrap_or(0);
+//! #     let answer = reindex(lease.job.payload.decode()?, cx.clone()).await.into_outcome();
+//! #     let stop = cx.cancellation().reason();
+//! #     let judge = Judge { lease: &lease, backoff: Backoff::default(), stop, clock: store.clock() };
+//! #     let next = judge.decide(Ending::Returned(answer));
+//! #     store.exchange(&queue, &[Settlement::new(lease, next.clone())], None).await?;
+//! #     Ok::<_, jobq_core::Error>((cx.attempt(), first, next))
+//! # };
+//! # assert_eq!(attempt().await?, (1, 0, Next::Release));
+//! # assert_eq!(attempt().await?, (1, 2, Next::Complete { result: None }));
+//! # Ok::<(), jobq_core::Error>(())
+//! # }).unwrap();
+//! ```
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -71,7 +136,9 @@ impl JobError {
         Self(Reason::Dead(error.into()))
     }
 
-    /// The handler has followed a request to cancel.
+    /// The handler has followed a request to stop, and its work is not done. The reason decides: the job is
+    /// cancelled, given back, or tried again: see [the table](crate::outcome#when-it-is-asked-to-stop). If
+    /// nobody has asked, the job is cancelled.
     #[must_use]
     pub const fn cancelled() -> Self {
         Self(Reason::Cancelled)
@@ -120,7 +187,7 @@ pub enum Outcome {
     Discard(String),
     /// Put aside for people.
     Dead(String),
-    /// A request to cancel was followed.
+    /// A request to stop was followed.
     Cancelled,
 }
 

@@ -113,3 +113,70 @@ impl Judge<'_> {
         Failure::new(kind, attempt, self.clock.now(), worker, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+    use crate::id::{JobId, Token, WorkerId};
+    use crate::name::{Kind, QueueName};
+    use crate::payload::Payload;
+    use crate::record::JobRecord;
+
+    /// What becomes of a job whose handler ends like this after it was asked to stop.
+    fn decided(stop: StopReason, ending: Ending) -> Next {
+        let clock = ManualClock::starting_at(Timestamp::from_millis(1_800_000_000_000));
+        let (queue, kind) = (QueueName::new("crm").unwrap(), Kind::new("sync").unwrap());
+        let payload = Payload::encode(&1).unwrap();
+        let job = JobRecord::new(JobId::from_key("a"), queue, kind, payload);
+        let (token, worker) = (Token::from_u64(1), WorkerId::from_u64(1));
+        let lease = Arc::new(Lease::new(job, token, worker, clock.now()));
+        let judge =
+            Judge { lease: &lease, backoff: Backoff::default(), stop: Some(stop), clock: &clock };
+        judge.decide(ending)
+    }
+
+    fn retry() -> Outcome {
+        Outcome::Retry { after: Some(Duration::from_secs(1)), message: "no".into() }
+    }
+
+    /// The second table of `outcome`.
+    #[test]
+    fn the_reason_to_stop_decides_about_what_is_not_done() {
+        use StopReason::{Cancelled, LeaseLost, Shutdown, Timeout};
+        let after = Duration::from_secs(7);
+        for stop in [Cancelled, Timeout, Shutdown, LeaseLost] {
+            for done in [Outcome::Done { result: None }, Outcome::Discard("gone".into())] {
+                let next = decided(stop, Ending::Returned(done));
+                assert_eq!(next, Next::Complete { result: None }, "{stop:?}");
+            }
+
+            let snoozed = decided(stop, Ending::Returned(Outcome::Snooze(after)));
+            let dead = decided(stop, Ending::Returned(Outcome::Dead("bad".into())));
+            if stop == Cancelled {
+                assert_eq!((snoozed, dead), (Next::Cancel, Next::Cancel));
+            } else {
+                assert_eq!(snoozed, Next::Snooze { after }, "{stop:?}");
+                assert!(matches!(dead, Next::Dead { .. }), "{stop:?}: {dead:?}");
+            }
+
+            for not_done in [
+                Ending::Returned(Outcome::Cancelled),
+                Ending::Returned(retry()),
+                Ending::Panicked("oh".into()),
+                Ending::Abandoned,
+            ] {
+                let how = format!("{stop:?}: {not_done:?}");
+                match (stop, decided(stop, not_done)) {
+                    (Cancelled, Next::Cancel) | (Shutdown | LeaseLost, Next::Release) => {}
+                    (Timeout, Next::Retry { failure, .. }) => {
+                        assert_eq!(failure.kind, FailureKind::Timeout, "{how}");
+                    }
+                    (_, next) => panic!("{how}: {next:?}"),
+                }
+            }
+        }
+    }
+}

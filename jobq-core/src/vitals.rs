@@ -3,11 +3,13 @@
 //! It does not judge, and it serves nothing: that is what the feature `health` of `jobq-worker` does.
 
 use std::convert::Infallible;
+use std::mem::discriminant;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time;
 
 /// How often a part beats.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -24,11 +26,18 @@ pub struct Vitals {
 #[derive(Debug)]
 struct Inner {
     part: &'static str,
-    condition: watch::Sender<Condition>,
+    said: watch::Sender<Said>,
     made_at: Instant,
     /// Milliseconds from `made_at` to the last beat, plus one; 0 before the first.
     beaten: AtomicU64,
     counts: Mutex<Vec<(Measure, Arc<AtomicU64>)>>,
+}
+
+/// A condition, and since when.
+#[derive(Debug)]
+struct Said {
+    condition: Condition,
+    since: time::Instant,
 }
 
 /// Whether a part of a process can do its work.
@@ -45,6 +54,14 @@ pub enum Condition {
     Draining,
     /// It has ended.
     Stopped,
+}
+
+impl Condition {
+    /// Whether it is [`Ready`](Self::Ready).
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready)
+    }
 }
 
 /// What a part counts: a name, what it means, and fixed labels.
@@ -91,7 +108,10 @@ impl Vitals {
     pub fn new(part: &'static str) -> Self {
         let inner = Inner {
             part,
-            condition: watch::Sender::new(Condition::Starting),
+            said: watch::Sender::new(Said {
+                condition: Condition::Starting,
+                since: time::Instant::now(),
+            }),
             made_at: Instant::now(),
             beaten: AtomicU64::new(0),
             counts: Mutex::default(),
@@ -107,9 +127,13 @@ impl Vitals {
 
     /// Says in what condition it is from now on.
     pub fn set(&self, condition: Condition) {
-        self.inner.condition.send_if_modified(|now| {
-            let is_news = *now != condition;
-            *now = condition;
+        self.inner.said.send_if_modified(|said| {
+            let is_news = said.condition != condition;
+            // Another reason to be disconnected is no other outage.
+            if discriminant(&said.condition) != discriminant(&condition) {
+                said.since = time::Instant::now();
+            }
+            said.condition = condition;
             is_news
         });
     }
@@ -141,13 +165,19 @@ impl Vitals {
     /// In what condition it is.
     #[must_use]
     pub fn condition(&self) -> Condition {
-        self.inner.condition.borrow().clone()
+        self.inner.said.borrow().condition.clone()
+    }
+
+    /// For how long it has been in that condition. While it is disconnected it may find other reasons for it.
+    #[must_use]
+    pub fn condition_for(&self) -> Duration {
+        self.inner.said.borrow().since.elapsed()
     }
 
     /// Tells of each condition that comes after this call.
     #[must_use]
     pub fn watch(&self) -> ConditionWatch {
-        ConditionWatch { receiver: self.inner.condition.subscribe(), _vitals: self.clone() }
+        ConditionWatch { receiver: self.inner.said.subscribe(), vitals: self.clone() }
     }
 
     /// How long ago it has beaten last; `None` if it never has.
@@ -176,19 +206,41 @@ impl Vitals {
     }
 }
 
-/// Tells when a condition changes.
-#[derive(Debug)]
+/// Tells when a condition changes. Clones watch the same part.
+#[derive(Clone, Debug)]
 pub struct ConditionWatch {
-    receiver: watch::Receiver<Condition>,
-    /// So that the sender lives.
-    _vitals: Vitals,
+    receiver: watch::Receiver<Said>,
+    /// So that the sender lives, too.
+    vitals: Vitals,
 }
 
 impl ConditionWatch {
+    /// In what condition the part is right now.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.vitals.condition()
+    }
+
     /// Waits until the condition has changed since the last call, or since the watch was made. Cancel safe.
     pub async fn changed(&mut self) {
         // The sender lives as long as this does.
         let _ = self.receiver.changed().await;
+    }
+
+    /// Waits for a condition that `wanted` accepts, at once if the present one is, and gives it; `None` if the
+    /// part stops without. Cancel safe.
+    pub async fn wait_for(
+        &mut self,
+        mut wanted: impl FnMut(&Condition) -> bool,
+    ) -> Option<Condition> {
+        let mut found = None;
+        let is_over = |said: &Said| {
+            found = wanted(&said.condition).then(|| said.condition.clone());
+            found.is_some() || said.condition == Condition::Stopped
+        };
+        // The sender lives as long as this does.
+        let _ = self.receiver.wait_for(is_over).await;
+        found
     }
 }
 
@@ -235,5 +287,36 @@ mod tests {
         vitals.set(Condition::Disconnected("gone".to_owned()));
         watch.changed().await;
         assert_eq!(vitals.condition(), Condition::Disconnected("gone".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_as_old_as_its_first_reason() {
+        let vitals = Vitals::new("worker");
+        vitals.set(Condition::Disconnected("gone".to_owned()));
+        time::sleep(Duration::from_secs(7)).await;
+
+        vitals.set(Condition::Disconnected("still gone".to_owned()));
+        assert_eq!(vitals.condition_for(), Duration::from_secs(7));
+
+        vitals.set(Condition::Ready);
+        assert_eq!(vitals.condition_for(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_condition_is_waited_for_until_the_part_has_stopped() {
+        let vitals = Vitals::new("worker");
+        let mut watch = vitals.watch();
+        let ready = tokio::spawn({
+            let mut watch = watch.clone();
+            async move { watch.wait_for(Condition::is_ready).await }
+        });
+        vitals.set(Condition::Ready);
+        assert_eq!(ready.await.unwrap(), Some(Condition::Ready));
+        assert_eq!(watch.wait_for(Condition::is_ready).await, Some(Condition::Ready));
+
+        vitals.set(Condition::Stopped);
+        assert_eq!(watch.wait_for(Condition::is_ready).await, None);
+        let stopped = |now: &Condition| *now == Condition::Stopped;
+        assert_eq!(watch.wait_for(stopped).await, Some(Condition::Stopped));
     }
 }

@@ -79,7 +79,7 @@ impl RedisBackend {
         let backend = Self::lazy(config)?;
         backend.ping().await?;
         if let Some(warning) = backend.store.eviction_warning().await {
-            tracing::warn!(name: "jobq.redis.eviction", "{warning}");
+            tracing::warn!(target: "jobq", warning, "server may evict jobs");
         }
         Ok(backend)
     }

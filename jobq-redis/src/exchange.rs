@@ -223,7 +223,13 @@ impl Leased {
                 }
                 // Its lease expires, and with it the job goes to the dead for people to look at.
                 Err(error) => {
-                    tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
+                    tracing::error!(
+                        target: "jobq",
+                        job = %id,
+                        %queue,
+                        %error,
+                        "job cannot be read: left until its lease expires"
+                    );
                 }
             }
         }

@@ -68,7 +68,7 @@ impl Store {
                 match view(queue, answer) {
                     Ok(view) => views.push(view),
                     Err(error) => {
-                        tracing::error!(name: "jobq.redis.unreadable", queue = %queue, %error);
+                        tracing::error!(target: "jobq", %queue, %error, "job cannot be read: not shown");
                     }
                 }
             }

@@ -61,8 +61,10 @@ impl Register {
         if error.kind() == ErrorKind::Unavailable {
             noted_until.insert(queue.clone(), Instant::now() + RETRY_AFTER);
             tracing::debug!(
-                name: "jobq.redis.register",
-                "{queue} was not put on the list of queues again: {error}"
+                target: "jobq",
+                %queue,
+                %error,
+                "queue not put on the list of queues again"
             );
         } else {
             // The next enqueue shall hear of it.

@@ -93,7 +93,12 @@ impl Store {
     /// Carries notes after a call that has succeeded: what fails now is made up for by the next one.
     pub(crate) async fn relay_later(&self, queue: &QueueName) {
         if let Err(error) = self.relay(queue).await {
-            tracing::debug!(name: "jobq.redis.relay", queue = %queue, %error);
+            tracing::debug!(
+                target: "jobq",
+                %queue,
+                %error,
+                "notes to other queues not carried: the next call does"
+            );
         }
     }
 
@@ -105,9 +110,9 @@ impl Store {
             let note = Note::decode(&reply::bytes(bytes)?)?;
             if !KINDS.contains(&note.kind()) {
                 tracing::warn!(
-                    name: "jobq.redis.unknown_note",
+                    target: "jobq",
                     queue = %sender,
-                    "a newer jobq has left notes that this one does not understand"
+                    "notes of a newer jobq are left for it"
                 );
                 break;
             }

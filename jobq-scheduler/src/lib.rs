@@ -116,6 +116,7 @@ mod cron;
 mod definition;
 mod describe;
 mod entry;
+mod events;
 #[cfg(test)]
 mod faults;
 mod firing;
@@ -125,6 +126,8 @@ pub mod instant;
 mod interval;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod log;
 mod owed;
 mod policy;
 #[cfg(feature = "cron")]

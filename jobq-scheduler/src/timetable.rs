@@ -14,6 +14,7 @@ use jobq_core::{
 
 use crate::definition::{Definition, Source};
 use crate::entry::Entry;
+use crate::events;
 use crate::firing::ScheduleStore;
 use crate::schedule::Schedule;
 use crate::sync::{SCHEDULE, definitions, definitions_after, is_declared, unreadable};
@@ -81,12 +82,7 @@ impl Timetable {
     ) -> Result<Vec<ScheduleView>> {
         let entries = self.store.entries(&self.group).await?;
         for key in unreadable(&entries) {
-            tracing::warn!(
-                name: "jobq.timetable.unreadable",
-                entry = key,
-                group = %self.group,
-                "a version of jobq that this one does not understand has written it: it is not shown"
-            );
+            events::not_shown(key, &self.group);
         }
         let chosen = definitions_after(&entries, after)
             .filter(|(_, _, definition)| definition.removed_at.is_none())

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jobq_core::{Error, ErrorKind, LimitScope, QueueName, Result};
+use jobq_core::{Error, ErrorKind, LimitScope, Limits, QueueName, Result};
 
 use crate::defaults::Defaults;
-use crate::flow::{self, GivenLimits};
-use crate::limits::Limits;
+use crate::given_limits::{self, GivenLimits};
 use crate::registry::{Handlers, Registry};
+use crate::run_limits::RunLimits;
 
 /// The shortest lease: below it a busy machine could not renew in time.
 const MIN_LEASE: Duration = Duration::from_millis(100);
@@ -36,9 +36,9 @@ pub(crate) struct Settings {
     pub(crate) unknown_delay: Duration,
     pub(crate) name: Option<String>,
     pub(crate) defaults: Defaults,
-    pub(crate) limits: Limits,
+    pub(crate) run_limits: RunLimits,
     /// Limits of queues and lanes, for all workers.
-    pub(crate) flow: Vec<GivenLimits>,
+    pub(crate) given_limits: Vec<GivenLimits>,
     pub(crate) renewal_thread: bool,
 }
 
@@ -59,8 +59,8 @@ impl Default for Settings {
             unknown_delay: Duration::from_secs(5),
             name: None,
             defaults: Defaults::default(),
-            limits: Limits::default(),
-            flow: Vec::new(),
+            run_limits: RunLimits::default(),
+            given_limits: Vec::new(),
             renewal_thread: true,
         }
     }
@@ -77,9 +77,9 @@ impl Settings {
         }
         self.check_durations(&mut faults);
         self.defaults.check(&mut faults);
-        self.limits.check(&mut faults);
-        self.limits.max_time = self.limits.max_time.map(|time| time.min(LONGEST));
-        let flow = flow::check(std::mem::take(&mut self.flow), &mut faults);
+        self.run_limits.check(&mut faults);
+        self.run_limits.max_time = self.run_limits.max_time.map(|time| time.min(LONGEST));
+        let given_limits = given_limits::check(std::mem::take(&mut self.given_limits), &mut faults);
         let handlers = registry.finish(&mut faults);
         if !faults.is_empty() {
             let message = format!("the worker cannot start: {}", faults.join("; "));
@@ -96,8 +96,8 @@ impl Settings {
             unknown_delay: self.unknown_delay.min(LONGEST),
             name: self.name.unwrap_or_else(default_name),
             defaults: self.defaults,
-            limits: self.limits,
-            flow,
+            run_limits: self.run_limits,
+            given_limits,
             renewal_thread: self.renewal_thread,
         };
         Ok((config, handlers))
@@ -167,8 +167,8 @@ pub(crate) struct Config {
     pub(crate) unknown_delay: Duration,
     pub(crate) name: String,
     pub(crate) defaults: Defaults,
-    pub(crate) limits: Limits,
-    pub(crate) flow: Vec<(LimitScope, jobq_core::Limits)>,
+    pub(crate) run_limits: RunLimits,
+    pub(crate) given_limits: Vec<(LimitScope, Limits)>,
     pub(crate) renewal_thread: bool,
 }
 

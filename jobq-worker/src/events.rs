@@ -1,31 +1,5 @@
-//! Everything a worker tells the outside: the one inventory of its `tracing` events and spans. Metrics
-//! are listed in [`meters`](crate::meters).
-//!
-//! All have the target `jobq`.
-//!
-//! | level | message | fields |
-//! | --- | --- | --- |
-//! | info | `worker started` | `worker`, `name`, `queues`, `kinds`, `concurrency` |
-//! | info | `worker draining` | `reason`, `running` |
-//! | info | `worker stopped` | `reason`, `processed`, `failed`, `lost`, `unsettled`, `elapsed_ms` |
-//! | warn | `backend unreachable` | `error`; once per outage |
-//! | info | `backend reachable again` | `after_ms` |
-//! | info | `limits set` | `scope`, `limits` |
-//! | warn | `maintenance failed` | `call`, `error` |
-//! | debug | `job done` | `job`, `kind`, `next` |
-//! | info | `job discarded` | `job`, `kind`, `reason` |
-//! | info | `job failed, will be retried` | `job`, `kind`, `attempt`, `after_ms`, `failure`, `error` |
-//! | error | `job dead` | `job`, `kind`, `attempt`, `failure`, `error` |
-//! | warn | `no handler for the job: put off` | `kind`, `version`; once a minute and kind |
-//! | warn | `lease lost` | `job`, `token`, `how` |
-//! | error | `settlement refused` | `job`, `kind`, `error` |
-//! | error | `handler stuck` | `job`, `kind`, `reason` |
-//! | info | `health served` | `address` |
-//! | warn | `systemd cannot be told` | `socket`, `error`; once |
-//! | debug | `systemd was not told` | `word`, `error` |
-//!
-//! The span `job` is around every attempt: `job`, `kind`, `queue`, `attempt`, and `traceparent` if the
-//! job carries a W3C trace context.
+//! Everything a worker logs: its `tracing` events, and the span around every attempt. `docs/health.md` lists
+//! them for people, and is tested against this. Metrics are listed in [`meters`](crate::meters).
 
 use std::time::Duration;
 
@@ -35,9 +9,9 @@ use jobq_core::{
 };
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
-use crate::flow;
+use crate::given_limits;
 use crate::runtime::Runtime;
-use crate::summary::{StopCause, Summary};
+use crate::summary::{EndReason, Summary};
 
 const TARGET: &str = "jobq";
 
@@ -70,9 +44,12 @@ pub(crate) fn started(runtime: &Runtime) {
         concurrency = runtime.config.concurrency,
         "worker started"
     );
+    for (kind, queue) in runtime.handlers.unserved(&runtime.config.queues) {
+        warn!(target: TARGET, kind, queue, "kind goes to a queue that this worker does not serve");
+    }
 }
 
-pub(crate) fn draining(reason: StopCause, running: usize) {
+pub(crate) fn draining(reason: EndReason, running: usize) {
     info!(target: TARGET, %reason, running, "worker draining");
 }
 
@@ -98,7 +75,7 @@ pub(crate) fn backend_reachable(after: Duration) {
 }
 
 pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {
-    info!(target: TARGET, %scope, limits = flow::shown(limits), "limits set");
+    info!(target: TARGET, %scope, limits = given_limits::shown(limits), "limits set");
 }
 
 pub(crate) fn maintenance_failed(call: &'static str, error: &Error) {

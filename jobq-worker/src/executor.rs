@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::LONGEST;
 use crate::events;
 use crate::handler::Running;
-use crate::inbox::Ended;
 use crate::layer;
 use crate::leases::LeaseKey;
+use crate::mailbox::Ended;
 use crate::panics;
 use crate::registry::{Entry, Unstarted};
 use crate::runtime::Runtime;
@@ -213,7 +213,7 @@ pub(crate) fn abandon(
 impl Drop for Attempt {
     fn drop(&mut self) {
         let next = self.next.take().unwrap_or_else(|| self.without_verdict());
-        self.runtime.inbox.push(Ended {
+        self.runtime.mailbox.push(Ended {
             key: self.key,
             lease: Arc::clone(&self.lease),
             queue: self.queue,

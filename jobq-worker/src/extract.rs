@@ -6,12 +6,12 @@ use crate::state::States;
 
 /// What extractors draw from: the attempt, and what the worker's handlers share.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope<'a> {
+pub struct HandlerScope<'a> {
     context: &'a JobContext,
     states: &'a States,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> HandlerScope<'a> {
     pub(crate) const fn new(context: &'a JobContext, states: &'a States) -> Self {
         Self { context, states }
     }
@@ -43,7 +43,7 @@ pub trait FromContext: Sized + Send {
     /// # Errors
     ///
     /// The error ends the attempt as if the handler had returned it.
-    fn from_context(scope: &Scope<'_>) -> Result<Self, JobError>;
+    fn from_context(scope: &HandlerScope<'_>) -> Result<Self, JobError>;
 
     /// Whether it can ever succeed; asked once, before the worker starts.
     ///
@@ -57,19 +57,19 @@ pub trait FromContext: Sized + Send {
 }
 
 impl FromContext for JobContext {
-    fn from_context(scope: &Scope<'_>) -> Result<Self, JobError> {
+    fn from_context(scope: &HandlerScope<'_>) -> Result<Self, JobError> {
         Ok(scope.context.clone())
     }
 }
 
 impl FromContext for Token {
-    fn from_context(scope: &Scope<'_>) -> Result<Self, JobError> {
+    fn from_context(scope: &HandlerScope<'_>) -> Result<Self, JobError> {
         Ok(scope.context.token())
     }
 }
 
 impl FromContext for Cancellation {
-    fn from_context(scope: &Scope<'_>) -> Result<Self, JobError> {
+    fn from_context(scope: &HandlerScope<'_>) -> Result<Self, JobError> {
         Ok(scope.context.cancellation().clone())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jobq_core::{IntoOutcome, Job, JobError, Outcome};
 
-use crate::extract::{FromContext, Scope};
+use crate::extract::{FromContext, HandlerScope};
 use crate::state::States;
 
 /// A handler that runs.
@@ -26,7 +26,7 @@ pub trait Handler<J, Args>: Send + Sync + 'static {
     fn call(
         &self,
         job: J,
-        scope: &Scope<'_>,
+        scope: &HandlerScope<'_>,
     ) -> Result<Pin<Box<dyn Future<Output = Outcome> + Send>>, JobError>;
 
     /// Adds what its extractors miss.
@@ -49,7 +49,7 @@ pub trait BlockingHandler<J, Args>: Send + Sync + 'static {
     fn prepare(
         self: Arc<Self>,
         job: J,
-        scope: &Scope<'_>,
+        scope: &HandlerScope<'_>,
     ) -> Result<Box<dyn FnOnce() -> Outcome + Send>, JobError>;
 
     /// Adds what its extractors miss.
@@ -68,7 +68,7 @@ macro_rules! functions {
             $($extractor: FromContext,)*
         {
             #[allow(unused_variables, reason = "a function without extractors needs no scope")]
-            fn call(&self, job: J, scope: &Scope<'_>) -> Result<Running, JobError> {
+            fn call(&self, job: J, scope: &HandlerScope<'_>) -> Result<Running, JobError> {
                 let future = self(job, $($extractor::from_context(scope)?),*);
                 Ok(Box::pin(async move { future.await.into_outcome() }))
             }
@@ -90,7 +90,7 @@ macro_rules! functions {
             fn prepare(
                 self: Arc<Self>,
                 job: J,
-                scope: &Scope<'_>,
+                scope: &HandlerScope<'_>,
             ) -> Result<Box<dyn FnOnce() -> Outcome + Send>, JobError> {
                 $(let $extractor = $extractor::from_context(scope)?;)*
                 Ok(Box::new(move || self(job, $($extractor),*).into_outcome()))

@@ -17,9 +17,9 @@ use crate::handler::Running;
 ///
 /// ```
 /// # use jobq_core::JobContext;
-/// # use jobq_worker::{Inner, Registry};
+/// # use jobq_worker::{InnerAttempt, Registry};
 /// # let registry = Registry::new();
-/// registry.layer(|context: JobContext, inner: Inner| async move {
+/// registry.layer(|context: JobContext, inner: InnerAttempt| async move {
 ///     println!("{} starts", context.id());
 ///     inner.run().await
 /// })
@@ -33,33 +33,41 @@ use crate::handler::Running;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer",
     label = "not a layer",
-    note = "a layer implements `Layer`, or is a closure `|context: JobContext, inner: Inner| async move {{ … }}` \
+    note = "a layer implements `Layer`, or is a closure `|context: JobContext, inner: InnerAttempt| async move {{ … }}` \
             that returns an `Outcome`"
 )]
 pub trait Layer: Send + Sync + 'static {
     /// Runs the attempt, and returns how it ended.
-    fn call(&self, context: JobContext, inner: Inner) -> impl Future<Output = Outcome> + Send;
+    fn call(
+        &self,
+        context: JobContext,
+        inner: InnerAttempt,
+    ) -> impl Future<Output = Outcome> + Send;
 }
 
 impl<F, Fut> Layer for F
 where
-    F: Fn(JobContext, Inner) -> Fut + Send + Sync + 'static,
+    F: Fn(JobContext, InnerAttempt) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Outcome> + Send,
 {
-    fn call(&self, context: JobContext, inner: Inner) -> impl Future<Output = Outcome> + Send {
+    fn call(
+        &self,
+        context: JobContext,
+        inner: InnerAttempt,
+    ) -> impl Future<Output = Outcome> + Send {
         self(context, inner)
     }
 }
 
 /// What is inside a layer: the layers below it, and at last the handler.
-pub struct Inner {
+pub struct InnerAttempt {
     layers: Layers,
     depth: usize,
     context: JobContext,
     handler: Running,
 }
 
-impl Inner {
+impl InnerAttempt {
     /// Goes on inwards. Dropping the future stops the handler where it is.
     pub async fn run(mut self) -> Outcome {
         match self.layers.get(self.depth).cloned() {
@@ -73,9 +81,9 @@ impl Inner {
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for InnerAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("InnerAttempt").field("context", &self.context).finish_non_exhaustive()
     }
 }
 
@@ -88,8 +96,12 @@ pub(crate) fn wrap(layers: &Layers, context: &JobContext, handler: Running) -> R
     let handler = if layers.is_empty() {
         handler
     } else {
-        let inner =
-            Inner { layers: Arc::clone(layers), depth: 0, context: context.clone(), handler };
+        let inner = InnerAttempt {
+            layers: Arc::clone(layers),
+            depth: 0,
+            context: context.clone(),
+            handler,
+        };
         Box::pin(inner.run())
     };
     let span = attempt_span(context);
@@ -101,12 +113,12 @@ pub(crate) trait DynLayer: Send + Sync {
     fn call(
         self: Arc<Self>,
         context: JobContext,
-        inner: Inner,
+        inner: InnerAttempt,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
 }
 
 impl<L: Layer> DynLayer for L {
-    fn call(self: Arc<Self>, context: JobContext, inner: Inner) -> Running {
+    fn call(self: Arc<Self>, context: JobContext, inner: InnerAttempt) -> Running {
         Box::pin(async move { Layer::call(&*self, context, inner).await })
     }
 }

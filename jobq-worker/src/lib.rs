@@ -74,21 +74,21 @@ mod defaults;
 mod events;
 mod executor;
 mod extract;
-mod flow;
+mod given_limits;
 mod handler;
 #[cfg(feature = "health")]
 pub mod health;
-mod inbox;
 mod layer;
 mod leases;
-mod limits;
+mod mailbox;
 mod maintenance;
 mod meters;
+mod own_vitals;
 mod panics;
 mod pump;
-mod readiness;
 mod registry;
 mod renewer;
+mod run_limits;
 mod running;
 mod runtime;
 mod signals;
@@ -103,16 +103,15 @@ mod worker;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-pub use extract::{FromContext, Scope};
+pub use extract::{FromContext, HandlerScope};
 pub use handler::{BlockingHandler, Handler};
 #[cfg(feature = "health")]
 pub use health::Health;
-pub use layer::{Inner, Layer};
-pub use readiness::{Readiness, ReadinessHandle, Since};
+pub use layer::{InnerAttempt, Layer};
 pub use registry::Registry;
 pub use signals::StopSignals;
 pub use state::{State, States};
-pub use summary::{StopCause, Summary};
+pub use summary::{EndReason, Summary};
 #[cfg(feature = "testing")]
 pub use testing::TestHandlers;
 pub use worker::Worker;

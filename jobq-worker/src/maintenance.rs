@@ -10,10 +10,10 @@ use jobq_core::{Error, ErrorKind, QueueName, Result};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::events;
-use crate::inbox::Note;
-use crate::limits::resident_bytes;
+use crate::mailbox::Note;
+use crate::run_limits::resident_bytes;
 use crate::runtime::Runtime;
-use crate::summary::StopCause;
+use crate::summary::EndReason;
 
 /// How often a worker looks after things.
 const TICK: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
             if let Some(restart) = beat(&runtime, &mut status).await {
                 // A backend that has lost its data begins to count anew, and that is no request.
                 if restart_seen.replace(restart).is_some_and(|seen| restart > seen) {
-                    runtime.inbox.note(Note::Drain(StopCause::Restart));
+                    runtime.mailbox.note(Note::Drain(EndReason::Restart));
                 }
             }
         }
@@ -96,7 +96,7 @@ async fn beat(runtime: &Runtime, status: &mut WorkerStatus) -> Option<u64> {
     match within_patience(runtime.backend.heartbeat(status, BELIEVED_FOR)).await {
         Ok(signals) => Some(signals.restart),
         Err(error) => {
-            runtime.inbox.note(Note::Unreachable(error));
+            runtime.mailbox.note(Note::Unreachable(error));
             None
         }
     }
@@ -108,7 +108,7 @@ async fn maintain(runtime: &Runtime, queue: &QueueName, complaint: &mut Complain
             Ok(done) if done.more => {}
             Ok(_) => return,
             Err(error) if error.is_transient() => {
-                runtime.inbox.note(Note::Unreachable(error));
+                runtime.mailbox.note(Note::Unreachable(error));
                 return;
             }
             Err(error) => {
@@ -142,10 +142,10 @@ impl Complaint {
 }
 
 fn check_memory(runtime: &Runtime) {
-    if let Some(most) = runtime.config.limits.max_memory
+    if let Some(most) = runtime.config.run_limits.max_memory
         && resident_bytes().is_some_and(|bytes| bytes > most)
     {
-        runtime.inbox.note(Note::Drain(StopCause::MaxMemory));
+        runtime.mailbox.note(Note::Drain(EndReason::MaxMemory));
     }
 }
 

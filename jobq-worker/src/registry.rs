@@ -15,7 +15,8 @@ use jobq_core::{
 use jobq_core::{JobId, JobRecord, Payload};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::extract::Scope;
+use crate::config::QueueConfig;
+use crate::extract::HandlerScope;
 use crate::handler::{BlockingHandler, Handler, Running};
 use crate::layer::{DynLayer, Layer, Layers};
 use crate::state::States;
@@ -43,7 +44,7 @@ impl Registry {
     /// Runs jobs of type `J` by an async function. `J` is its first argument; the others are
     /// [extractors](crate::FromContext).
     pub fn handle<J: Job, A, H: Handler<J, A>>(self, handler: H) -> Self {
-        let start = move |scope: &Scope<'_>| Ok(handler.call(decode::<J>(scope)?, scope)?);
+        let start = move |scope: &HandlerScope<'_>| Ok(handler.call(decode::<J>(scope)?, scope)?);
         self.add::<J>(false, H::check, Box::new(start))
     }
 
@@ -51,14 +52,26 @@ impl Registry {
     /// argument; the others are [extractors](crate::FromContext).
     ///
     /// A blocking function cannot be stopped from outside: one that may take long should look at
-    /// [`JobContext::is_cancelled`] now and then.
+    /// [`JobContext::is_cancelled`] now and then, and return
+    /// `Err(`[`JobError::cancelled()`](JobError::cancelled)`)` then. What becomes of the job is
+    /// [decided by the reason](jobq_core::outcome#when-it-is-asked-to-stop): at a shutdown it is given back.
     pub fn handle_blocking<J: Job, A, H: BlockingHandler<J, A>>(self, handler: H) -> Self {
         let handler = Arc::new(handler);
-        let start = move |scope: &Scope<'_>| {
+        let start = move |scope: &HandlerScope<'_>| {
             let call = Arc::clone(&handler).prepare(decode::<J>(scope)?, scope)?;
             Ok(on_blocking_thread(call))
         };
         self.add::<J>(true, H::check, Box::new(start))
+    }
+
+    /// Says that jobs of the type that was added last come from any queue: that its type names one that a
+    /// worker does not serve is no mistake then.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_any_queue(mut self) -> Self {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.has_home = false;
+        }
+        self
     }
 
     /// Shares a value with all handlers that ask for it by [`State<T>`](crate::State): one for each type.
@@ -115,6 +128,7 @@ impl Registry {
         self.entries.push(Entry {
             kind: J::KIND,
             queue: J::QUEUE,
+            has_home: true,
             version: J::VERSION,
             backoff: J::BACKOFF,
             blocking,
@@ -183,6 +197,17 @@ impl Handlers {
     pub(crate) fn kinds_and_queues(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.entries.iter().map(|entry| (entry.kind, entry.queue))
     }
+
+    /// The kinds whose jobs usually come from other queues than these, each with the one it names.
+    pub(crate) fn unserved(
+        &self,
+        queues: &[QueueConfig],
+    ) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let is_served = |name| queues.iter().any(|queue| queue.name.as_str() == name);
+        let unserved =
+            self.entries.iter().filter(move |entry| entry.has_home && !is_served(entry.queue));
+        unserved.map(|entry| (entry.kind, entry.queue))
+    }
 }
 
 impl fmt::Debug for Handlers {
@@ -192,12 +217,14 @@ impl fmt::Debug for Handlers {
 }
 
 type Check = fn(&States, &mut Vec<String>);
-type Start = Box<dyn Fn(&Scope<'_>) -> Result<Running, Unstarted> + Send + Sync>;
+type Start = Box<dyn Fn(&HandlerScope<'_>) -> Result<Running, Unstarted> + Send + Sync>;
 
 /// One handler.
 pub(crate) struct Entry {
     pub(crate) kind: &'static str,
     queue: &'static str,
+    /// Whether jobs of the type usually come from that queue.
+    has_home: bool,
     version: u32,
     pub(crate) backoff: Backoff,
     /// Whether it runs on a thread of its own, and cannot be stopped by dropping its future.
@@ -215,7 +242,7 @@ impl Entry {
         context: &JobContext,
         states: &States,
     ) -> Result<Running, Unstarted> {
-        (self.start)(&Scope::new(context, states))
+        (self.start)(&HandlerScope::new(context, states))
     }
 }
 
@@ -233,7 +260,7 @@ impl From<JobError> for Unstarted {
     }
 }
 
-fn decode<J: Job>(scope: &Scope<'_>) -> Result<J, Unstarted> {
+fn decode<J: Job>(scope: &HandlerScope<'_>) -> Result<J, Unstarted> {
     let record = &scope.context().lease().job;
     let decoded = if record.version < J::VERSION {
         J::upcast(OlderPayload::new(record.version, record.payload.clone()))

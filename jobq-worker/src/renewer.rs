@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::events::HowLost;
-use crate::inbox::Note;
 use crate::leases::LeaseKey;
+use crate::mailbox::Note;
 use crate::panics;
 use crate::runtime::Runtime;
 
@@ -155,13 +155,13 @@ async fn renew(
         }
         Ok(Err(error)) => {
             runtime.meters.backend_errors.add(1);
-            runtime.inbox.note(Note::Unreachable(error));
+            runtime.mailbox.note(Note::Unreachable(error));
             false
         }
         Err(_) => {
             runtime.meters.backend_errors.add(1);
             let message = format!("leases could not be extended within {:?}", duration / 5);
-            runtime.inbox.note(Note::Unreachable(Error::new(ErrorKind::Unavailable, message)));
+            runtime.mailbox.note(Note::Unreachable(Error::new(ErrorKind::Unavailable, message)));
             false
         }
     }
@@ -178,7 +178,7 @@ async fn watch_forever(runtime: &Runtime) {
             runtime.report_lost(job, token, HowLost::Unrenewed);
         }
         for key in runtime.leases.stuck(now, patience, SLACK) {
-            runtime.inbox.note(Note::Stuck(key));
+            runtime.mailbox.note(Note::Stuck(key));
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{Error, ErrorKind, Result, StopReason};
 use tokio::task::JoinHandle;
 
 use crate::events;
-use crate::inbox::Note;
+use crate::mailbox::Note;
 use crate::maintenance::{farewell, maintain_forever};
 use crate::pump::Pump;
-use crate::readiness::Readiness;
 use crate::renewer::Renewer;
 use crate::runtime::Runtime;
-use crate::summary::{StopCause, Summary};
+use crate::summary::{EndReason, Summary};
 
 /// The parts of a worker. Dropped, it stops them all without waiting.
 #[derive(Debug)]
@@ -36,19 +36,19 @@ impl Running {
     /// Waits until the worker has ended, telling it to stop whenever `stop` says so: first gracefully,
     /// the second time at once.
     pub(crate) async fn finish(mut self, mut stop: impl AsyncFnMut()) -> Result<Summary> {
-        let inbox = &self.runtime.inbox;
+        let mailbox = &self.runtime.mailbox;
         let stopping = async {
             stop().await;
-            inbox.note(Note::Drain(StopCause::Requested));
+            mailbox.note(Note::Drain(EndReason::Requested));
             stop().await;
-            inbox.note(Note::Force);
+            mailbox.note(Note::Force);
             std::future::pending::<()>().await;
         };
         let ended = tokio::select! {
             ended = &mut self.pump => ended,
             // Without it every lease is lost soon: better now than when somebody else has the jobs.
             () = renewer_ended(&mut self.renewer) => {
-                inbox.note(Note::Force);
+                mailbox.note(Note::Force);
                 (&mut self.pump).await
             }
             // It never ends; the type does not know.
@@ -62,7 +62,7 @@ impl Running {
             None => Ok(()),
         };
         self.runtime.meters.ended();
-        self.runtime.readiness.say(Readiness::Stopped);
+        self.runtime.vitals.set(Condition::Stopped);
         let defect =
             || Error::new(ErrorKind::Corrupt, "the worker was brought down by a defect in it");
         let summary = ended.map_err(|cause| defect().because(cause))??;
@@ -74,7 +74,7 @@ impl Running {
 
 /// In one task, so that the beats stop when the pump cannot go on.
 async fn pump_and_beat(runtime: Arc<Runtime>) -> Result<Summary> {
-    let vitals = runtime.readiness.vitals().clone();
+    let vitals = runtime.vitals.shared().clone();
     tokio::select! {
         biased;
         ended = Pump::new(runtime).run() => ended,
@@ -97,6 +97,6 @@ impl Drop for Running {
         self.runtime.leases.cancel_all(StopReason::Shutdown);
         self.runtime.forced.request(StopReason::Shutdown);
         self.runtime.meters.ended();
-        self.runtime.readiness.say(Readiness::Stopped);
+        self.runtime.vitals.set(Condition::Stopped);
     }
 }

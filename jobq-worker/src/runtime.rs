@@ -8,10 +8,10 @@ use jobq_core::{Backend, Cancellation, Lease, StopReason, WorkerId};
 
 use crate::config::Config;
 use crate::events;
-use crate::inbox::Inbox;
 use crate::leases::LeaseTable;
+use crate::mailbox::Mailbox;
 use crate::meters::{Ledger, Meters};
-use crate::readiness::ReadinessTeller;
+use crate::own_vitals::OwnVitals;
 use crate::registry::Handlers;
 
 /// One run of a worker, as all of its parts see it.
@@ -21,9 +21,9 @@ pub(crate) struct Runtime {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) worker: WorkerId,
     pub(crate) leases: LeaseTable,
-    pub(crate) inbox: Inbox,
+    pub(crate) mailbox: Mailbox,
     pub(crate) meters: Meters,
-    pub(crate) readiness: ReadinessTeller,
+    pub(crate) vitals: OwnVitals,
     /// Requested when nobody waits for handlers any more.
     pub(crate) forced: Cancellation,
     pub(crate) running: AtomicUsize,
@@ -38,7 +38,7 @@ impl Runtime {
         config: Config,
         handlers: Handlers,
         backend: Arc<dyn Backend>,
-        readiness: ReadinessTeller,
+        vitals: OwnVitals,
         ledger: Option<&Ledger>,
     ) -> Self {
         Self {
@@ -48,8 +48,8 @@ impl Runtime {
             handlers,
             backend,
             worker: WorkerId::generate(),
-            inbox: Inbox::default(),
-            readiness,
+            mailbox: Mailbox::default(),
+            vitals,
             forced: Cancellation::new(),
             running: AtomicUsize::new(0),
             leased: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use jobq_core::JobError;
 
-use crate::extract::{FromContext, Scope};
+use crate::extract::{FromContext, HandlerScope};
 
 /// Hands a handler a clone of the value of type `T` that was registered with
 /// [`Worker::state`](crate::Worker::state): a pool, a client, an `Arc` of the application.
@@ -26,7 +26,7 @@ impl<T> Deref for State<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
-    fn from_context(scope: &Scope<'_>) -> Result<Self, JobError> {
+    fn from_context(scope: &HandlerScope<'_>) -> Result<Self, JobError> {
         match scope.state::<T>() {
             Some(value) => Ok(Self(value.clone())),
             None => Err(JobError::dead(missing::<T>())),

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a worker stopped.
+/// Why a run of a worker ended. Why one of its handlers should stop is a
+/// [`StopReason`](jobq_core::StopReason).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum StopCause {
+pub enum EndReason {
     /// It was told to: by a signal, or by the future given to
     /// [`run_until`](crate::Worker::run_until).
     Requested,
@@ -26,16 +27,16 @@ pub enum StopCause {
     Forced,
 }
 
-impl StopCause {
-    /// The word for it.
+impl EndReason {
+    /// The word for it, in the log and in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
             Self::Restart => "restart",
-            Self::MaxJobs => "max-jobs",
-            Self::MaxTime => "max-time",
-            Self::MaxMemory => "max-memory",
+            Self::MaxJobs => "max_jobs",
+            Self::MaxTime => "max_time",
+            Self::MaxMemory => "max_memory",
             Self::Empty => "empty",
             Self::Refused => "refused",
             Self::Forced => "forced",
@@ -43,7 +44,7 @@ impl StopCause {
     }
 }
 
-impl fmt::Display for StopCause {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -55,7 +56,8 @@ impl fmt::Display for StopCause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Attempts that came to an end: the sum of the next five.
+    /// Attempts that were made to their end: the sum of the next four. Jobs that were put off or given back are
+    /// not among them.
     pub processed: u64,
     /// Jobs that completed, discarded ones among them.
     pub completed: u64,
@@ -63,10 +65,10 @@ pub struct Summary {
     pub retried: u64,
     /// Jobs that are dead now.
     pub dead: u64,
-    /// Jobs put off, those of unknown kinds among them.
-    pub snoozed: u64,
     /// Jobs cancelled.
     pub cancelled: u64,
+    /// Jobs put off, those of unknown kinds among them.
+    pub snoozed: u64,
     /// Attempts that failed: retried and dead ones.
     pub failed: u64,
     /// Jobs given back unfinished.
@@ -83,7 +85,7 @@ pub struct Summary {
     /// From start to end.
     pub elapsed: Duration,
     /// Why it stopped.
-    pub reason: StopCause,
+    pub reason: EndReason,
 }
 
 impl Summary {
@@ -93,8 +95,8 @@ impl Summary {
             completed: 0,
             retried: 0,
             dead: 0,
-            snoozed: 0,
             cancelled: 0,
+            snoozed: 0,
             failed: 0,
             released: 0,
             lost: 0,
@@ -102,19 +104,14 @@ impl Summary {
             stuck: 0,
             unsettled: 0,
             elapsed: Duration::ZERO,
-            reason: StopCause::Requested,
+            reason: EndReason::Requested,
         }
-    }
-
-    /// What was processed, without what was put off.
-    pub(crate) const fn ended(&self) -> u64 {
-        self.processed.saturating_sub(self.snoozed)
     }
 
     /// So many of them a second.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub(crate) fn rate(&self) -> f64 {
-        self.ended() as f64 / self.elapsed.as_secs_f64().max(0.001)
+        self.processed as f64 / self.elapsed.as_secs_f64().max(0.001)
     }
 }
 
@@ -123,7 +120,7 @@ impl fmt::Display for Summary {
     ///
     /// Jobs that were put off are no work done: if there are any they are named by themselves, `put off 20`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "processed {}, failed {}", self.ended(), self.failed)?;
+        write!(f, "processed {}, failed {}", self.processed, self.failed)?;
         if self.snoozed > 0 {
             write!(f, ", put off {}", self.snoozed)?;
         }
@@ -138,11 +135,11 @@ mod tests {
     #[test]
     fn jobs_put_off_are_no_work_done() {
         let mut summary = Summary::new();
-        (summary.processed, summary.snoozed, summary.completed) = (22, 20, 2);
+        (summary.processed, summary.snoozed, summary.completed) = (2, 20, 2);
         summary.elapsed = Duration::from_secs(1);
 
         assert_eq!(summary.to_string(), "processed 2, failed 0, put off 20 in 1.0 s (2 jobs/s)");
         summary.snoozed = 0;
-        assert_eq!(summary.to_string(), "processed 22, failed 0 in 1.0 s (22 jobs/s)");
+        assert_eq!(summary.to_string(), "processed 2, failed 0 in 1.0 s (2 jobs/s)");
     }
 }

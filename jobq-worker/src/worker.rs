@@ -11,7 +11,7 @@ use crate::handler::{BlockingHandler, Handler};
 #[cfg(feature = "health")]
 use crate::health::Health;
 use crate::layer::Layer;
-use crate::readiness::{ReadinessHandle, ReadinessTeller};
+use crate::own_vitals::OwnVitals;
 use crate::registry::Registry;
 use crate::running::Running;
 use crate::runtime::Runtime;
@@ -56,7 +56,7 @@ pub struct Worker {
     backend: Arc<dyn Backend>,
     registry: Registry,
     settings: Settings,
-    readiness: ReadinessTeller,
+    vitals: OwnVitals,
     #[cfg(feature = "health")]
     health: Option<Health>,
 }
@@ -73,7 +73,7 @@ impl Worker {
             backend: Arc::new(backend),
             registry,
             settings: Settings::default(),
-            readiness: ReadinessTeller::new(),
+            vitals: OwnVitals::new(),
             #[cfg(feature = "health")]
             health: None,
         }
@@ -104,7 +104,8 @@ impl Worker {
     }
 
     /// The queues to lease from, in strict order: a queue is served only when those before it have
-    /// nothing. By default the queues that the handled job types name, in the order of their handlers.
+    /// nothing. By default the queues that the handled job types name, in the order of their handlers. When the
+    /// worker starts it warns of handlers whose queue is none of these.
     pub fn queues<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.settings.queues = names.into_iter().map(|name| (name.into(), 1)).collect();
         self.settings.strict = true;
@@ -167,7 +168,7 @@ impl Worker {
     }
 
     pub(crate) fn limit(mut self, scope: Result<LimitScope>, limits: Limits) -> Self {
-        self.settings.flow.push((scope.map_err(|fault| fault.to_string()), limits));
+        self.settings.given_limits.push((scope.map_err(|fault| fault.to_string()), limits));
         self
     }
 
@@ -230,20 +231,20 @@ impl Worker {
 
     /// Stops gracefully after leasing this many jobs, and leases no more than that.
     pub const fn max_jobs(mut self, jobs: u64) -> Self {
-        self.settings.limits.max_jobs = Some(jobs);
+        self.settings.run_limits.max_jobs = Some(jobs);
         self
     }
 
     /// Stops gracefully after this time.
     pub const fn max_time(mut self, duration: Duration) -> Self {
-        self.settings.limits.max_time = Some(duration);
+        self.settings.run_limits.max_time = Some(duration);
         self
     }
 
     /// Stops gracefully once the process needs more memory than this, looked at every second. On Linux
     /// only; elsewhere the worker refuses to start.
     pub const fn max_memory(mut self, bytes: u64) -> Self {
-        self.settings.limits.max_memory = Some(bytes);
+        self.settings.run_limits.max_memory = Some(bytes);
         self
     }
 
@@ -252,7 +253,7 @@ impl Worker {
     /// not waited for, nor is what these bring about. What the ends of its own jobs bring about, such as the
     /// callback of a batch in another of its queues, is run.
     pub const fn stop_when_empty(mut self) -> Self {
-        self.settings.limits.stop_when_empty = true;
+        self.settings.run_limits.stop_when_empty = true;
         self
     }
 
@@ -270,23 +271,18 @@ impl Worker {
         self
     }
 
-    /// Watches whether the worker can do its work, for health checks.
-    #[must_use]
-    pub fn readiness(&self) -> ReadinessHandle {
-        self.readiness.handle()
-    }
-
-    /// How this worker is, for those who ask on any thread: [`readiness`](Self::readiness), and whether its
-    /// loop turns.
+    /// How this worker is, for those who ask on any thread: in what
+    /// [condition](jobq_core::vitals::Condition), which can be [waited for](Vitals::watch), and whether its loop
+    /// turns.
     #[must_use]
     pub fn vitals(&self) -> Vitals {
-        self.readiness.vitals().clone()
+        self.vitals.shared().clone()
     }
 
     /// Lets the health of this worker be asked for: see [`Health`].
     #[cfg(feature = "health")]
     pub fn health(mut self, health: &Health) -> Self {
-        health.watch(self.readiness.vitals());
+        health.watch(self.vitals.shared());
         self.health = Some(health.clone());
         self
     }
@@ -306,7 +302,7 @@ impl Worker {
     /// [`Misconfigured`](jobq_core::ErrorKind::Misconfigured), listing every mistake; what the backend says
     /// when it refuses [limits](Self::limit_queue), such as
     /// [`Refused`](jobq_core::ErrorKind::Refused). A backend that cannot be reached is not an error: the
-    /// worker keeps trying, and its [readiness](Self::readiness) says so.
+    /// worker keeps trying, and its [vitals](Self::vitals) say so.
     pub async fn run(self) -> Result<Summary> {
         self.run_with(StopSignals::listen()?).await
     }
@@ -338,10 +334,11 @@ impl Worker {
     fn start(self) -> Result<Running> {
         let (config, handlers) = self.settings.check(self.registry)?;
         #[cfg(feature = "health")]
-        let ledger = self.health.as_ref().map(|health| health.of_worker(&config, &self.readiness));
+        let ledger =
+            self.health.as_ref().map(|health| health.of_worker(&config, self.vitals.shared()));
         #[cfg(not(feature = "health"))]
         let ledger = None;
-        let runtime = Runtime::new(config, handlers, self.backend, self.readiness, ledger.as_ref());
+        let runtime = Runtime::new(config, handlers, self.backend, self.vitals, ledger.as_ref());
         Running::start(Arc::new(runtime))
     }
 }

@@ -10,6 +10,7 @@ use jobq_core::{ErrorKind, Job, Limits};
 use jobq_worker::{Registry, State, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::Faulty;
+use support::log::Log;
 use support::{Act, act, backend, witness};
 
 #[derive(Clone)]
@@ -195,4 +196,36 @@ async fn a_sound_worker_starts() {
     let worker = sound().state(witness).handle(act).queues(["a"]).queue_concurrency("a", 1);
     worker.stop_when_empty().run_until(std::future::pending()).await.unwrap();
     assert_eq!(Act::KIND, "act");
+}
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(queue = "mail")]
+struct SendWelcome;
+
+async fn send_welcome(_: SendWelcome) {}
+
+/// What a worker warns of before it finds its queues empty.
+async fn warnings(worker: Worker) -> Vec<String> {
+    let log = Log::begin();
+    worker
+        .stop_when_empty()
+        .renew_without_thread()
+        .run_until(std::future::pending())
+        .await
+        .unwrap();
+    log.lines().into_iter().filter(|line| line.starts_with("WARN")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_whose_queue_is_not_served_is_warned_of() {
+    let worker = || sound().handle(send_welcome);
+    assert_eq!(
+        warnings(worker().queues(["default"])).await,
+        [
+            r#"WARN jobq: kind goes to a queue that this worker does not serve kind="send_welcome" queue="mail""#
+        ]
+    );
+
+    assert_eq!(warnings(worker()).await, [""; 0], "it serves the queues of its handlers");
+    assert_eq!(warnings(worker().queues(["mail", "default"])).await, [""; 0]);
 }

@@ -6,10 +6,11 @@ mod support;
 
 use std::time::Duration;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{
     ErrorKind, Inspect, JobState, LaneKey, LimitSetting, LimitSource, Limits, Queue, Rate,
 };
-use jobq_worker::{Readiness, Worker};
+use jobq_worker::Worker;
 use support::faulty::{Fault, Faulty};
 use support::{Act, backend, drain, enqueue, find, queue, state, within, witness, worker};
 
@@ -63,11 +64,11 @@ async fn a_store_that_is_away_is_waited_for() {
     faulty.fail_set_limits(Fault::Refuse);
     let (witness, mut report) = witness();
     let worker = with_limits(worker(faulty.clone(), witness)).max_jobs(1);
-    let mut readiness = worker.readiness();
+    let mut condition = worker.vitals().watch();
 
     let running = tokio::spawn(worker.run_until(std::future::pending()));
-    let away = |now: &Readiness| matches!(now, Readiness::Disconnected { .. });
-    within(readiness.wait_for(away)).await.unwrap();
+    let away = |now: &Condition| matches!(now, Condition::Disconnected(_));
+    within(condition.wait_for(away)).await.unwrap();
     assert_eq!(faulty.count("exchange"), 0);
     faulty.fail_set_limits(Fault::None);
     report.started().await;

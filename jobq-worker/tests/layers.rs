@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jobq_core::{FailureKind, JobContext, JobState, Outcome, Queue};
-use jobq_worker::{Inner, Layer};
+use jobq_worker::{InnerAttempt, Layer};
 use support::{Act, backend, drain, enqueue, find, state, witness, worker};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -16,7 +16,7 @@ type Log = Arc<Mutex<Vec<String>>>;
 struct Named(&'static str, Log);
 
 impl Layer for Named {
-    async fn call(&self, cx: JobContext, inner: Inner) -> Outcome {
+    async fn call(&self, cx: JobContext, inner: InnerAttempt) -> Outcome {
         self.1.lock().unwrap().push(format!("{} before {}", self.0, cx.kind()));
         let outcome = inner.run().await;
         self.1.lock().unwrap().push(format!("{} after", self.0));
@@ -46,12 +46,13 @@ async fn a_layer_may_be_a_closure_and_change_the_outcome() {
     let id = enqueue(&store, Act::Die).await;
     let (witness, _report) = witness();
 
-    let worker = worker(store.clone(), witness).layer(|_: JobContext, inner: Inner| async move {
-        match inner.run().await {
-            Outcome::Dead(_) => Outcome::Snooze(Duration::from_secs(60)),
-            outcome => outcome,
-        }
-    });
+    let worker =
+        worker(store.clone(), witness).layer(|_: JobContext, inner: InnerAttempt| async move {
+            match inner.run().await {
+                Outcome::Dead(_) => Outcome::Snooze(Duration::from_secs(60)),
+                outcome => outcome,
+            }
+        });
     drain(worker).await;
 
     assert_eq!(state(&store, id).await, Some(JobState::Scheduled));
@@ -63,7 +64,7 @@ async fn a_layer_may_keep_the_handler_from_running() {
     enqueue(&store, Act::Succeed).await;
     let (witness, report) = witness();
 
-    let refuse = |_: JobContext, _: Inner| async { Outcome::Discard("not today".into()) };
+    let refuse = |_: JobContext, _: InnerAttempt| async { Outcome::Discard("not today".into()) };
     let summary = drain(worker(store, witness).layer(refuse)).await;
 
     assert_eq!((summary.completed, report.all().len()), (1, 0));
@@ -91,7 +92,7 @@ async fn a_timeout_covers_layers_too() {
     let id = job.await.unwrap().id();
     let (witness, _report) = witness();
 
-    let slow = |_: JobContext, inner: Inner| async move {
+    let slow = |_: JobContext, inner: InnerAttempt| async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
         inner.run().await
     };

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{Cancellation, Job, JobContext, JobResult, JobState, Queue, Token};
-use jobq_worker::{Readiness, State, StopCause, Worker};
+use jobq_worker::{EndReason, State, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::Faulty;
 use support::{Act, backend, drain, enqueue, queue, state, within, witness, worker};
@@ -50,7 +51,7 @@ async fn many_kinds_from_many_queues_run_in_one_worker() {
     let summary = drain(worker.handle(send_mail).handle(count).renew_without_thread()).await;
 
     assert_eq!((summary.completed, summary.processed, summary.failed), (11, 11, 0));
-    assert_eq!(summary.reason, StopCause::Empty);
+    assert_eq!(summary.reason, EndReason::Empty);
     assert_eq!(mails.recv().await.unwrap(), "ada");
     assert_eq!(total.load(Ordering::SeqCst), 55);
 }
@@ -102,10 +103,10 @@ async fn an_idle_worker_is_woken_by_an_enqueue() {
     let store = backend();
     let (witness, mut report) = witness();
     let worker = worker(store.clone(), witness);
-    let mut readiness = worker.readiness();
+    let mut condition = worker.vitals().watch();
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(worker.run_until(async { stopped.await.unwrap() }));
-    within(readiness.wait_for(Readiness::is_ready)).await.unwrap();
+    within(condition.wait_for(Condition::is_ready)).await.unwrap();
     // Long enough for it to find everything empty, and to be between two looks.
     tokio::time::sleep(Duration::from_millis(4321)).await;
 
@@ -205,23 +206,23 @@ async fn an_idle_worker_makes_at_most_one_call_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readiness_tells_the_whole_story() {
+async fn its_condition_tells_the_whole_story() {
     let store = backend();
     let (witness, mut report) = witness();
     enqueue(&store, Act::TakeMs(1_000)).await;
     let worker = worker(store, witness);
-    let mut readiness = worker.readiness();
-    assert_eq!(readiness.current(), Readiness::Starting);
+    let mut condition = worker.vitals().watch();
+    assert_eq!(condition.condition(), Condition::Starting);
 
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(worker.run_until(async { stopped.await.unwrap() }));
-    within(readiness.wait_for(Readiness::is_ready)).await.unwrap();
+    within(condition.wait_for(Condition::is_ready)).await.unwrap();
     report.started().await;
     stop.send(()).unwrap();
-    within(readiness.wait_for(|now| *now == Readiness::Draining)).await.unwrap();
+    within(condition.wait_for(|now| *now == Condition::Draining)).await.unwrap();
     within(running).await.unwrap().unwrap();
 
-    assert_eq!(readiness.current(), Readiness::Stopped);
+    assert_eq!(condition.condition(), Condition::Stopped);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use jobq_core::{Job, JobState, Queue};
-use jobq_worker::StopCause;
+use jobq_worker::EndReason;
 use serde::{Deserialize, Serialize};
 use support::{Act, backend, enqueue, queue, state, within, witness, worker};
 
@@ -24,7 +24,7 @@ async fn max_jobs_are_leased_and_not_one_more() {
     let worker = worker(store.clone(), witness).concurrency(4).max_jobs(6);
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-    assert_eq!((summary.reason, summary.completed), (StopCause::MaxJobs, 6));
+    assert_eq!((summary.reason, summary.completed), (EndReason::MaxJobs, 6));
     assert_eq!(report.all().len(), 6);
     let left = jobq_core::Inspect::queue(&store, &queue("default")).await.unwrap();
     assert_eq!((left.ready, left.leased), (14, 0));
@@ -39,7 +39,7 @@ async fn max_time_lets_what_runs_finish() {
     let worker = worker(store.clone(), witness).max_time(Duration::from_secs(60));
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-    assert_eq!((summary.reason, summary.completed), (StopCause::MaxTime, 1));
+    assert_eq!((summary.reason, summary.completed), (EndReason::MaxTime, 1));
     assert_eq!(state(&store, id).await, None);
     assert!(summary.elapsed < Duration::from_secs(71), "{:?}", summary.elapsed);
 }
@@ -52,7 +52,7 @@ async fn max_memory_stops_the_worker() {
     let worker = worker(backend(), witness).max_memory(1);
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-    assert_eq!(summary.reason, StopCause::MaxMemory);
+    assert_eq!(summary.reason, EndReason::MaxMemory);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn stop_when_empty_waits_for_what_runs_and_for_what_follows() {
     let worker = worker(store.clone(), witness).stop_when_empty();
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-    assert_eq!((summary.reason, summary.completed), (StopCause::Empty, 2));
+    assert_eq!((summary.reason, summary.completed), (EndReason::Empty, 2));
     assert_eq!(state(&store, scheduled).await, Some(JobState::Scheduled));
     assert!(summary.elapsed < Duration::from_secs(6), "{:?}", summary.elapsed);
 }
@@ -85,7 +85,7 @@ async fn stop_when_empty_runs_what_the_end_of_a_batch_brings_to_another_queue() 
         let worker = worker(store, witness).queues(["reports", "default"]).stop_when_empty();
         let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-        assert_eq!((summary.reason, summary.completed), (StopCause::Empty, 4));
+        assert_eq!((summary.reason, summary.completed), (EndReason::Empty, 4));
     }
 }
 
@@ -96,7 +96,7 @@ async fn an_empty_store_ends_at_once() {
     let worker = worker(backend(), witness).queues(["a", "b", "c"]).stop_when_empty();
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-    assert_eq!((summary.reason, summary.processed), (StopCause::Empty, 0));
+    assert_eq!((summary.reason, summary.processed), (EndReason::Empty, 0));
     assert!(summary.elapsed < Duration::from_secs(1), "{:?}", summary.elapsed);
 }
 
@@ -107,7 +107,7 @@ async fn once_runs_one_job_or_none() {
     enqueue(&store, Act::Succeed).await;
 
     for (reason, completed) in
-        [(StopCause::MaxJobs, 1), (StopCause::MaxJobs, 1), (StopCause::Empty, 0)]
+        [(EndReason::MaxJobs, 1), (EndReason::MaxJobs, 1), (EndReason::Empty, 0)]
     {
         let (witness, _report) = witness();
         let worker = worker(store.clone(), witness).once();
@@ -138,7 +138,8 @@ async fn a_job_that_is_put_off_is_not_the_one_that_once_runs() {
     let worker = worker(store.clone(), witness).once();
     let summary = within(worker.run_until(std::future::pending())).await.unwrap();
 
-    assert_eq!((summary.reason, summary.completed, summary.snoozed), (StopCause::MaxJobs, 1, 1));
+    assert_eq!((summary.reason, summary.completed, summary.snoozed), (EndReason::MaxJobs, 1, 1));
+    assert_eq!(summary.processed, 1, "no work was done on the job that was put off");
     assert_eq!(state(&store, id).await, None);
 }
 

@@ -6,8 +6,8 @@ mod support;
 
 use std::time::Duration;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{Backend, JobState};
-use jobq_worker::Readiness;
 use support::faulty::{Fault, Faulty};
 use support::{Act, backend, drain, enqueue, find, queue, state, within, witness, worker};
 use tokio::sync::oneshot;
@@ -21,22 +21,22 @@ async fn settlements_are_kept_until_the_backend_is_back() {
     let (witness, mut report) = witness();
     let id = enqueue(&store, Act::TakeMs(1_000)).await;
     let worker = worker(faulty.clone(), witness);
-    let mut readiness = worker.readiness();
+    let mut condition = worker.vitals().watch();
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(worker.run_until(async { stopped.await.unwrap() }));
 
     report.started().await;
     faulty.fail_exchange(Fault::Refuse);
-    let down = within(readiness.wait_for(|now| !now.is_ready())).await.unwrap();
+    let down = within(condition.wait_for(|now| !now.is_ready())).await.unwrap();
     // Three times as long as a lease: it is renewed meanwhile.
     tokio::time::sleep(SECOND * 30).await;
     assert_eq!(state(&store, id).await, Some(JobState::Leased));
     faulty.fail_exchange(Fault::None);
-    within(readiness.wait_for(Readiness::is_ready)).await.unwrap();
+    within(condition.wait_for(Condition::is_ready)).await.unwrap();
     stop.send(()).unwrap();
     let summary = within(running).await.unwrap().unwrap();
 
-    let Readiness::Disconnected { why, .. } = down else { panic!("{down:?}") };
+    let Condition::Disconnected(why) = down else { panic!("{down:?}") };
     assert_eq!(why, "the cable is cut");
     assert_eq!((summary.completed, summary.lost, summary.unsettled), (1, 0, 0));
     assert_eq!(report.all().len(), 1);

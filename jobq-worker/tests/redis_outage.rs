@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jobq_core::vitals::{Condition, ConditionWatch};
 use jobq_core::{Inspect, Job, JobContext, JobId, JobResult, Queue, QueueName};
 use jobq_redis::{FaultProxy, RedisBackend, RedisConfig, TestServer};
-use jobq_worker::{Readiness, ReadinessHandle, State, Summary, Worker};
+use jobq_worker::{State, Summary, Worker};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -106,7 +107,7 @@ async fn work(job: Work, cx: JobContext, State(ledger): State<Ledger>) -> JobRes
 
 struct Fleet {
     ledger: Ledger,
-    readiness: ReadinessHandle,
+    condition: ConditionWatch,
     stop: oneshot::Sender<()>,
     worker: JoinHandle<jobq_core::Result<Summary>>,
 }
@@ -120,15 +121,15 @@ impl Fleet {
             .lease(lease)
             .state(ledger.clone())
             .handle(work);
-        let readiness = worker.readiness();
+        let condition = worker.vitals().watch();
         let worker = tokio::spawn(worker.run_until(async {
             let _ = stopped.await;
         }));
-        Self { ledger, readiness, stop, worker }
+        Self { ledger, condition, stop, worker }
     }
 
-    async fn becomes(&mut self, what: &str, wanted: impl FnMut(&Readiness) -> bool) {
-        let found = tokio::time::timeout(PATIENCE, self.readiness.wait_for(wanted)).await;
+    async fn becomes(&mut self, what: &str, wanted: impl FnMut(&Condition) -> bool) {
+        let found = tokio::time::timeout(PATIENCE, self.condition.wait_for(wanted)).await;
         assert!(found.unwrap_or_else(|_| panic!("never {what}")).is_some(), "gone before {what}");
     }
 
@@ -138,8 +139,8 @@ impl Fleet {
     }
 }
 
-const fn is_disconnected(readiness: &Readiness) -> bool {
-    matches!(readiness, Readiness::Disconnected { .. })
+const fn is_disconnected(condition: &Condition) -> bool {
+    matches!(condition, Condition::Disconnected(_))
 }
 
 async fn impatient(url: &str) -> RedisBackend {
@@ -176,7 +177,7 @@ async fn a_worker_survives_a_restart_of_its_server() {
     fleet.becomes("disconnected", is_disconnected).await;
     server.restart().unwrap();
 
-    fleet.becomes("ready", Readiness::is_ready).await;
+    fleet.becomes("ready", Condition::is_ready).await;
     fleet.ledger.until("all jobs", |ledger| ledger.finished() == 200).await;
     let ledger = fleet.ledger.clone();
     fleet.end().await;
@@ -218,7 +219,7 @@ async fn a_worker_sits_out_a_paused_server() {
     command(&server, &["CLIENT", "PAUSE", "2000", "ALL"]).await;
     fleet.becomes("disconnected", is_disconnected).await;
 
-    fleet.becomes("ready", Readiness::is_ready).await;
+    fleet.becomes("ready", Condition::is_ready).await;
     fleet.ledger.until("all jobs", |ledger| ledger.finished() == 100).await;
     let ledger = fleet.ledger.clone();
     fleet.end().await;
@@ -240,7 +241,7 @@ async fn a_worker_sits_out_a_link_that_swallows_everything() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.thaw();
 
-    fleet.becomes("ready", Readiness::is_ready).await;
+    fleet.becomes("ready", Condition::is_ready).await;
     fleet.ledger.until("all jobs", |ledger| ledger.finished() == 100).await;
     let ledger = fleet.ledger.clone();
     fleet.end().await;

@@ -7,9 +7,10 @@ mod support;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{Inspect, Job, JobContext, JobState};
 use jobq_core::{MemoryBackend, Queue};
-use jobq_worker::{StopCause, Summary, Worker};
+use jobq_worker::{EndReason, Summary, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::{Fault, Faulty};
 use support::{Act, backend, enqueue, find, state, within, witness, worker};
@@ -38,7 +39,7 @@ async fn running_jobs_may_finish_within_the_grace_period() {
     let (id, summary, took) = stop_during(&store, Act::TakeMs(20_000)).await;
 
     assert_eq!((summary.completed, summary.released), (1, 0));
-    assert_eq!(summary.reason, StopCause::Requested);
+    assert_eq!(summary.reason, EndReason::Requested);
     assert_eq!(state(&store, id).await, None);
     assert!(took < Duration::from_secs(21), "{took:?}");
 }
@@ -111,7 +112,7 @@ async fn a_restart_signal_stops_the_worker_gracefully() {
     let (summary, ()) = within(async { tokio::join!(running, deploy) }).await;
 
     let summary = summary.unwrap();
-    assert_eq!((summary.reason, summary.completed), (StopCause::Restart, 1));
+    assert_eq!((summary.reason, summary.completed), (EndReason::Restart, 1));
     assert!(store.workers().await.unwrap().is_empty());
 }
 
@@ -124,7 +125,7 @@ async fn a_worker_that_starts_after_a_restart_signal_stays() {
     let minute = tokio::time::sleep(Duration::from_secs(60));
     let summary = within(worker(store, witness).run_until(minute)).await.unwrap();
 
-    assert_eq!(summary.reason, StopCause::Requested);
+    assert_eq!(summary.reason, EndReason::Requested);
 }
 
 #[derive(Serialize, Deserialize, Job)]
@@ -172,16 +173,16 @@ async fn a_second_signal_ends_at_once() {
     let (witness, mut report) = witness();
     let id = enqueue(&store, Act::TakeMs(3_600_000)).await;
     let worker = worker(store.clone(), witness).grace(Duration::from_secs(3600));
-    let mut readiness = worker.readiness();
+    let mut condition = worker.vitals().watch();
 
     let running = tokio::spawn(worker.run());
     report.started().await;
     signal();
-    within(readiness.wait_for(|now| *now == jobq_worker::Readiness::Draining)).await.unwrap();
+    within(condition.wait_for(|now| *now == Condition::Draining)).await.unwrap();
     signal();
     let summary = within(running).await.unwrap().unwrap();
 
-    assert_eq!((summary.reason, summary.released), (StopCause::Forced, 1));
+    assert_eq!((summary.reason, summary.released), (EndReason::Forced, 1));
     assert_eq!(state(&store, id).await, Some(JobState::Ready));
 }
 
@@ -221,7 +222,7 @@ async fn a_backend_that_counts_restarts_anew_asks_for_none() {
     let running = worker(faulty.clone(), witness).run_until(std::future::pending());
     let (summary, began_at) = within(async { tokio::join!(running, script) }).await;
 
-    assert_eq!(summary.unwrap().reason, StopCause::Restart);
+    assert_eq!(summary.unwrap().reason, EndReason::Restart);
     assert!(began_at.elapsed() < Duration::from_secs(30), "{:?}", began_at.elapsed());
 }
 

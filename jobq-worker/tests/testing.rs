@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jobq_core::testing::{End, Fault, TestQueue};
 use jobq_core::{Job, JobContext, JobError, JobResult, Queue};
-use jobq_worker::{Inner, Registry, State};
+use jobq_worker::{InnerAttempt, Registry, State};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Job)]
@@ -41,7 +41,7 @@ async fn the_programs_own_handlers_run_with_their_states_and_layers() {
     let counted = Arc::clone(&attempts);
     let handlers = Registry::new()
         .state(Arc::clone(&total))
-        .layer(move |_: JobContext, inner: Inner| {
+        .layer(move |_: JobContext, inner: InnerAttempt| {
             counted.fetch_add(1, Ordering::SeqCst);
             inner.run()
         })

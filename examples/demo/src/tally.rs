@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jobq_core::{JobContext, Outcome};
-use jobq_worker::{Inner, Layer};
+use jobq_worker::{InnerAttempt, Layer};
 
 /// How many attempts have ended. Clones count together.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ impl Tally {
 }
 
 impl Layer for Tally {
-    async fn call(&self, _: JobContext, inner: Inner) -> Outcome {
+    async fn call(&self, _: JobContext, inner: InnerAttempt) -> Outcome {
         let outcome = inner.run().await;
         self.0.fetch_add(1, Ordering::Relaxed);
         outcome

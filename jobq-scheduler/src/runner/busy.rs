@@ -11,6 +11,7 @@ use jobq_core::{
 use tokio::time::Instant;
 
 use crate::faults::{Call, Fault, FaultyStore, Running, TokioClock, record, seconds, ticks};
+use crate::log::Log;
 use crate::policy::CatchUp;
 use crate::schedule::Schedule;
 use crate::scheduler::Scheduler;
@@ -208,4 +209,26 @@ async fn a_scheduler_that_is_refused_by_a_limit_is_ready() {
     assert!(failed.unwrap().1 > 0, "it was refused");
     assert_eq!(vitals.condition(), Condition::Ready);
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_in_words_that_the_store_is_out_of_reach_and_back() {
+    let far = FaultyStore::new(&store());
+    let log = Log::begin();
+    let running = Running::start(scheduler(&far, Vec::new()));
+
+    tokio::time::sleep(1.minutes()).await;
+    far.rule(|_| Fault::FAILS);
+    tokio::time::sleep(1.minutes()).await;
+    far.rule(|_| Fault::default());
+    tokio::time::sleep(1.minutes()).await;
+    running.stop().await;
+
+    assert_eq!(
+        log.lines(),
+        [
+            "WARN jobq: scheduler cannot read its group group=g error=the test says so",
+            "INFO jobq: scheduler can read its group again group=g",
+        ]
+    );
 }

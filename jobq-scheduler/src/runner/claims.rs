@@ -11,6 +11,7 @@ use jobq_core::{Error, ScheduleName, Timestamp};
 use tokio::time::Instant;
 
 use crate::counts::LATE_AFTER;
+use crate::events;
 use crate::firing::Firing;
 
 /// How many are under way at once.
@@ -132,23 +133,13 @@ async fn fire_all(
         let claimed = firing.fire(Some(tick)).await;
         match &claimed {
             Ok(Claimed::Enqueued(enqueued)) => {
-                tracing::debug!(
-                    name: "jobq.scheduler.enqueued",
-                    schedule = %firing.schedule,
-                    tick = %tick.at,
-                    job = %enqueued.id(),
-                    is_new = enqueued.is_created(),
-                );
+                let (job, is_new) = (enqueued.id(), enqueued.is_created());
+                events::enqueued(&firing.schedule, tick.at, job, is_new);
                 fired.enqueued += 1;
                 fired.after = Some(tick.at);
             }
             Ok(Claimed::LeftOut) => {
-                tracing::info!(
-                    name: "jobq.scheduler.left_out",
-                    schedule = %firing.schedule,
-                    tick = %tick.at,
-                    "a job of the schedule is still live"
-                );
+                events::left_out(&firing.schedule, tick.at);
                 fired.left_out += 1;
                 fired.after = Some(tick.at);
             }

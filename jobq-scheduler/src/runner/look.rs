@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{GOOD_FOR, Manner, Runner};
 use crate::definition::Definition;
 use crate::entry::Entry;
+use crate::events;
 use crate::reconcile::{Plans, Watch, reconcile};
 use crate::sync::definitions;
 
@@ -24,10 +25,10 @@ impl Runner {
     pub(crate) async fn look(&mut self) -> Result<()> {
         let attendance = self.attend().await?;
         let now = attendance.now;
-        let is_as_seen = self.seen.as_ref() == Some(&(attendance.revision, attendance.words));
+        let is_as_seen = self.known.seen.as_ref() == Some(&(attendance.revision, attendance.words));
         if is_as_seen && !self.is_sync_due(now) {
             // What is known was true at this time.
-            self.good_until = now + GOOD_FOR;
+            self.known.good_until = now + GOOD_FOR;
         } else {
             self.sync().await?;
         }
@@ -44,8 +45,8 @@ impl Runner {
         let ttl = self.manner.ttl();
         let attendance = self.store.attend(&self.group, self.id, &self.word, ttl).await?;
         let now = attendance.now;
-        self.clock = Some((now, Instant::now()));
-        self.watched = match self.watched {
+        self.known.clock = Some((now, Instant::now()));
+        self.known.watched = match self.known.watched {
             Some((since, last)) if last <= now && now.since(last) <= GOOD_FOR => Some((since, now)),
             _ => Some((now, now)),
         };
@@ -54,14 +55,14 @@ impl Runner {
 
     /// Whether there is something to put right though nobody has changed anything.
     fn is_sync_due(&self, now: Timestamp) -> bool {
-        self.sync_at.is_some_and(|at| at <= now)
+        self.known.sync_at.is_some_and(|at| at <= now)
             || self.entries.values().any(|entry| entry.definition.since > now)
     }
 
     fn watch(&self, now: Timestamp) -> Watch {
         // A single pass has seen nothing before: it goes by what others have written.
         let since = match self.manner {
-            Manner::Stays => self.watched.map_or(now, |(since, _)| since),
+            Manner::Stays => self.known.watched.map_or(now, |(since, _)| since),
             Manner::Passes => Timestamp::EPOCH,
         };
         Watch { now, since, patience: self.manner.ttl() }
@@ -83,11 +84,11 @@ impl Runner {
             if plans.changes.is_empty() {
                 let good_until = attendance.now + GOOD_FOR;
                 self.load(&entries, good_until).await?;
-                self.revision = entries.revision;
-                self.seen = Some((entries.revision, attendance.words));
-                self.sync_at = plans.due_at;
+                self.known.revision = entries.revision;
+                self.known.seen = Some((entries.revision, attendance.words));
+                self.known.sync_at = plans.due_at;
                 // Not before all of it is known: by what was known before nothing may be claimed longer.
-                self.good_until = good_until;
+                self.known.good_until = good_until;
                 return Ok(());
             }
             if self.amend(entries.revision, &plans.changes).await? {
@@ -109,25 +110,20 @@ impl Runner {
             )
         });
         let contested = plans.contested.iter().map(|(name, program)| {
-            let what = format!(
+            let why = format!(
                 "a scheduler of {program:?} in this group declares another schedule of this name, and only one is \
                  run: give each service a group of its own"
             );
-            (name.to_string(), what)
+            (name.to_string(), why)
         });
         let unreadable = plans.unreadable.iter().map(|entry| {
-            let what = "a version of jobq that this one does not understand has written it: it is \
+            let why = "a version of jobq that this one does not understand has written it: it is \
                         not run";
-            (entry.clone(), what.to_owned())
+            (entry.clone(), why.to_owned())
         });
-        for (name, what) in taken.chain(contested).chain(unreadable) {
-            if self.told.insert((name.clone(), what.clone())) {
-                tracing::warn!(
-                    name: "jobq.scheduler.conflict",
-                    schedule = %name,
-                    group = %self.group,
-                    "{what}"
-                );
+        for (name, why) in taken.chain(contested).chain(unreadable) {
+            if self.telling.is_news(&name, &why) {
+                events::not_run_as_declared(&name, &self.group, &why);
             }
         }
     }
@@ -180,13 +176,8 @@ impl Runner {
             match Entry::new(schedule, definition) {
                 Ok(entry) => drop(fresh.insert(name, entry)),
                 Err(error) => {
-                    if self.told.insert((name.to_string(), error.to_string())) {
-                        tracing::error!(
-                            name: "jobq.scheduler.unusable",
-                            schedule = %name,
-                            group = %self.group,
-                            %error
-                        );
+                    if self.telling.is_news(name.as_str(), &error.to_string()) {
+                        events::cannot_be_run(&name, &self.group, &error);
                     }
                 }
             }

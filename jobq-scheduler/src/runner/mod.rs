@@ -8,6 +8,8 @@ mod look;
 #[cfg(test)]
 mod looks;
 mod moving;
+mod telling;
+mod wakes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,18 +17,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::vitals::Condition;
-use jobq_core::{Error, ErrorKind, GroupName, Result, ScheduleName, Timestamp, Vitals, WorkerId};
+use jobq_core::{Error, GroupName, ScheduleName, Timestamp, Vitals, WorkerId};
 use tokio::time::Instant;
 
 use crate::counts::Counts;
 use crate::definition::Definition;
 use crate::entry::Entry;
+use crate::events;
 use crate::firing::ScheduleStore;
 use crate::scheduler::Summary;
 use crate::sync::Declared;
 
 use self::claims::{Claims, Fired, Then, Trust};
 use self::holds::Holds;
+use self::telling::Telling;
 
 /// How often a scheduler asks whether its group has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -56,6 +60,31 @@ impl Manner {
     }
 }
 
+/// What a scheduler knows of its group, and for how long that is good.
+struct Known {
+    /// The store's time at an instant of this process.
+    clock: Option<(Timestamp, Instant)>,
+    good_until: Timestamp,
+    /// Since when, and when last, it has looked, without a gap in which somebody could have escaped it.
+    watched: Option<(Timestamp, Timestamp)>,
+    /// When the group is to be put right though nobody has changed it.
+    sync_at: Option<Timestamp>,
+    /// What was seen of the group last; `None` if it has to be looked at anew.
+    seen: Option<(u64, Vec<String>)>,
+    revision: u64,
+}
+
+impl Known {
+    const NOTHING: Self = Self {
+        clock: None,
+        good_until: Timestamp::EPOCH,
+        watched: None,
+        sync_at: None,
+        seen: None,
+        revision: 0,
+    };
+}
+
 /// A scheduler at work.
 pub(crate) struct Runner {
     store: Arc<dyn ScheduleStore>,
@@ -64,18 +93,9 @@ pub(crate) struct Runner {
     manner: Manner,
     declared: Declared,
     word: String,
-    /// The store's time at an instant of this process.
-    clock: Option<(Timestamp, Instant)>,
-    good_until: Timestamp,
+    known: Known,
     next_look: Instant,
     looked_at: Option<Instant>,
-    /// Since when, and when last, it has looked, without a gap in which somebody could have escaped it.
-    watched: Option<(Timestamp, Timestamp)>,
-    /// When the group is to be put right though nobody has changed it.
-    sync_at: Option<Timestamp>,
-    /// What was seen of the group last; `None` if it has to be looked at anew.
-    seen: Option<(u64, Vec<String>)>,
-    revision: u64,
     entries: BTreeMap<ScheduleName, Entry>,
     wakes: BTreeSet<(Timestamp, ScheduleName)>,
     /// Schedules with a claim under way.
@@ -83,13 +103,7 @@ pub(crate) struct Runner {
     holds: Holds,
     /// Schedules that have changed their queue, and when they go on.
     moving: BTreeMap<ScheduleName, (Definition, Timestamp)>,
-    /// What has been said of schedules.
-    told: BTreeSet<(String, String)>,
-    /// Whether the last look failed: said once.
-    is_out: bool,
-    /// Schedules that owe ticks which could not be claimed, and why: a refusal by a limit is none.
-    failing: BTreeMap<ScheduleName, String>,
-    vitals: Vitals,
+    telling: Telling,
     counts: Counts,
     pub(crate) summary: Summary,
     /// Why the first claim failed.
@@ -113,7 +127,7 @@ impl Runner {
         let word = declared.word();
         Self {
             counts: Counts::in_vitals(&vitals),
-            vitals,
+            telling: Telling::by(vitals),
             store,
             group,
             // Passes of one version are one scheduler, which goes on living between them.
@@ -124,28 +138,20 @@ impl Runner {
             manner,
             word,
             declared,
-            clock: None,
-            good_until: Timestamp::EPOCH,
+            known: Known::NOTHING,
             next_look: Instant::now(),
             looked_at: None,
-            watched: None,
-            sync_at: None,
-            seen: None,
-            revision: 0,
             entries: BTreeMap::new(),
             wakes: BTreeSet::new(),
             busy: BTreeSet::new(),
             holds: Holds::default(),
             moving: BTreeMap::new(),
-            told: BTreeSet::new(),
-            is_out: false,
-            failing: BTreeMap::new(),
             summary: Summary::default(),
             fault: None,
         }
     }
 
-    /// Works until `stop` completes, finishes the ticks that are being claimed, and says farewell.
+    /// Works until `stop` completes, finishes the ticks that are being claimed, and leaves its group.
     pub(crate) async fn run_until(&mut self, stop: impl Future<Output = ()>) {
         let mut claims = Claims::default();
         let mut stop = std::pin::pin!(stop);
@@ -156,7 +162,7 @@ impl Runner {
                 () = self.turn(&mut claims) => {}
             }
         }
-        self.vitals.set(Condition::Draining);
+        self.telling.vitals.set(Condition::Draining);
         claims.stop();
         while let Some(fired) = claims.ended().await {
             self.take_note(fired);
@@ -182,59 +188,6 @@ impl Runner {
         }
     }
 
-    fn tell_outage(&mut self, looked: Result<()>) {
-        match looked {
-            Ok(()) => {
-                let condition = self.condition();
-                self.vitals.set(condition);
-                if std::mem::take(&mut self.is_out) {
-                    tracing::info!(name: "jobq.scheduler.available", group = %self.group);
-                    self.holds.clear();
-                    self.plan_all();
-                }
-            }
-            Err(error) => {
-                self.vitals.set(Condition::Disconnected(error.to_string()));
-                self.next_look = Instant::now() + LOOK_AGAIN_AFTER;
-                if !std::mem::replace(&mut self.is_out, true) {
-                    tracing::warn!(name: "jobq.scheduler.unavailable", group = %self.group, %error);
-                }
-            }
-        }
-    }
-
-    /// How it is, if its group can be looked at: not ready while something that is owed cannot be claimed.
-    fn condition(&mut self) -> Condition {
-        let (now, entries) = (self.now(), &self.entries);
-        self.failing.retain(|name, _| {
-            let entry = entries.get(name).filter(|entry| !entry.paused);
-            entry.is_some_and(|entry| !entry.owed(now).ticks.is_empty())
-        });
-        match self.failing.first_key_value() {
-            Some((name, why)) => Condition::Disconnected(format!("schedule {name}: {why}")),
-            None => Condition::Ready,
-        }
-    }
-
-    /// Notes whether a claim could be made, and tells of it.
-    fn tell_claim(&mut self, name: &ScheduleName, then: &Then, has_claimed: bool) {
-        match then {
-            Then::Fail(error) if error.kind() != ErrorKind::Limited => {
-                self.failing.insert(name.clone(), error.to_string());
-            }
-            // It was told to stop before it could try.
-            Then::GoOn if !has_claimed => {}
-            // The store has answered.
-            _ => _ = self.failing.remove(name),
-        }
-        let is_at_work =
-            matches!(self.vitals.condition(), Condition::Ready | Condition::Disconnected(_));
-        if is_at_work && !self.is_out {
-            let condition = self.condition();
-            self.vitals.set(condition);
-        }
-    }
-
     /// Claims all that is due, until nothing is or what is known is too old.
     pub(crate) async fn fire_due(&mut self) {
         let mut claims = Claims::default();
@@ -245,82 +198,35 @@ impl Runner {
         }
     }
 
-    /// Until when there is nothing to do, if no claim ends before.
-    fn rest_until(&self, claims: &Claims) -> Instant {
-        match (self.clock, self.wakes.first()) {
-            // Without a look that can be relied upon there is nothing to wake for.
-            (Some((then, at)), Some((wake, _)))
-                if claims.has_room() && self.now() <= self.good_until =>
-            {
-                // Capped, so that a far one is no overflow.
-                (at + wake.since(then).min(LOOK_EVERY * 10)).min(self.next_look)
-            }
-            _ => self.next_look,
-        }
-    }
-
-    /// Says farewell, if it will not come back. A store that cannot be reached forgets this scheduler by
+    /// Leaves its group, if it will not come back. A store that cannot be reached forgets this scheduler by
     /// itself.
     pub(crate) async fn leave(&self) {
         if self.manner == Manner::Passes {
             return;
         }
         if let Err(error) = self.store.absent(&self.group, self.id).await {
-            tracing::debug!(name: "jobq.scheduler.leave", group = %self.group, %error);
+            events::group_not_left(&self.group, &error);
         }
     }
 
     /// Looks soon, and does not go by what was seen.
     fn look_again(&mut self) {
-        self.seen = None;
+        self.known.seen = None;
         let soon = self.looked_at.map_or_else(Instant::now, |at| at + LOOK_AGAIN_AFTER);
         self.next_look = self.next_look.min(soon);
     }
 
     /// The store's time, as far as is known.
     fn now(&self) -> Timestamp {
-        self.clock.map_or(Timestamp::EPOCH, |(then, at)| then + at.elapsed())
-    }
-
-    fn plan_all(&mut self) {
-        let names: Vec<_> = self.entries.keys().cloned().collect();
-        for name in names {
-            self.plan_wake(&name);
-        }
-    }
-
-    fn plan_wake(&mut self, name: &ScheduleName) {
-        let now = self.now();
-        let entry = self.entries.get(name).filter(|entry| !entry.paused);
-        let wakes_at = entry.filter(|_| !self.busy.contains(name)).and_then(|entry| {
-            let owed = entry.owed(now);
-            if owed.ticks.is_empty() {
-                return owed.next_at;
-            }
-            let held_until = self.holds.until(name, entry.record());
-            Some(held_until.map_or(now, |until| now + (until - Instant::now())))
-        });
-        self.wake(name, wakes_at);
-    }
-
-    fn wake(&mut self, name: &ScheduleName, at: Option<Timestamp>) {
-        let Some(entry) = self.entries.get_mut(name) else {
-            return;
-        };
-        if let Some(before) = std::mem::replace(&mut entry.wakes_at, at) {
-            self.wakes.remove(&(before, name.clone()));
-        }
-        if let Some(at) = at {
-            self.wakes.insert((at, name.clone()));
-        }
+        self.known.clock.map_or(Timestamp::EPOCH, |(then, at)| then + at.elapsed())
     }
 
     /// Begins to claim what is due, as far as there is room: those first that wait the longest.
     fn begin(&mut self, claims: &mut Claims) {
-        let (now, Some(clock)) = (self.now(), self.clock) else {
+        let (now, Some(clock)) = (self.now(), self.known.clock) else {
             return;
         };
-        if now > self.good_until {
+        if now > self.known.good_until {
             // Nothing could be claimed. The next look is on its way.
             return;
         }
@@ -337,11 +243,11 @@ impl Runner {
                 self.plan_wake(&name);
                 continue;
             }
-            let firing = entry.firing(&self.store, self.revision, self.good_until);
+            let firing = entry.firing(&self.store, self.known.revision, self.known.good_until);
             self.holds.begins(&name, entry.record());
             self.wake(&name, None);
             self.busy.insert(name.clone());
-            claims.start(name, firing, owed.ticks, Trust { clock, until: self.good_until });
+            claims.start(name, firing, owed.ticks, Trust { clock, until: self.known.good_until });
         }
     }
 
@@ -368,12 +274,12 @@ impl Runner {
         };
         let queue = record.queue.clone();
         if fired.after.is_some() && self.holds.worked(&name, record, fired.enqueued > 0) {
-            tracing::info!(name: "jobq.scheduler.goes_on", schedule = %name, %queue);
+            events::claims_go_on(&name, &queue);
             self.plan_all();
         }
         match then {
             Then::GoOn | Then::Pause => {}
-            Then::Wait(now) => self.clock = Some((now, Instant::now())),
+            Then::Wait(now) => self.known.clock = Some((now, Instant::now())),
             Then::Retry => self.hold(&name, None, "its jobs change faster than can be told"),
             Then::LookAgain => {
                 self.look_again();
@@ -386,30 +292,10 @@ impl Runner {
         }
         self.plan_wake(&name);
     }
-
-    /// Holds claims like this one back for a while, and says so once.
-    fn hold(&mut self, name: &ScheduleName, error: Option<&Error>, what: &str) {
-        let Some(record) = self.entries.get(name).map(Entry::record) else {
-            return;
-        };
-        let times = self.holds.failed(name, record, error);
-        // A deployment makes claims of older definitions come to nothing for a moment.
-        let is_news = times == if error.is_some() { 1 } else { 4 };
-        if is_news {
-            tracing::warn!(
-                name: "jobq.scheduler.failed",
-                schedule = %name,
-                group = %self.group,
-                queue = %record.queue,
-                error = error.map(tracing::field::display),
-                "{what}: claims wait, and are tried again now and then"
-            );
-        }
-    }
 }
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.vitals.set(Condition::Stopped);
+        self.telling.vitals.set(Condition::Stopped);
     }
 }

@@ -49,11 +49,11 @@ impl Runner {
             let definition = Definition { former: Vec::new(), ..definition };
             Change::Put(format!("{SCHEDULE}{name}"), definition.encode())
         });
-        if self.amend(self.revision, &settled.collect::<Vec<_>>()).await? {
+        if self.amend(self.known.revision, &settled.collect::<Vec<_>>()).await? {
             let left = left.into_iter().flat_map(|(old, schedules)| {
                 schedules.into_iter().map(move |schedule| (old.clone(), schedule))
             });
-            let forget = MarkChange::Forget { revision: self.revision };
+            let forget = MarkChange::Forget { revision: self.known.revision };
             self.change_marks(left.collect(), forget).await?;
         }
         // What there is to do next shows when the group is looked at anew.

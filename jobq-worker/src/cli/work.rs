@@ -164,11 +164,11 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// The summary for programs. As in that for people, jobs that were put off are counted as `snoozed` only.
+/// The summary for programs.
 fn told(summary: &Summary) -> Value {
     let seconds = summary.elapsed.as_secs_f64();
     json!({
-        "processed": summary.ended(),
+        "processed": summary.processed,
         "failed": summary.failed,
         "completed": summary.completed,
         "retried": summary.retried,

@@ -12,24 +12,23 @@ pub(super) const STORE_UP: Measure =
     Measure::new("jobq_store_up", "Whether the store has answered; without it no queue is shown");
 pub(super) const WORKERS: Measure =
     Measure::new("jobq_queue_workers", "Workers that live and lease from the queue");
-pub(super) const WAITING: Measure =
-    Measure::new("jobq_queue_waiting", "Jobs that wait for a worker");
-pub(super) const OLDEST: Measure = Measure::new(
-    "jobq_queue_oldest_waiting_seconds",
-    "How long ago the job was enqueued that was so first of those that wait",
+pub(super) const READY: Measure = Measure::new("jobq_queue_ready", "Jobs that wait for a worker");
+pub(super) const OLDEST_READY: Measure = Measure::new(
+    "jobq_queue_oldest_ready_seconds",
+    "How long ago the job was enqueued that was so first of those that are ready",
 );
 pub(super) const SCHEDULED: Measure =
     Measure::new("jobq_queue_scheduled", "Jobs that wait for their time, retries among them");
-pub(super) const FOR_PARENTS: Measure =
-    Measure::new("jobq_queue_waiting_for_parents", "Jobs that wait for other jobs");
-pub(super) const RUNNING: Measure =
-    Measure::new("jobq_queue_running", "Jobs that run in all processes together");
-pub(super) const RUNNING_LIMIT: Measure = Measure::new(
-    "jobq_queue_running_limit",
+pub(super) const WAITING: Measure =
+    Measure::new("jobq_queue_waiting", "Jobs that wait for other jobs");
+pub(super) const LEASED: Measure =
+    Measure::new("jobq_queue_leased", "Jobs that run in all processes together");
+pub(super) const LEASED_LIMIT: Measure = Measure::new(
+    "jobq_queue_leased_limit",
     "Jobs of the queue that may run at once in all processes; absent without such a limit",
 );
 pub(super) const LANE_LIMIT: Measure = Measure::new(
-    "jobq_queue_lane_running_limit",
+    "jobq_queue_lane_leased_limit",
     "Jobs of each lane that may run at once in all processes; absent without such a limit",
 );
 pub(super) const DEAD: Measure = Measure::new("jobq_queue_dead", "Jobs put aside for people");
@@ -44,7 +43,7 @@ pub(super) const LIMITED_FULL: Measure = Measure::new(
     "jobq_queue_limited_lanes_full",
     "Those of these lanes in which as many jobs run as may",
 );
-pub(super) const LIMITED_RUNNING: Measure =
-    Measure::new("jobq_queue_limited_lanes_running", "Jobs that run in these lanes");
+pub(super) const LIMITED_LEASED: Measure =
+    Measure::new("jobq_queue_limited_lanes_leased", "Jobs that run in these lanes");
 pub(super) const LIMITED_LIMIT: Measure =
-    Measure::new("jobq_queue_limited_lanes_running_limit", "Jobs that may run in them at once");
+    Measure::new("jobq_queue_limited_lanes_leased_limit", "Jobs that may run in them at once");

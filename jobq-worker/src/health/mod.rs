@@ -63,7 +63,6 @@ use self::store::StoreWatch;
 pub use self::systemd::Systemd;
 use crate::config::Config;
 use crate::meters::Ledger;
-use crate::readiness::ReadinessTeller;
 
 /// How long a part may go without a beat: ten times what it takes, so that a busy machine is not taken for
 /// a blocked program.
@@ -159,8 +158,8 @@ impl Health {
     }
 
     /// Adds what a worker serves, and gives what it is to count in.
-    pub(crate) fn of_worker(&self, config: &Config, worker: &ReadinessTeller) -> Ledger {
-        self.watch(worker.vitals());
+    pub(crate) fn of_worker(&self, config: &Config, worker: &Vitals) -> Ledger {
+        self.watch(worker);
         self.shared.store.add(config.queues.iter().map(|queue| queue.name.clone()));
         self.shared.ledger.clone()
     }

@@ -99,17 +99,17 @@ impl Page {
         let labels = || vec![("queue", stats.queue.to_string())];
         let mut show = |measure, value: f64| self.gauge(measure, labels(), value);
         show(&gauges::WORKERS, number(queue.workers as u64));
-        show(&gauges::WAITING, number(stats.ready));
+        show(&gauges::READY, number(stats.ready));
         let oldest = stats.oldest_ready_at.map_or(0.0, |at| queue.seen_at.since(at).as_secs_f64());
-        show(&gauges::OLDEST, oldest);
+        show(&gauges::OLDEST_READY, oldest);
         show(&gauges::SCHEDULED, number(stats.scheduled));
-        show(&gauges::FOR_PARENTS, number(stats.waiting));
-        show(&gauges::RUNNING, number(stats.leased));
+        show(&gauges::WAITING, number(stats.waiting));
+        show(&gauges::LEASED, number(stats.leased));
         show(&gauges::DEAD, number(stats.dead));
         show(&gauges::KEPT, number(stats.completed + stats.cancelled));
         show(&gauges::PAUSED, f64::from(u8::from(stats.paused)));
         if let Some(limit) = queue.limit {
-            show(&gauges::RUNNING_LIMIT, f64::from(limit));
+            show(&gauges::LEASED_LIMIT, f64::from(limit));
         }
         if let Some(limit) = queue.lane_limit {
             show(&gauges::LANE_LIMIT, f64::from(limit));
@@ -119,10 +119,7 @@ impl Page {
             let full = queue.lanes.iter().filter(|lane| lane.leased >= limit_of(lane)).count();
             show(&gauges::LIMITED_LANES, number(queue.lanes.len() as u64));
             show(&gauges::LIMITED_FULL, number(full as u64));
-            show(
-                &gauges::LIMITED_RUNNING,
-                number(queue.lanes.iter().map(|lane| lane.leased).sum()),
-            );
+            show(&gauges::LIMITED_LEASED, number(queue.lanes.iter().map(|lane| lane.leased).sum()));
             show(&gauges::LIMITED_LIMIT, number(queue.lanes.iter().map(limit_of).sum()));
         }
     }

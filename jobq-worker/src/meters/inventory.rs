@@ -4,8 +4,10 @@
 use jobq_core::vitals::Measure;
 
 // Counters.
-pub(crate) const PROCESSED: Measure =
-    Measure::new("jobq_jobs_processed_total", "Attempts that came to an end, by their outcome");
+pub(crate) const SETTLED: Measure = Measure::new(
+    "jobq_jobs_settled_total",
+    "Jobs leased and settled with the store, by what became of them",
+);
 pub(crate) const LEASED: Measure = Measure::new("jobq_jobs_leased_total", "Jobs leased");
 pub(crate) const RECLAIMED: Measure = Measure::new(
     "jobq_jobs_reclaimed_total",

@@ -218,7 +218,7 @@ mod entries {
     #[cfg(test)]
     mod tests {
         use super::*;
-        use crate::meters::inventory::{DURATION, PROCESSED, RUNNING};
+        use crate::meters::inventory::{DURATION, RUNNING, SETTLED};
 
         #[test]
         fn a_value_falls_into_the_bucket_that_ends_with_it() {
@@ -241,8 +241,8 @@ mod entries {
         fn workers_that_count_the_same_share_an_entry() {
             let ledger = Ledger::default();
             let labels = [("queue", "crm")];
-            ledger.counter(&PROCESSED, &labels, Shown::OnceUsed).add(2);
-            ledger.counter(&PROCESSED, &labels, Shown::OnceUsed).add(3);
+            ledger.counter(&SETTLED, &labels, Shown::OnceUsed).add(2);
+            ledger.counter(&SETTLED, &labels, Shown::OnceUsed).add(3);
             let (one, other) = (ledger.gauge(&RUNNING), ledger.gauge(&RUNNING));
             one.set(4);
             other.set(5);
@@ -250,18 +250,18 @@ mod entries {
 
             let readings: Vec<_> =
                 ledger.readings().into_iter().map(|(.., reading)| reading).collect();
-            assert_eq!(readings, [Reading::Counter(5), Reading::Gauge(6.0)]);
+            assert_eq!(readings, [Reading::Gauge(6.0), Reading::Counter(5)]);
 
             drop((one, other));
-            let (.., running) = ledger.readings().remove(1);
+            let (.., running) = ledger.readings().remove(0);
             assert_eq!(running, Reading::Gauge(0.0));
         }
 
         #[test]
         fn what_is_unused_is_shown_only_if_it_is_to_be_from_the_start() {
             let ledger = Ledger::default();
-            let _hidden = ledger.counter(&PROCESSED, &[("queue", "a")], Shown::OnceUsed);
-            let _shown = ledger.counter(&PROCESSED, &[("queue", "b")], Shown::FromTheStart);
+            let _hidden = ledger.counter(&SETTLED, &[("queue", "a")], Shown::OnceUsed);
+            let _shown = ledger.counter(&SETTLED, &[("queue", "b")], Shown::FromTheStart);
 
             let readings = ledger.readings();
 

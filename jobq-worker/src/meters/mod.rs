@@ -19,7 +19,7 @@ pub(crate) use self::handles::{Counter, Gauge, Histogram};
 use self::handles::{Shown, To};
 use self::inventory::{
     BACKEND_ERRORS, CONCURRENCY, DURATION, HANDLERS_STUCK, LEASED, LEASES_EXTENDED, LEASES_LOST,
-    PROCESSED, RECLAIMED, RUNNING, WAIT,
+    RECLAIMED, RUNNING, SETTLED, WAIT,
 };
 pub(crate) use self::ledger::Ledger;
 #[cfg(feature = "health")]
@@ -174,7 +174,7 @@ impl KindMeters {
             outcomes: OUTCOMES.map(|outcome| {
                 let [queue, kind] = labels;
                 let shown = if ALARMING.contains(&outcome) { shown.alarming } else { shown.others };
-                to.counter(&PROCESSED, &[queue, kind, ("outcome", outcome)], shown)
+                to.counter(&SETTLED, &[queue, kind, ("outcome", outcome)], shown)
             }),
             duration: to.histogram(&DURATION, &labels, shown.others),
             wait: to.histogram(&WAIT, &labels, shown.others),

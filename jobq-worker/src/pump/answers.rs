@@ -8,13 +8,13 @@ use jobq_core::{Error, ErrorKind, Exchanged, Held, Lease, Next, Result};
 use tokio::time::Instant;
 
 use super::Pump;
-use super::batch::Batch;
 use super::calls::Answer;
 use super::feed::Supply;
+use super::settlements::Settlements;
 use crate::events;
 use crate::executor::Attempt;
-use crate::inbox::Ended;
 use crate::leases::{HeldLease, LeaseKey};
+use crate::mailbox::Ended;
 
 /// How often a kind without a handler is reported.
 const REPORT_UNKNOWN_EVERY: Duration = Duration::from_secs(60);
@@ -36,11 +36,13 @@ impl Pump {
         let mut answers = std::mem::take(&mut self.answers);
         for answer in answers.drain(..) {
             match answer {
-                Answer::Exchanged { queue, batch, asked, sent_at, result } => {
+                Answer::Exchanged { queue, settlements, asked, sent_at, result } => {
                     self.feeds[queue].answered(asked);
                     match result {
-                        Ok(exchanged) => self.exchanged(queue, batch, asked, sent_at, exchanged),
-                        Err(error) => self.not_exchanged(queue, batch, asked, now, &error),
+                        Ok(exchanged) => {
+                            self.exchanged(queue, settlements, asked, sent_at, exchanged)
+                        }
+                        Err(error) => self.not_exchanged(queue, settlements, asked, now, &error),
                     }
                 }
                 Answer::Forfeited { queue, result } => {
@@ -86,20 +88,20 @@ impl Pump {
     fn not_exchanged(
         &mut self,
         queue: usize,
-        batch: Batch,
+        settlements: Settlements,
         asked: usize,
         now: Instant,
         error: &Error,
     ) {
         let feed = &mut self.feeds[queue];
         feed.must_forfeit |= asked > 0;
-        if is_final(error.kind()) && !batch.is_empty() {
-            self.refused_settlements(queue, batch, now, error);
+        if is_final(error.kind()) && !settlements.is_empty() {
+            self.refused_settlements(queue, settlements, now, error);
             return;
         }
-        if !batch.is_empty() {
+        if !settlements.is_empty() {
             feed.pending_since.get_or_insert(now);
-            feed.pending.put_back(batch);
+            feed.pending.put_back(settlements);
         }
         let copy = Error::new(error.kind(), events::Chain(error).to_string());
         self.note_link(Err(copy), now);
@@ -107,9 +109,15 @@ impl Pump {
 
     /// Finds the settlement that the backend will never take, and gives it up: its job runs again when
     /// its lease has expired.
-    fn refused_settlements(&mut self, queue: usize, batch: Batch, now: Instant, error: &Error) {
+    fn refused_settlements(
+        &mut self,
+        queue: usize,
+        settlements: Settlements,
+        now: Instant,
+        error: &Error,
+    ) {
         self.note_link(Ok(()), now);
-        if let ([settlement], [tag]) = (&*batch.settlements, &*batch.tags) {
+        if let ([settlement], [tag]) = (&*settlements.list, &*settlements.tags) {
             let lease = &settlement.lease;
             self.runtime.leases.remove([tag.key]);
             events::settlement_refused(lease, error);
@@ -117,22 +125,22 @@ impl Pump {
             return;
         }
         let feed = &mut self.feeds[queue];
-        feed.one_by_one = batch.len();
+        feed.one_by_one = settlements.len();
         feed.pending_since.get_or_insert(now);
-        feed.pending.put_back(batch);
+        feed.pending.put_back(settlements);
     }
 
     fn exchanged(
         &mut self,
         queue: usize,
-        batch: Batch,
+        settlements: Settlements,
         asked: usize,
         sent_at: Instant,
         exchanged: Exchanged,
     ) {
         let now = Instant::now();
         self.note_link(Ok(()), now);
-        self.settled(queue, &batch, &exchanged.held);
+        self.settled(queue, &settlements, &exchanged.held);
         self.feeds[queue].brought(sent_at, asked, exchanged.leases.len(), exchanged.next_in);
         if !exchanged.leases.is_empty() {
             self.start(queue, exchanged.leases, sent_at, now);
@@ -140,12 +148,12 @@ impl Pump {
     }
 
     /// Counts settlements, and forgets their leases.
-    fn settled(&mut self, queue: usize, batch: &Batch, held: &[Held]) {
-        if batch.is_empty() {
+    fn settled(&mut self, queue: usize, settlements: &Settlements, held: &[Held]) {
+        if settlements.is_empty() {
             return;
         }
-        self.runtime.leases.remove(batch.tags.iter().map(|tag| tag.key));
-        for ((settlement, tag), held) in batch.settlements.iter().zip(&batch.tags).zip(held) {
+        self.runtime.leases.remove(settlements.tags.iter().map(|tag| tag.key));
+        for ((settlement, tag), held) in settlements.list.iter().zip(&settlements.tags).zip(held) {
             if *held == Held::Yes {
                 self.runtime.meters.settled(queue, tag.handler, &settlement.next, tag.took);
                 self.count(&settlement.next);

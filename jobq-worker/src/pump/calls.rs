@@ -11,7 +11,7 @@ use jobq_core::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::batch::Batch;
+use super::settlements::Settlements;
 
 /// How many calls are under way at once. With two, the backend works on one while the worker handles the
 /// answer of the other: that doubles the throughput, and a third adds nothing.
@@ -22,7 +22,7 @@ const IN_FLIGHT: usize = 2;
 pub(crate) enum Answer {
     Exchanged {
         queue: usize,
-        batch: Batch,
+        settlements: Settlements,
         asked: usize,
         sent_at: Instant,
         result: Result<Exchanged>,
@@ -89,20 +89,20 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Settles a batch and asks for jobs.
+    /// Settles jobs and asks for more.
     pub(crate) fn exchange(
         self,
         queue: usize,
         name: QueueName,
-        batch: Batch,
+        settlements: Settlements,
         request: Option<LeaseRequest>,
     ) -> Call {
         Box::pin(async move {
             let sent_at = Instant::now();
-            let call = self.backend.exchange(&name, &batch.settlements, request);
+            let call = self.backend.exchange(&name, &settlements.list, request);
             let result = self.within_patience(call).await;
             let asked = request.map_or(0, |request| request.limit);
-            Answer::Exchanged { queue, batch, asked, sent_at, result }
+            Answer::Exchanged { queue, settlements, asked, sent_at, result }
         })
     }
 

@@ -4,15 +4,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jobq_core::StopReason;
+use jobq_core::vitals::Condition;
 use tokio::time::Instant;
 
 use super::Pump;
 use crate::events;
 use crate::executor::abandon;
-use crate::inbox::Ended;
 use crate::leases::LeaseKey;
-use crate::readiness::Readiness;
-use crate::summary::{StopCause, Summary};
+use crate::mailbox::Ended;
+use crate::summary::{EndReason, Summary};
 
 /// How long handlers that were dropped, or given up, have to be reported over.
 const SLACK: Duration = Duration::from_millis(500);
@@ -57,15 +57,15 @@ impl Phase {
 
 impl Pump {
     /// Stops leasing, and begins to stop.
-    pub(super) fn drain(&mut self, cause: StopCause, now: Instant) {
+    pub(super) fn drain(&mut self, reason: EndReason, now: Instant) {
         if self.phase.is_draining() {
             return;
         }
-        self.summary.reason = cause;
+        self.summary.reason = reason;
         self.phase = Phase::Draining { until: now + self.runtime.config.grace };
         self.runtime.draining.store(true, Ordering::Relaxed);
-        self.runtime.readiness.say(Readiness::Draining);
-        events::draining(cause, self.running);
+        self.runtime.vitals.set(Condition::Draining);
+        events::draining(reason, self.running);
     }
 
     /// Stops as fast as jobs can be given back.
@@ -73,8 +73,8 @@ impl Pump {
         if matches!(self.phase, Phase::Forced { .. }) {
             return;
         }
-        self.drain(StopCause::Forced, now);
-        self.summary.reason = StopCause::Forced;
+        self.drain(EndReason::Forced, now);
+        self.summary.reason = EndReason::Forced;
         self.phase = Phase::Forced { drop_until: now + FORCED_DROP, until: now + FORCED };
         self.runtime.leases.cancel_all(StopReason::Shutdown);
         self.runtime.forced.request(StopReason::Shutdown);
@@ -85,8 +85,8 @@ impl Pump {
         self.note_quiet(now);
         match self.phase {
             Phase::Running => {
-                if let Some(cause) = self.limit_reached(now) {
-                    self.drain(cause, now);
+                if let Some(reason) = self.limit_reached(now) {
+                    self.drain(reason, now);
                     self.advance(now);
                 }
             }
@@ -125,8 +125,7 @@ impl Pump {
         let unsettled = self.runtime.leases.count();
         let mut summary = std::mem::replace(&mut self.summary, Summary::new());
         summary.failed = summary.retried + summary.dead;
-        summary.processed =
-            summary.completed + summary.failed + summary.snoozed + summary.cancelled;
+        summary.processed = summary.completed + summary.failed + summary.cancelled;
         summary.lost = self.runtime.lost.load(Ordering::Relaxed);
         summary.stuck = self.runtime.stuck.load(Ordering::Relaxed);
         summary.unsettled = unsettled;
@@ -136,26 +135,26 @@ impl Pump {
 
     /// When the worker has run as long as it may.
     pub(super) fn time_is_up_at(&self) -> Option<Instant> {
-        let max_time = self.runtime.config.limits.max_time?;
+        let max_time = self.runtime.config.run_limits.max_time?;
         (!self.phase.is_draining()).then(|| self.started_at + max_time)
     }
 
-    fn limit_reached(&self, now: Instant) -> Option<StopCause> {
-        let limits = &self.runtime.config.limits;
+    fn limit_reached(&self, now: Instant) -> Option<EndReason> {
+        let limits = &self.runtime.config.run_limits;
         if limits.max_jobs.is_some_and(|most| self.taken >= most) {
-            return Some(StopCause::MaxJobs);
+            return Some(EndReason::MaxJobs);
         }
         if self.time_is_up_at().is_some_and(|at| now >= at) {
-            return Some(StopCause::MaxTime);
+            return Some(EndReason::MaxTime);
         }
         let since = self.last_look_since()?;
         let all_empty = self.feeds.iter().all(|feed| feed.empty_at.is_some_and(|at| at >= since));
-        all_empty.then_some(StopCause::Empty)
+        all_empty.then_some(EndReason::Empty)
     }
 
     /// Notes since when there has been nothing to do.
     fn note_quiet(&mut self, now: Instant) {
-        if !self.runtime.config.limits.stop_when_empty {
+        if !self.runtime.config.run_limits.stop_when_empty {
             return;
         }
         let is_unknown = self.feeds.iter().any(|feed| feed.must_forfeit);

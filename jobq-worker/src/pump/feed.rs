@@ -5,7 +5,7 @@ use std::time::Duration;
 use jobq_core::QueueName;
 use tokio::time::Instant;
 
-use super::batch::Batch;
+use super::settlements::Settlements;
 use crate::config::QueueConfig;
 
 /// How soon a queue that had nothing is asked again while others keep the worker busy: the price, in
@@ -36,7 +36,7 @@ pub(crate) struct Feed {
     pub(crate) calls: usize,
     pub(crate) leasing: usize,
     /// What is to be settled, and since when the oldest waits.
-    pub(crate) pending: Batch,
+    pub(crate) pending: Settlements,
     pub(crate) pending_since: Option<Instant>,
     /// How many settlements are sent each by itself, to find the one that the backend does not take.
     pub(crate) one_by_one: usize,
@@ -61,7 +61,7 @@ impl Feed {
             reserved: 0,
             calls: 0,
             leasing: 0,
-            pending: Batch::default(),
+            pending: Settlements::default(),
             pending_since: None,
             one_by_one: 0,
             supply: Supply::Perhaps,

@@ -4,15 +4,15 @@
 //! It does not run handlers, renew leases, or promote and reclaim what nobody asks for.
 
 mod answers;
-mod batch;
 mod calls;
 mod drain;
 mod feed;
 mod grouping;
-mod limits;
 mod outage;
 mod plan;
 mod queue_order;
+mod set_limits;
+mod settlements;
 mod waiting;
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ use self::grouping::Grouping;
 use self::outage::Link;
 use self::queue_order::QueueOrder;
 use self::waiting::Waiting;
-use crate::inbox::{Ended, Note};
+use crate::mailbox::{Ended, Note};
 use crate::runtime::Runtime;
 use crate::summary::Summary;
 
@@ -111,7 +111,7 @@ impl Pump {
     pub(crate) async fn run(mut self) -> Result<Summary> {
         loop {
             let now = Instant::now();
-            self.read_inbox(now);
+            self.read_mailbox(now);
             self.read_answers(now);
             self.advance(now);
             if self.is_over(now) {
@@ -127,9 +127,9 @@ impl Pump {
         }
     }
 
-    fn read_inbox(&mut self, now: Instant) {
+    fn read_mailbox(&mut self, now: Instant) {
         let mut ended = std::mem::take(&mut self.ended);
-        let notes = self.runtime.inbox.take(&mut ended);
+        let notes = self.runtime.mailbox.take(&mut ended);
         if !ended.is_empty() {
             self.grouping.note(now, ended.len());
             let news = self.runtime.leases.end(ended.iter().map(|ended| ended.key));
@@ -145,7 +145,7 @@ impl Pump {
         for note in notes {
             match note {
                 Note::Stuck(key) => self.give_up(key, now),
-                Note::Drain(cause) => self.drain(cause, now),
+                Note::Drain(reason) => self.drain(reason, now),
                 Note::Force => self.force(now),
                 Note::Unreachable(error) => {
                     let draining = self.phase.is_draining();
@@ -184,7 +184,7 @@ impl Pump {
             event = Poll::Ready(());
         }
         if event.is_pending() {
-            event = self.runtime.inbox.poll(cx, wake_at);
+            event = self.runtime.mailbox.poll(cx, wake_at);
         }
         if event.is_pending() {
             event = self.timer.as_mut().poll(cx);
@@ -246,7 +246,7 @@ impl Pump {
         }
         let reserved: usize = self.feeds.iter().map(|feed| feed.reserved).sum();
         let free = self.runtime.config.concurrency.saturating_sub(self.running + reserved);
-        match self.runtime.config.limits.max_jobs {
+        match self.runtime.config.run_limits.max_jobs {
             None => free,
             Some(most) => {
                 let left = most.saturating_sub(self.taken).saturating_sub(reserved as u64);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jobq_core::Error;
+use jobq_core::vitals::Condition;
 use tokio::time::Instant;
 
 use crate::events;
-use crate::readiness::{Readiness, Since};
 use crate::runtime::Runtime;
 
 /// The delays between attempts: short enough that a restart of the backend is hardly noticed, long
@@ -27,7 +27,6 @@ pub(crate) struct Link {
 #[derive(Debug)]
 struct Outage {
     began_at: Instant,
-    since: Since,
     failures: u32,
     retry_at: Instant,
 }
@@ -54,7 +53,7 @@ impl Link {
             events::backend_reachable(now - outage.began_at);
         }
         if (first || outage.is_some()) && !draining {
-            runtime.readiness.say(Readiness::Ready);
+            runtime.vitals.set(Condition::Ready);
         }
     }
 
@@ -68,15 +67,14 @@ impl Link {
         runtime.meters.backend_errors.add(1);
         let outage = self.outage.get_or_insert_with(|| {
             events::backend_unreachable(error);
-            Outage { began_at: now, since: Since::now(), failures: 0, retry_at: now }
+            Outage { began_at: now, failures: 0, retry_at: now }
         });
         let delay = FIRST_DELAY.saturating_mul(1 << outage.failures.min(10)).min(LONGEST_DELAY);
         // Half of it at random: workers that lost the backend together do not come back together.
         outage.retry_at = now + delay.mul_f64(0.5 + fastrand::f64() / 2.0);
         outage.failures = outage.failures.saturating_add(1);
         if !draining {
-            let why = events::Chain(error).to_string();
-            runtime.readiness.say(Readiness::Disconnected { since: outage.since, why });
+            runtime.vitals.set(Condition::Disconnected(events::Chain(error).to_string()));
         }
     }
 

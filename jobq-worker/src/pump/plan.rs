@@ -65,13 +65,13 @@ impl Pump {
             .then(|| LeaseRequest::new(self.runtime.worker, plan.lease, self.runtime.config.lease));
         let feed = &mut self.feeds[plan.queue];
         // One that the backend does not take must not keep the others from being settled.
-        let batch = feed.pending.take(if feed.one_by_one > 0 { 1 } else { MAX_GROUP });
+        let settlements = feed.pending.take(if feed.one_by_one > 0 { 1 } else { MAX_GROUP });
         feed.one_by_one = feed.one_by_one.saturating_sub(1);
         if feed.pending.is_empty() {
             feed.pending_since = None;
         }
         feed.sent(now, plan.lease);
-        self.calls.begin(caller.exchange(plan.queue, feed.name.clone(), batch, request));
+        self.calls.begin(caller.exchange(plan.queue, feed.name.clone(), settlements, request));
     }
 
     /// Gives back leases that may have come with an answer that got lost. It must know all others, so no

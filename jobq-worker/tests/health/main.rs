@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod events;
 #[path = "../support/http.rs"]
 mod http;
 mod listening;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jobq_core::{
-    Backend, LaneKey, LimitScope, LimitSource, Limits, MemoryBackend, Queue, QueueName,
+    Backend, JobRef, LaneKey, LimitScope, LimitSource, Limits, MemoryBackend, Queue, QueueName,
 };
 use jobq_scheduler::{Schedule, Scheduler};
 use jobq_worker::health::Listener;
@@ -39,14 +39,14 @@ async fn jobs_are_counted_by_queue_kind_and_outcome() {
     }
     let second = scrape(&listener);
 
-    let processed = |outcome: &str| {
-        format!("jobq_jobs_processed_total{{queue=\"crm\",kind=\"work\",outcome=\"{outcome}\"}}")
+    let settled = |outcome: &str| {
+        format!("jobq_jobs_settled_total{{queue=\"crm\",kind=\"work\",outcome=\"{outcome}\"}}")
     };
-    assert_eq!(first.value(&processed("completed")), 2.0);
-    assert_eq!(first.value(&processed("retried")), 1.0);
+    assert_eq!(first.value(&settled("completed")), 2.0);
+    assert_eq!(first.value(&settled("retried")), 1.0);
     // What has not come yet stands at zero, so that its first step is seen.
-    assert_eq!(first.value(&processed("cancelled")), 0.0);
-    assert_eq!(second.value(&processed("dead")), 1.0);
+    assert_eq!(first.value(&settled("cancelled")), 0.0);
+    assert_eq!(second.value(&settled("dead")), 1.0);
     assert_eq!(second.value("jobq_jobs_leased_total{queue=\"crm\"}"), 4.0);
     assert_eq!(second.value("jobq_job_duration_seconds_count{queue=\"crm\",kind=\"work\"}"), 4.0);
     // Only the first attempt of a job waits for a worker and nothing else.
@@ -77,7 +77,7 @@ async fn several_workers_are_counted_together_and_no_series_stands_there_twice()
     store.enqueue_all((0..50).map(|_| Work { fails: false })).await.unwrap();
 
     let completed =
-        "jobq_jobs_processed_total{queue=\"crm\",kind=\"work\",outcome=\"completed\"}".to_owned();
+        "jobq_jobs_settled_total{queue=\"crm\",kind=\"work\",outcome=\"completed\"}".to_owned();
     let page = loop {
         let page = scrape(&listener);
         let are_ready = page.value("jobq_part_ready{part=\"worker\"}") == 1.0;
@@ -116,7 +116,10 @@ async fn queues_are_shown_with_their_limits_and_lanes_only_as_sums() {
     for (scope, source, limit) in scopes {
         store.set_limits(&scope, source, &Limits::new().concurrency(limit)).await.unwrap();
     }
-    store.enqueue(Work { fails: false }).after(Duration::from_secs(3_600)).await.unwrap();
+    let later =
+        store.enqueue(Work { fails: false }).after(Duration::from_secs(3_600)).await.unwrap();
+    let parent = JobRef::new(crm.clone(), later.id());
+    store.enqueue(Work { fails: false }).after(parent).await.unwrap();
     let _worker = {
         // Checked and started, so that its queues are known; paused, so that nothing is leased.
         use jobq_core::Inspect;
@@ -128,22 +131,24 @@ async fn queues_are_shown_with_their_limits_and_lanes_only_as_sums() {
     let page = loop {
         let page = scrape(&listener);
         // Limits are of the queues of workers, so it has begun.
-        if page.has("jobq_queue_running_limit") {
+        if page.has("jobq_queue_leased_limit") {
             break page;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
 
     let of_crm = |metric: &str| page.value(&format!("{metric}{{queue=\"crm\"}}"));
-    assert_eq!(of_crm("jobq_queue_waiting"), 1.0);
+    assert_eq!(of_crm("jobq_queue_ready"), 1.0);
+    assert_eq!(of_crm("jobq_queue_waiting"), 1.0, "for the end of another job");
     assert_eq!(of_crm("jobq_queue_scheduled"), 1.0);
+    assert_eq!(of_crm("jobq_queue_leased"), 0.0);
     assert_eq!(of_crm("jobq_queue_paused"), 1.0);
-    assert!(of_crm("jobq_queue_oldest_waiting_seconds") < 60.0);
-    assert_eq!(of_crm("jobq_queue_running_limit"), 40.0);
-    assert_eq!(of_crm("jobq_queue_lane_running_limit"), 5.0);
+    assert!(of_crm("jobq_queue_oldest_ready_seconds") < 60.0);
+    assert_eq!(of_crm("jobq_queue_leased_limit"), 40.0);
+    assert_eq!(of_crm("jobq_queue_lane_leased_limit"), 5.0);
     assert_eq!(of_crm("jobq_queue_limited_lanes"), 2.0);
     assert_eq!(of_crm("jobq_queue_limited_lanes_full"), 0.0);
-    assert_eq!(of_crm("jobq_queue_limited_lanes_running_limit"), 5.0);
+    assert_eq!(of_crm("jobq_queue_limited_lanes_leased_limit"), 5.0);
     let lanes = page.values.keys().filter(|series| series.contains("secret-tenant"));
     assert_eq!(lanes.count(), 0);
 }
@@ -158,7 +163,7 @@ fn names_cannot_break_the_text() {
         let worker = worker(&store).queues(["A.b-c_9"]).health(&health);
         worker.stop_when_empty().run().await.unwrap();
     });
-    assert_eq!(scrape(&listener).value("jobq_queue_waiting{queue=\"A.b-c_9\"}"), 0.0);
+    assert_eq!(scrape(&listener).value("jobq_queue_ready{queue=\"A.b-c_9\"}"), 0.0);
 }
 
 /// The table of `docs/health.md`: name, sort and labels of each metric.
@@ -253,7 +258,7 @@ async fn kinds_that_nobody_knows_have_one_name_together() {
     run(&store, &health).await;
 
     let page = scrape(&listener);
-    let put_off = "jobq_jobs_processed_total{queue=\"crm\",kind=\"unknown\",outcome=\"snoozed\"}";
+    let put_off = "jobq_jobs_settled_total{queue=\"crm\",kind=\"unknown\",outcome=\"snoozed\"}";
     assert_eq!(page.value(put_off), 3.0);
     assert!(!page.values.keys().any(|series| series.contains("stranger")));
 }
@@ -267,7 +272,7 @@ async fn a_queue_that_nobody_serves_is_shown_with_no_workers() {
     store.enqueue(Work { fails: false }).await.unwrap();
 
     let page = scrape(&listener);
-    assert_eq!(page.value("jobq_queue_waiting{queue=\"crm\"}"), 1.0);
+    assert_eq!(page.value("jobq_queue_ready{queue=\"crm\"}"), 1.0);
     assert_eq!(page.value("jobq_queue_workers{queue=\"crm\"}"), 0.0);
 
     // A worker of another process: it is not of this health.
@@ -280,7 +285,7 @@ async fn a_queue_that_nobody_serves_is_shown_with_no_workers() {
 
     let (health, listener) = served(&store);
     let _health = health.own_queues_only();
-    assert!(!scrape(&listener).has("jobq_queue_waiting"));
+    assert!(!scrape(&listener).has("jobq_queue_ready"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,10 +300,10 @@ async fn of_queues_of_others_the_first_hundred_are_shown() {
 
     let page = scrape(&listener);
 
-    let shown = page.values.keys().filter(|series| series.starts_with("jobq_queue_waiting{"));
+    let shown = page.values.keys().filter(|series| series.starts_with("jobq_queue_ready{"));
     assert_eq!(shown.count(), 101);
     for (queue, is_shown) in [("q000", true), ("q099", true), ("q100", false), ("q104", true)] {
-        let series = format!("jobq_queue_waiting{{queue=\"{queue}\"}}");
+        let series = format!("jobq_queue_ready{{queue=\"{queue}\"}}");
         assert_eq!(page.values.contains_key(&series), is_shown, "{queue}");
     }
 }
@@ -314,9 +319,9 @@ async fn what_alerts_look_at_stands_at_zero_for_every_kind_in_every_queue() {
     for (queue, kind) in [("crm", "work"), ("crm", "unknown"), ("other", "work")] {
         for outcome in ["retried", "dead"] {
             let labels = format!("queue=\"{queue}\",kind=\"{kind}\",outcome=\"{outcome}\"");
-            assert_eq!(page.value(&format!("jobq_jobs_processed_total{{{labels}}}")), 0.0);
+            assert_eq!(page.value(&format!("jobq_jobs_settled_total{{{labels}}}")), 0.0);
         }
     }
-    let guest = "jobq_jobs_processed_total{queue=\"other\",kind=\"work\",outcome=\"completed\"}";
+    let guest = "jobq_jobs_settled_total{queue=\"other\",kind=\"work\",outcome=\"completed\"}";
     assert!(!page.values.contains_key(guest));
 }

@@ -64,7 +64,7 @@ async fn a_recorder_of_the_program_hears_what_the_listener_shows() {
 
     let heard = own.0.lock().unwrap();
     // Other tests of this process may have counted since.
-    assert!(heard["jobq_jobs_processed_total"] >= 5, "{heard:?}");
+    assert!(heard["jobq_jobs_settled_total"] >= 5, "{heard:?}");
     assert_eq!(heard["orders_total"], 3);
     let shown = get(listener.address(), "/metrics").body;
     assert!(shown.contains("outcome=\"completed\"} 5\n"), "{shown}");

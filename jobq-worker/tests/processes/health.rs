@@ -11,7 +11,7 @@ use crate::openmetrics::Page;
 use crate::stage::{Stage, WorkerProcess, lines, text, until};
 
 const COMPLETED: &str =
-    "jobq_jobs_processed_total{queue=\"default\",kind=\"command\",outcome=\"completed\"}";
+    "jobq_jobs_settled_total{queue=\"default\",kind=\"command\",outcome=\"completed\"}";
 
 /// A worker that serves its health, and where.
 fn listening(stage: &Stage, options: &[&str]) -> (WorkerProcess, SocketAddr) {
@@ -90,13 +90,13 @@ async fn a_killed_server_takes_readiness_and_queues_away_until_it_is_back() {
     assert_eq!(get(address, "/livez").status, 200);
     let page = scrape(address);
     assert_eq!(page.value("jobq_store_up"), 0.0);
-    assert!(!page.has("jobq_queue_waiting"), "of an unknown queue nothing is said");
+    assert!(!page.has("jobq_queue_ready"), "of an unknown queue nothing is said");
     assert_eq!(page.value(COMPLETED), 1.0, "what was counted is still known");
 
     stage.server.restart().unwrap();
     until_ready_is(address, 200);
     until("the gauges", || get(address, "/metrics").body.contains("jobq_store_up 1"));
-    assert!(scrape(address).has("jobq_queue_waiting"));
+    assert!(scrape(address).has("jobq_queue_ready"));
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn a_scheduler_tells_of_itself_alone_and_beside_a_worker() {
         // Also of a queue that nobody serves.
         let page = get(address, "/metrics").body;
         for line in
-            ["jobq_queue_waiting{queue=\"lonely\"} 1", "jobq_queue_workers{queue=\"lonely\"} 0"]
+            ["jobq_queue_ready{queue=\"lonely\"} 1", "jobq_queue_workers{queue=\"lonely\"} 0"]
         {
             assert!(page.lines().any(|found| found.trim_end_matches(".0") == line), "{page}");
         }

@@ -70,7 +70,7 @@ async fn two_schedulers_and_a_worker_run_each_tick_once_until_they_are_told_to_s
 
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(lines(&done) as u64, enqueued, "{log}");
-    // Told farewell, nobody lives.
+    // They have left their group: nobody lives.
     let shop = GroupName::new("shop").unwrap();
     let me = jobq_core::WorkerId::generate();
     let attendance = stage.backend.attend(&shop, me, "me", 60.seconds()).await.unwrap();

@@ -95,7 +95,7 @@ async fn it_ends_after_so_much_time_when_its_jobs_are_done() {
 
     assert_eq!((code, lines(&done)), (Some(0), 1), "{log}");
     assert!(started.elapsed() < Duration::from_secs(20));
-    assert!(log.contains("\"reason\":\"max-time\""), "{log}");
+    assert!(log.contains("\"reason\":\"max_time\""), "{log}");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn it_ends_when_it_needs_more_memory_than_it_may() {
     let (code, log) = stage.work(&["--max-memory", "4M", "--json"]).end();
 
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("\"reason\":\"max-memory\""), "{log}");
+    assert!(log.contains("\"reason\":\"max_memory\""), "{log}");
 }
 
 #[tokio::test]
@@ -179,4 +179,36 @@ async fn the_log_is_lines_of_text_or_of_json_and_the_summary_stands_apart() {
     }
     assert!(summary["seconds"].is_number() && summary["jobs_per_second"].is_number(), "{summary}");
     assert_eq!(summary["reason"], "empty");
+}
+
+#[tokio::test]
+async fn the_log_and_the_summary_count_what_was_processed_alike() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 1", &["--max-attempts", "1"]);
+    let stranger = stage.run(&["enqueue", "stranger", "--json", "1"]);
+    assert!(stranger.status.success(), "{stranger:?}");
+    let mut work = stage.jobq();
+    work.args(["work", "--allow-command", "sh", "--stop-when-empty"]);
+    work.args(["--log-format", "json", "--json"]);
+
+    let output = work.output().unwrap();
+
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["dead"], &summary["snoozed"]), (&1.into(), &1.into()), "{summary}");
+    let log = text(&output.stderr);
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stopped: Vec<_> =
+        lines.filter(|line| line["fields"]["message"] == "worker stopped").collect();
+    assert_eq!(stopped.len(), 1, "{log}");
+    assert_eq!(stopped[0]["fields"]["processed"], 1, "{log}");
+    assert_eq!(summary["processed"], 1, "{summary}");
+}
+
+#[tokio::test]
+async fn the_built_in_kinds_come_from_any_queue() {
+    let stage = Stage::set().await;
+
+    let (code, log) = stage.work(&["--queue", "crm", "--stop-when-empty"]).end();
+
+    assert!(code == Some(0) && !log.contains("WARN"), "{log}");
 }

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "each chapter is a crate of its own")]
 
 pub mod faulty;
+pub mod log;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -183,7 +183,13 @@ impl Moved {
 
     fn set_aside(&mut self, queue: &str, seq: i64, error: &Error) {
         let reason = reason(error);
-        tracing::warn!(queue, seq, reason, "a job in the outbox can never be enqueued: set aside");
+        tracing::warn!(
+            target: "jobq",
+            queue,
+            seq,
+            reason,
+            "job of the outbox can never be enqueued: set aside"
+        );
         self.rejected.push((seq, reason));
         self.counts.rejected += 1;
     }

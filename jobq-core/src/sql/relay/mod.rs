@@ -146,7 +146,8 @@ where
                 Err(error) => {
                     failures += 1;
                     self.shared.meter.add(RelayCounts { failures: 1, ..RelayCounts::default() });
-                    tracing::warn!(%error, cause = cause(&error), "the outbox cannot be read: trying again");
+                    let cause = cause(&error);
+                    tracing::warn!(target: "jobq", %error, cause, "outbox cannot be read: tried again");
                     if wait(stop.as_mut(), pauses::delay(failures)).await {
                         break;
                     }
@@ -258,7 +259,7 @@ where
                     self.relay.shared.meter.add(counts);
                     self.pauses.begin(&queue);
                     pass.moved |= counts.moved() > 0;
-                    tracing::debug!(queue, %error, "the queue takes nothing for the moment");
+                    tracing::debug!(target: "jobq", queue, %error, "queue takes nothing for the moment");
                     pass.error.get_or_insert(error);
                 }
                 Err(error) => {
@@ -266,7 +267,13 @@ where
                     self.relay.shared.meter.add(counts);
                     self.pauses.begin(&queue);
                     let cause = cause(&error);
-                    tracing::warn!(queue, %error, cause, "a chunk was not moved: trying again");
+                    tracing::warn!(
+                        target: "jobq",
+                        queue,
+                        %error,
+                        cause,
+                        "jobs of the outbox not moved: tried again"
+                    );
                     pass.error.get_or_insert(error);
                 }
             }

@@ -134,6 +134,7 @@ pub(super) fn register(registry: Registry, allowed: AllowedPrograms) -> Registry
     let allowed = Arc::new(allowed);
     registry
         .handle(move |job: Command, context: JobContext| run(job, context, Arc::clone(&allowed)))
+        .of_any_queue()
 }
 
 async fn run(job: Command, context: JobContext, allowed: Arc<AllowedPrograms>) -> JobResult<Ended> {

@@ -19,7 +19,7 @@ pub(super) use self::work::WorkTable;
 use super::connect::OF_ALL;
 use super::exit::Failure;
 use super::nearest;
-use crate::flow::{self, GivenLimits};
+use crate::given_limits::{self, GivenLimits};
 use crate::registry::Registry;
 
 /// Where the file is, as every command takes it.
@@ -66,7 +66,7 @@ impl Config {
         let work = std::mem::take(&mut file.work);
         let [backend, prefix, listen] =
             [&mut file.backend, &mut file.prefix, &mut file.listen].map(Option::take);
-        let limits = flow::check(file.limits(), &mut faults);
+        let limits = given_limits::check(file.limits(), &mut faults);
         if !faults.is_empty() {
             return Err(format!("{path}: {}", faults.join("; ")));
         }

@@ -160,9 +160,10 @@ pub(super) fn register(registry: Registry, allowed: AllowedUrls) -> Result<Regis
     let allowed = Arc::new(allowed);
     // What is never asked needs no certificates.
     let client = (!allowed.is_empty()).then(|| client(Arc::clone(&allowed))).transpose()?;
-    Ok(registry.handle(move |job: Http, context: JobContext| {
+    let registry = registry.handle(move |job: Http, context: JobContext| {
         run(job, context, client.clone(), Arc::clone(&allowed))
-    }))
+    });
+    Ok(registry.of_any_queue())
 }
 
 fn client(allowed: Arc<AllowedUrls>) -> Result<Client, String> {

@@ -5,13 +5,13 @@ use tokio::time::Instant;
 
 use super::Pump;
 use crate::events;
-use crate::summary::StopCause;
+use crate::summary::EndReason;
 
 impl Pump {
     /// Whether limits must be set before jobs may be leased. They are set one after the other: the call
     /// is begun here unless one is under way.
     pub(super) fn must_set_limits(&mut self) -> bool {
-        let Some((scope, limits)) = self.runtime.config.flow.get(self.limits_set) else {
+        let Some((scope, limits)) = self.runtime.config.given_limits.get(self.limits_set) else {
             return false;
         };
         // A worker that leases nothing more has no use for them.
@@ -31,11 +31,12 @@ impl Pump {
                 // It can be reached, and will not change its mind.
                 self.note_link(Ok(()), now);
                 self.refused = Some(self.refusal(error));
-                self.drain(StopCause::Refused, now);
+                self.drain(EndReason::Refused, now);
             }
             Err(error) => self.note_link(Err(error), now),
             Ok(()) => {
-                if let Some((scope, limits)) = self.runtime.config.flow.get(self.limits_set) {
+                if let Some((scope, limits)) = self.runtime.config.given_limits.get(self.limits_set)
+                {
                     events::limits_set(scope, limits);
                 }
                 self.limits_set += 1;
@@ -45,7 +46,7 @@ impl Pump {
     }
 
     fn refusal(&self, error: Error) -> Error {
-        let scope = self.runtime.config.flow.get(self.limits_set);
+        let scope = self.runtime.config.given_limits.get(self.limits_set);
         let what = scope.map_or_else(String::new, |(scope, _)| format!(" of {scope}"));
         let message = format!("the worker cannot start: the limits{what} are refused");
         Error::new(error.kind(), message).because(error)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jobq_core::{Error, Lease, Next};
 
 use crate::leases::LeaseKey;
-use crate::summary::StopCause;
+use crate::summary::EndReason;
 
 /// An attempt that is over.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) enum Note {
     /// A handler ignores the request to stop.
     Stuck(LeaseKey),
     /// Stop gracefully.
-    Drain(StopCause),
+    Drain(EndReason),
     /// Stop at once.
     Force,
     /// A call outside the pump failed.
@@ -43,7 +43,7 @@ pub(crate) enum Note {
 /// A channel would wake its reader for every attempt: at some hundred thousand a second that costs more
 /// than running them.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox {
+pub(crate) struct Mailbox {
     state: Mutex<State>,
 }
 
@@ -55,7 +55,7 @@ struct State {
     reader: Option<Waker>,
 }
 
-impl Inbox {
+impl Mailbox {
     /// Tells that an attempt is over.
     pub(crate) fn push(&self, ended: Ended) {
         let mut state = self.lock();

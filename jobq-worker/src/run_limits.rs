@@ -1,17 +1,17 @@
-//! When a worker stops by itself.
+//! When a run of a worker ends by itself.
 
 use std::time::Duration;
 
-/// The limits of one run of a worker. Reaching one stops it gracefully.
+/// The limits of one run. Reaching one stops the worker gracefully.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct RunLimits {
     pub(crate) max_jobs: Option<u64>,
     pub(crate) max_time: Option<Duration>,
     pub(crate) max_memory: Option<u64>,
     pub(crate) stop_when_empty: bool,
 }
 
-impl Limits {
+impl RunLimits {
     pub(crate) fn check(&self, faults: &mut Vec<String>) {
         if self.max_jobs == Some(0) {
             faults.push("max_jobs is 0: the worker would have nothing to do".to_owned());

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use jobq_core::Settlement;
 
-use crate::inbox::Ended;
 use crate::leases::LeaseKey;
+use crate::mailbox::Ended;
 
 /// Settlements of one queue, in the order in which their attempts ended, with what is to be counted when
 /// they are acknowledged.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct Settlements {
     /// As the backend takes them.
-    pub(crate) settlements: Vec<Settlement>,
+    pub(crate) list: Vec<Settlement>,
     /// One for each.
     pub(crate) tags: Vec<Tag>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Tag {
     pub(crate) sent_before: bool,
 }
 
-impl Batch {
+impl Settlements {
     pub(crate) fn len(&self) -> usize {
         self.tags.len()
     }
@@ -41,7 +41,7 @@ impl Batch {
     }
 
     pub(crate) fn push(&mut self, ended: Ended) {
-        self.settlements.push(Settlement::new(ended.lease, ended.next));
+        self.list.push(Settlement::new(ended.lease, ended.next));
         self.tags.push(Tag {
             key: ended.key,
             handler: ended.handler,
@@ -56,10 +56,7 @@ impl Batch {
         if self.len() <= limit {
             return std::mem::take(self);
         }
-        Self {
-            settlements: self.settlements.drain(..limit).collect(),
-            tags: self.tags.drain(..limit).collect(),
-        }
+        Self { list: self.list.drain(..limit).collect(), tags: self.tags.drain(..limit).collect() }
     }
 
     /// Puts back what could not be delivered, before everything else.
@@ -67,7 +64,7 @@ impl Batch {
         for tag in &mut undelivered.tags {
             tag.sent_before = true;
         }
-        undelivered.settlements.append(&mut self.settlements);
+        undelivered.list.append(&mut self.list);
         undelivered.tags.append(&mut self.tags);
         *self = undelivered;
     }

@@ -1,6 +1,6 @@
 //! Limits of queues and lanes that a program sets each time it starts.
 //!
-//! When a worker stops by itself is another matter: see [`limits`](crate::limits).
+//! When a worker stops by itself is another matter: see [`run_limits`](crate::run_limits).
 
 use jobq_core::{LimitScope, Limits};
 
