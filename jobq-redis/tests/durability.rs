@@ -93,6 +93,49 @@ async fn an_enqueue_that_a_stopped_replica_has_not_got_says_so_and_may_be_repeat
     assert_eq!(stats.ready, 2, "it is there once");
 }
 
+/// From 7.2 on a wait is for what its connection has written. A job that is known already writes nothing, and if the
+/// write for its own sake is refused nothing is waited for: that says nothing of the job.
+#[tokio::test]
+async fn a_repeated_enqueue_is_not_called_safe_when_writes_are_refused() {
+    let primary = TestServer::start_with(&[
+        "--repl-diskless-sync-delay",
+        "0",
+        "--min-replicas-to-write",
+        "1",
+        "--min-replicas-max-lag",
+        "2",
+    ])
+    .unwrap();
+    let replica = replica_of(&primary);
+    let plain = RedisBackend::connect(&primary.url()).await.unwrap();
+    eventually(async || plain.enqueue_jobs(&[job()]).await).await;
+    let waits = backend(&primary, 1).await;
+    let mut scheduled = job();
+    scheduled.when = jobq_core::When::After(Duration::from_secs(3_600));
+
+    signal(&replica, "-STOP");
+    let first = waits.enqueue_jobs(std::slice::from_ref(&scheduled)).await.unwrap_err();
+    // The server finds out that its replica lags.
+    let refused = async {
+        loop {
+            if let Err(error) = plain.enqueue_jobs(&[job()]).await {
+                return error;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let refused = tokio::time::timeout(support::PATIENCE, refused).await.unwrap();
+    let again = waits.enqueue_jobs(std::slice::from_ref(&scheduled)).await;
+    signal(&replica, "-CONT");
+
+    assert!(first.to_string().contains("it was on 0 of 1 replicas"), "{first}");
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    let error = again.expect_err("it is on no replica");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let told = error.to_string();
+    assert!(told.contains("not as safe as asked for: the server refuses to write"), "{told}");
+}
+
 /// What a failover may lose, with a replica that is cut off when its primary dies.
 #[tokio::test]
 async fn what_no_replica_has_is_lost_with_the_primary_but_was_not_acknowledged_if_it_waited() {
