@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use jobq_core::{Error, ErrorKind, Result};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
+use tokio::time::timeout;
 
 use crate::config::RedisConfig;
 use crate::error::{address_of, explain};
 use crate::link::Link;
-use crate::node::{timing, tuned};
+use crate::node::{silent, timing, tuned};
 use crate::slots::Site;
 use crate::topology::{Topology, at};
 
@@ -49,7 +50,14 @@ impl Pools {
             ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
             _ => String::new(),
         };
-        let got = self.pool(&place, &address)?.get().await;
+        let pool = self.pool(&place, &address)?;
+        // Each idle connection is tried for as long as an answer may take, one after the other.
+        let limit = self.config.connect_timeout + self.config.response_timeout;
+        let Ok(got) = timeout(limit, pool.get()).await else {
+            self.link.doubt();
+            pool.retain(|_, _| false);
+            return Err(silent(&address));
+        };
         let connection = got.map_err(|cause| {
             self.link.doubt();
             match cause {

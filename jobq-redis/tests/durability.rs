@@ -136,6 +136,34 @@ async fn a_repeated_enqueue_is_not_called_safe_when_writes_are_refused() {
     assert!(told.contains("not as safe as asked for: the server refuses to write"), "{told}");
 }
 
+/// Connections that nobody uses are tried before they are used again. Together they may not take longer than one.
+#[tokio::test]
+async fn many_idle_connections_to_a_silent_server_cost_no_more_than_one() {
+    let server = TestServer::start().unwrap();
+    let proxy = jobq_redis::FaultProxy::before(server.port()).await.unwrap();
+    let level = Durability::Replicas { count: 0, within: WITHIN };
+    let config = RedisConfig::new(&proxy.url())
+        .unwrap()
+        .durability(level)
+        .response_timeout(Duration::from_millis(300))
+        .connect_timeout(Duration::from_millis(300));
+    let backend = RedisBackend::connect_with(config).await.unwrap();
+    // Each trip takes long enough for all to be under way at once, and calls with several jobs go alone.
+    proxy.delay(Duration::from_millis(50));
+    let fill = (0..12).map(|_| async { backend.enqueue_jobs(&[job(), job()]).await.unwrap() });
+    futures_util::future::join_all(fill).await;
+    proxy.delay(Duration::ZERO);
+
+    proxy.freeze();
+    let began = Instant::now();
+    backend.enqueue_jobs(&[job()]).await.unwrap_err();
+    let took = began.elapsed();
+    proxy.thaw();
+    eventually(async || backend.enqueue_jobs(&[job()]).await).await;
+
+    assert!(took < Duration::from_millis(1_800), "{took:?}");
+}
+
 /// What a failover may lose, with a replica that is cut off when its primary dies.
 #[tokio::test]
 async fn what_no_replica_has_is_lost_with_the_primary_but_was_not_acknowledged_if_it_waited() {
