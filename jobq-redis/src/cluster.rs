@@ -5,7 +5,7 @@
 //! that has had its effect, and it does not tell where blocking waits belong.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,10 @@ pub(crate) struct Cluster {
     /// The slot of what belongs to no queue.
     home: u16,
     map: RwLock<Option<Arc<Map>>>,
-    is_doubted: AtomicBool,
+    /// How often the map was doubted.
+    doubts: AtomicU64,
+    /// When no node answered last, and why.
+    failed: Mutex<Option<(Instant, Failed)>>,
     asking: Joint<Result<Arc<Map>, Failed>>,
     /// Whose turn it is to be asked first.
     turn: AtomicUsize,
@@ -54,6 +57,8 @@ pub(crate) struct Cluster {
 /// Who has which slots.
 struct Map {
     drawn_at: Instant,
+    /// How often the one before had been doubted when this one was asked for.
+    doubts: u64,
     /// In the order of slots: first, last, primary.
     owners: Vec<(u16, u16, Arc<Node>)>,
     primaries: Vec<Arc<Node>>,
@@ -73,7 +78,8 @@ impl Cluster {
             seeds,
             home,
             map: RwLock::new(None),
-            is_doubted: AtomicBool::new(false),
+            doubts: AtomicU64::new(0),
+            failed: Mutex::default(),
             asking: Joint::default(),
             turn: AtomicUsize::new(0),
             suspects: Mutex::default(),
@@ -158,7 +164,7 @@ impl Cluster {
 
     /// The map may be wrong: a new one is drawn before the next use.
     pub(crate) fn doubt(&self) {
-        self.is_doubted.store(true, Ordering::Relaxed);
+        self.doubts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The node that has a slot.
@@ -215,8 +221,16 @@ impl Cluster {
                 if let Some(map) = cluster.current() {
                     return Ok(map);
                 }
-                let ranges = cluster.ask_any().await.map_err(|error| Failed::from(&error))?;
-                Ok(cluster.draw(ranges))
+                if let Some((at, failed)) = cluster.failed().clone()
+                    && at.elapsed() < MAP_AGE
+                {
+                    return Err(failed);
+                }
+                let doubts = cluster.doubts.load(Ordering::Relaxed);
+                let ranges = cluster.ask_any().await.map_err(|error| Failed::from(&error));
+                *cluster.failed() =
+                    ranges.as_ref().err().map(|failed| (Instant::now(), failed.clone()));
+                Ok(cluster.draw(ranges?, doubts))
             }
         });
         outcome.await.map_err(|failed| failed.as_error())
@@ -225,11 +239,16 @@ impl Cluster {
     /// The map, unless it is doubted and not quite new.
     fn current(&self) -> Option<Arc<Map>> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let is_good = !self.is_doubted.load(Ordering::Relaxed) || map.drawn_at.elapsed() < MAP_AGE;
+        let is_doubted = self.doubts.load(Ordering::Relaxed) > map.doubts;
+        let is_good = !is_doubted || map.drawn_at.elapsed() < MAP_AGE;
         is_good.then_some(map)
     }
 
-    fn draw(&self, ranges: Vec<Range>) -> Arc<Map> {
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Failed)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, ranges: Vec<Range>, doubts: u64) -> Arc<Map> {
         let (mut owners, mut primaries, mut replicas) = (Vec::new(), Vec::new(), Vec::new());
         for range in ranges {
             let mut sites = range.sites.into_iter();
@@ -247,11 +266,11 @@ impl Cluster {
         self.nodes().retain(|site, _| primaries.contains(site));
         let map = Arc::new(Map {
             drawn_at: Instant::now(),
+            doubts,
             owners,
             primaries: primaries.iter().map(|site| self.node_at(site)).collect(),
             sites: primaries.into_iter().chain(replicas).collect(),
         });
-        self.is_doubted.store(false, Ordering::Relaxed);
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&map));
         map
     }
