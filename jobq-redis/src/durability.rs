@@ -167,6 +167,11 @@ impl Durable {
             let error = match enqueued {
                 Ok(answer) => {
                     self.judge(connection.address(), written, safe)?;
+                    if !self.link.is_still_at(connection.found()).await {
+                        self.link.doubt();
+                        let what = "another server has taken over meanwhile";
+                        return Err(unsure(connection.address(), what));
+                    }
                     connection.give_back();
                     return Ok(answer);
                 }

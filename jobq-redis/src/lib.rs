@@ -80,6 +80,7 @@ mod test_server;
 mod topology;
 mod wake;
 mod watch;
+mod word;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use jobq_core::{Error, ErrorKind, Result};
@@ -12,6 +13,7 @@ use crate::config::RedisConfig;
 use crate::error::{address_of, explain};
 use crate::link::Link;
 use crate::node::{silent, timing, tuned};
+use crate::sentinel::Found;
 use crate::slots::Site;
 use crate::topology::{Topology, at};
 
@@ -41,16 +43,17 @@ impl Pools {
             Topology::One(server) | Topology::Sentinel { server, .. } => server,
             Topology::Cluster(nodes) => &nodes[0],
         };
-        self.lend(at(model, host, *port)).await
+        self.lend(Found { server: at(model, host, *port), as_of: Instant::now() }).await
     }
 
-    async fn lend(&self, place: ConnectionInfo) -> Result<Lent> {
-        let address = address_of(&place);
+    async fn lend(&self, found: Found) -> Result<Lent> {
+        let place = &found.server;
+        let address = address_of(place);
         let host = match place.addr() {
             ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
             _ => String::new(),
         };
-        let pool = self.pool(&place, &address)?;
+        let pool = self.pool(place, &address)?;
         // Each idle connection is tried for as long as an answer may take, one after the other.
         let limit = self.config.connect_timeout + self.config.response_timeout;
         let Ok(got) = timeout(limit, pool.get()).await else {
@@ -68,7 +71,7 @@ impl Pools {
                 ),
             }
         })?;
-        Ok(Lent { connection: Some(connection), address, host })
+        Ok(Lent { connection: Some(connection), address, host, found })
     }
 
     fn pool(&self, place: &ConnectionInfo, address: &str) -> Result<Pool> {
@@ -106,9 +109,15 @@ pub(crate) struct Lent {
     connection: Option<Connection>,
     address: String,
     host: String,
+    found: Found,
 }
 
 impl Lent {
+    /// Where it leads, and since when that is known.
+    pub(crate) const fn found(&self) -> &Found {
+        &self.found
+    }
+
     /// Runs a command.
     pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         let connection = self.connection.as_mut().ok_or_else(gone)?;
