@@ -20,8 +20,10 @@ use crate::error::{
 use crate::first::first_of;
 use crate::joint::Joint;
 use crate::keys::Keys;
-use crate::node::{Node, Place, connect, silent};
+use crate::node::{Node, Place, connect, deposed, silent};
+use crate::sentinel::Found;
 use crate::slots::{Detour, Range, Site, detour, ranges, slot_of, slot_of_command};
+use crate::tenure::SILENCE;
 use crate::topology::at;
 
 /// How often a command is sent on before that is taken for an error.
@@ -30,6 +32,8 @@ const MOST_DETOURS: u32 = 6;
 const BREATH: Duration = Duration::from_millis(20);
 /// How long a map of the slots is good at least: a node that is down must not cost a question a call.
 const MAP_AGE: Duration = Duration::from_millis(100);
+/// How long others are asked whether a node that was silent has been replaced, before it is believed.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a node that has failed is asked after the others.
 const SUSPECT_FOR: Duration = Duration::from_secs(30);
 
@@ -102,10 +106,17 @@ impl Cluster {
         let mut node = self.owner(slot).await?;
         let (mut may_ask, mut has_failed) = (false, false);
         for tries in 1..=MOST_DETOURS {
+            let sent_at = Instant::now();
             let answer =
                 if may_ask { node.try_ask(command).await } else { node.try_send(command).await };
             let fault = match answer {
-                Ok(Ok(value)) => return Ok(Ok(value)),
+                Ok(Ok(value)) if sent_at.elapsed() <= SILENCE => return Ok(Ok(value)),
+                Ok(Ok(value)) => {
+                    let address: Arc<str> = Arc::from(node.address());
+                    let is_owner = self.is_owner(slot, &address).await;
+                    let doubtful = || Fault { error: deposed(), address };
+                    return Ok(if is_owner { Ok(value) } else { Err(doubtful()) });
+                }
                 Ok(Err(fault)) => fault,
                 // Nothing was sent. Its replica may have taken over.
                 Err(error) if !has_failed => {
@@ -140,6 +151,22 @@ impl Cluster {
             ErrorKind::Unavailable,
             format!("the nodes of {} send a command from one to the other", self.config.address()),
         ))
+    }
+
+    /// Whether a slot is still at the node where it was found: asked again unless that was just now.
+    pub(crate) async fn is_still_at(self: &Arc<Self>, slot: u16, found: &Found) -> bool {
+        found.as_of.elapsed() <= SILENCE || self.is_owner(slot, &address_of(&found.server)).await
+    }
+
+    /// Whether a node that was silent for a while still has a slot, as the others say. One that was frozen
+    /// answers what it was sent before it hears that another has taken over, and then forgets it.
+    async fn is_owner(self: &Arc<Self>, slot: u16, address: &str) -> bool {
+        self.suspect(address);
+        self.doubt();
+        match tokio::time::timeout(PATIENCE, self.owner(slot)).await {
+            Ok(Ok(owner)) => owner.address() == address,
+            _ => true,
+        }
     }
 
     /// What a fault says of the map.

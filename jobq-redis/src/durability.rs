@@ -167,7 +167,7 @@ impl Durable {
             let error = match enqueued {
                 Ok(answer) => {
                     self.judge(connection.address(), written, safe)?;
-                    if !self.link.is_still_at(connection.found()).await {
+                    if !self.link.is_still_at(keys.jobs(), connection.found()).await {
                         self.link.doubt();
                         let what = "another server has taken over meanwhile";
                         return Err(unsure(connection.address(), what));

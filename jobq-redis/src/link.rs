@@ -129,10 +129,10 @@ impl Link {
 
     /// Whether a key is still at the server where it was found: asked again unless that was just now. A server
     /// that was frozen, and has been replaced meanwhile, answers as if nothing had been.
-    pub(crate) async fn is_still_at(&self, found: &Found) -> bool {
+    pub(crate) async fn is_still_at(&self, key: &str, found: &Found) -> bool {
         match &self.way {
             Way::One(node) => node.is_still_at(found).await,
-            Way::Cluster(_) => true,
+            Way::Cluster(cluster) => cluster.is_still_at(slot_of(key.as_bytes()), found).await,
         }
     }
 
