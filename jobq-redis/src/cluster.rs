@@ -21,9 +21,8 @@ use crate::first::first_of;
 use crate::joint::Joint;
 use crate::keys::Keys;
 use crate::node::{Node, Place, connect, deposed, silent};
-use crate::sentinel::Found;
 use crate::slots::{Detour, Range, Site, detour, ranges, slot_of, slot_of_command};
-use crate::tenure::SILENCE;
+use crate::tenure::{BRISK, SILENCE};
 use crate::topology::at;
 
 /// How often a command is sent on before that is taken for an error.
@@ -106,11 +105,13 @@ impl Cluster {
         let mut node = self.owner(slot).await?;
         let (mut may_ask, mut has_failed) = (false, false);
         for tries in 1..=MOST_DETOURS {
+            // One that has long not been heard of may have been frozen before.
+            let patience = if node.is_quiet() { BRISK } else { SILENCE };
             let sent_at = Instant::now();
             let answer =
                 if may_ask { node.try_ask(command).await } else { node.try_send(command).await };
             let fault = match answer {
-                Ok(Ok(value)) if sent_at.elapsed() <= SILENCE => return Ok(Ok(value)),
+                Ok(Ok(value)) if sent_at.elapsed() <= patience => return Ok(Ok(value)),
                 Ok(Ok(value)) => {
                     let address: Arc<str> = Arc::from(node.address());
                     let is_owner = self.is_owner(slot, &address).await;
@@ -153,9 +154,9 @@ impl Cluster {
         ))
     }
 
-    /// Whether a slot is still at the node where it was found: asked again unless that was just now.
-    pub(crate) async fn is_still_at(self: &Arc<Self>, slot: u16, found: &Found) -> bool {
-        found.as_of.elapsed() <= SILENCE || self.is_owner(slot, &address_of(&found.server)).await
+    /// Whether a slot is still at the node where it was found: asked again.
+    pub(crate) async fn is_still_at(self: &Arc<Self>, slot: u16, server: &ConnectionInfo) -> bool {
+        self.is_owner(slot, &address_of(server)).await
     }
 
     /// Whether a node that was silent for a while still has a slot, as the others say. One that was frozen

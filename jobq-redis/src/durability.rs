@@ -167,7 +167,9 @@ impl Durable {
             let error = match enqueued {
                 Ok(answer) => {
                     self.judge(connection.address(), written, safe)?;
-                    if !self.link.is_still_at(keys.jobs(), connection.found()).await {
+                    if !connection.is_brisk()
+                        && !self.link.is_still_at(keys.jobs(), connection.server()).await
+                    {
                         self.link.doubt();
                         let what = "another server has taken over meanwhile";
                         return Err(unsure(connection.address(), what));

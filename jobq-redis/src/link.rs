@@ -127,12 +127,12 @@ impl Link {
         }
     }
 
-    /// Whether a key is still at the server where it was found: asked again unless that was just now. A server
-    /// that was frozen, and has been replaced meanwhile, answers as if nothing had been.
-    pub(crate) async fn is_still_at(&self, key: &str, found: &Found) -> bool {
+    /// Whether a key is still at the server where it was found: asked again. A server that was frozen, and has
+    /// been replaced meanwhile, answers as if nothing had been.
+    pub(crate) async fn is_still_at(&self, key: &str, server: &ConnectionInfo) -> bool {
         match &self.way {
-            Way::One(node) => node.is_still_at(found).await,
-            Way::Cluster(cluster) => cluster.is_still_at(slot_of(key.as_bytes()), found).await,
+            Way::One(node) => node.is_still_at(server).await,
+            Way::Cluster(cluster) => cluster.is_still_at(slot_of(key.as_bytes()), server).await,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::joint::Joint;
 use crate::scripts::{EXCHANGE, SETTLE};
 use crate::sentinel::{Found, Sentinels};
 use crate::server;
-use crate::tenure::{SILENCE, Tenure};
+use crate::tenure::Tenure;
 
 /// A server and the connection to it.
 pub(crate) struct Node {
@@ -99,13 +99,11 @@ impl Node {
         }
     }
 
-    /// Whether it is still where it was found: asked again unless that was just now.
-    pub(crate) async fn is_still_at(&self, found: &Found) -> bool {
+    /// Whether it is still where it was found: asked again.
+    pub(crate) async fn is_still_at(&self, server: &ConnectionInfo) -> bool {
         match &self.place {
-            Place::Master(sentinels) if found.as_of.elapsed() > SILENCE => {
-                !sentinels.deny(&found.server).await
-            }
-            _ => true,
+            Place::Fixed(_) => true,
+            Place::Master(sentinels) => !sentinels.deny(server).await,
         }
     }
 
@@ -179,6 +177,14 @@ impl Node {
         holds
     }
 
+    /// The same for one that has just been made. That may have taken so long that another has taken over.
+    async fn is_confirmed_anew(live: &Live) -> bool {
+        match &live.tenure {
+            Some(tenure) if !tenure.is_brisk() => tenure.holds().await,
+            _ => true,
+        }
+    }
+
     /// Asks from time to time, beside the calls, whether a connection in use leads where it should.
     fn ask_beside(self: &Arc<Self>, live: &Live) {
         let Some(tenure) = live.tenure.as_ref().filter(|tenure| tenure.is_due()) else { return };
@@ -205,9 +211,8 @@ impl Node {
                 }
                 tokio::time::sleep(node.pause()).await;
                 let mut connected = node.connect().await;
-                // To connect may have taken so long that another has taken over meanwhile.
                 if let Ok(live) = &connected
-                    && !node.is_confirmed(live).await
+                    && !Self::is_confirmed_anew(live).await
                 {
                     connected = Err(explain(deposed(), &node.address));
                 }

@@ -15,6 +15,7 @@ use crate::link::Link;
 use crate::node::{silent, timing, tuned};
 use crate::sentinel::Found;
 use crate::slots::Site;
+use crate::tenure::{BRISK, SILENCE};
 use crate::topology::{Topology, at};
 
 /// Pools of connections that nobody else uses, without a limit to how long an answer may take: who
@@ -47,6 +48,7 @@ impl Pools {
     }
 
     async fn lend(&self, found: Found) -> Result<Lent> {
+        let began_at = Instant::now();
         let place = &found.server;
         let address = address_of(place);
         let host = match place.addr() {
@@ -71,7 +73,7 @@ impl Pools {
                 ),
             }
         })?;
-        Ok(Lent { connection: Some(connection), address, host, found })
+        Ok(Lent { connection: Some(connection), address, host, found, began_at })
     }
 
     fn pool(&self, place: &ConnectionInfo, address: &str) -> Result<Pool> {
@@ -110,12 +112,19 @@ pub(crate) struct Lent {
     address: String,
     host: String,
     found: Found,
+    began_at: Instant,
 }
 
 impl Lent {
-    /// Where it leads, and since when that is known.
-    pub(crate) const fn found(&self) -> &Found {
-        &self.found
+    /// Where it leads.
+    pub(crate) const fn server(&self) -> &ConnectionInfo {
+        &self.found.server
+    }
+
+    /// Whether all has gone so fast that it must still be the right server. One that is silent for longer may
+    /// have been so before, and have been replaced meanwhile.
+    pub(crate) fn is_brisk(&self) -> bool {
+        self.began_at.elapsed() <= BRISK && self.found.as_of.elapsed() <= SILENCE
     }
 
     /// Runs a command.

@@ -11,6 +11,8 @@ use crate::sentinel::{Found, Sentinels};
 
 /// How long a server may be silent and still be believed.
 pub(crate) const SILENCE: Duration = Duration::from_millis(500);
+/// How long one may take that has not been heard of just before: it may have been silent for long already.
+pub(crate) const BRISK: Duration = Duration::from_millis(100);
 /// How often the sentinels are asked while it is not silent.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -40,6 +42,11 @@ impl Tenure {
     /// sent to it then, nor may its answer be believed, before it is confirmed.
     pub(crate) fn is_in_question(&self) -> bool {
         self.times().trusted_at.elapsed() > SILENCE
+    }
+
+    /// Whether the connection was made at once after it was found. It is in question otherwise.
+    pub(crate) fn is_brisk(&self) -> bool {
+        self.times().trusted_at.elapsed() <= BRISK
     }
 
     /// Whether it is time to ask, though nothing is in question. Says so to one caller only.
