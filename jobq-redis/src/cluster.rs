@@ -5,7 +5,7 @@
 //! that has had its effect, and it does not tell where blocking waits belong.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,9 @@ use crate::error::{
 use crate::first::first_of;
 use crate::joint::Joint;
 use crate::keys::Keys;
-use crate::node::{Node, Place, connect, silent};
+use crate::node::{Node, Place, connect, deposed, silent};
 use crate::slots::{Detour, Range, Site, detour, ranges, slot_of, slot_of_command};
+use crate::tenure::{BRISK, SILENCE};
 use crate::topology::at;
 
 /// How often a command is sent on before that is taken for an error.
@@ -30,6 +31,8 @@ const MOST_DETOURS: u32 = 6;
 const BREATH: Duration = Duration::from_millis(20);
 /// How long a map of the slots is good at least: a node that is down must not cost a question a call.
 const MAP_AGE: Duration = Duration::from_millis(100);
+/// How long others are asked whether a node that was silent has been replaced, before it is believed.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a node that has failed is asked after the others.
 const SUSPECT_FOR: Duration = Duration::from_secs(30);
 
@@ -40,7 +43,10 @@ pub(crate) struct Cluster {
     /// The slot of what belongs to no queue.
     home: u16,
     map: RwLock<Option<Arc<Map>>>,
-    is_doubted: AtomicBool,
+    /// How often the map was doubted.
+    doubts: AtomicU64,
+    /// When no node answered last, and why.
+    failed: Mutex<Option<(Instant, Failed)>>,
     asking: Joint<Result<Arc<Map>, Failed>>,
     /// Whose turn it is to be asked first.
     turn: AtomicUsize,
@@ -54,6 +60,8 @@ pub(crate) struct Cluster {
 /// Who has which slots.
 struct Map {
     drawn_at: Instant,
+    /// How often the one before had been doubted when this one was asked for.
+    doubts: u64,
     /// In the order of slots: first, last, primary.
     owners: Vec<(u16, u16, Arc<Node>)>,
     primaries: Vec<Arc<Node>>,
@@ -73,7 +81,8 @@ impl Cluster {
             seeds,
             home,
             map: RwLock::new(None),
-            is_doubted: AtomicBool::new(false),
+            doubts: AtomicU64::new(0),
+            failed: Mutex::default(),
             asking: Joint::default(),
             turn: AtomicUsize::new(0),
             suspects: Mutex::default(),
@@ -96,10 +105,19 @@ impl Cluster {
         let mut node = self.owner(slot).await?;
         let (mut may_ask, mut has_failed) = (false, false);
         for tries in 1..=MOST_DETOURS {
+            // One that has long not been heard of may have been frozen before.
+            let patience = if node.is_quiet() { BRISK } else { SILENCE };
+            let sent_at = Instant::now();
             let answer =
                 if may_ask { node.try_ask(command).await } else { node.try_send(command).await };
             let fault = match answer {
-                Ok(Ok(value)) => return Ok(Ok(value)),
+                Ok(Ok(value)) if sent_at.elapsed() <= patience => return Ok(Ok(value)),
+                Ok(Ok(value)) => {
+                    let address: Arc<str> = Arc::from(node.address());
+                    let is_owner = self.is_owner(slot, &address).await;
+                    let doubtful = || Fault { error: deposed(), address };
+                    return Ok(if is_owner { Ok(value) } else { Err(doubtful()) });
+                }
                 Ok(Err(fault)) => fault,
                 // Nothing was sent. Its replica may have taken over.
                 Err(error) if !has_failed => {
@@ -136,6 +154,22 @@ impl Cluster {
         ))
     }
 
+    /// Whether a slot is still at the node where it was found: asked again.
+    pub(crate) async fn is_still_at(self: &Arc<Self>, slot: u16, server: &ConnectionInfo) -> bool {
+        self.is_owner(slot, &address_of(server)).await
+    }
+
+    /// Whether a node that was silent for a while still has a slot, as the others say. One that was frozen
+    /// answers what it was sent before it hears that another has taken over, and then forgets it.
+    async fn is_owner(self: &Arc<Self>, slot: u16, address: &str) -> bool {
+        self.suspect(address);
+        self.doubt();
+        match tokio::time::timeout(PATIENCE, self.owner(slot)).await {
+            Ok(Ok(owner)) => owner.address() == address,
+            _ => true,
+        }
+    }
+
     /// What a fault says of the map.
     fn note(&self, fault: &Fault) {
         let is_down = cluster_is_down(&fault.error);
@@ -158,7 +192,7 @@ impl Cluster {
 
     /// The map may be wrong: a new one is drawn before the next use.
     pub(crate) fn doubt(&self) {
-        self.is_doubted.store(true, Ordering::Relaxed);
+        self.doubts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The node that has a slot.
@@ -215,8 +249,16 @@ impl Cluster {
                 if let Some(map) = cluster.current() {
                     return Ok(map);
                 }
-                let ranges = cluster.ask_any().await.map_err(|error| Failed::from(&error))?;
-                Ok(cluster.draw(ranges))
+                if let Some((at, failed)) = cluster.failed().clone()
+                    && at.elapsed() < MAP_AGE
+                {
+                    return Err(failed);
+                }
+                let doubts = cluster.doubts.load(Ordering::Relaxed);
+                let ranges = cluster.ask_any().await.map_err(|error| Failed::from(&error));
+                *cluster.failed() =
+                    ranges.as_ref().err().map(|failed| (Instant::now(), failed.clone()));
+                Ok(cluster.draw(ranges?, doubts))
             }
         });
         outcome.await.map_err(|failed| failed.as_error())
@@ -225,11 +267,16 @@ impl Cluster {
     /// The map, unless it is doubted and not quite new.
     fn current(&self) -> Option<Arc<Map>> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let is_good = !self.is_doubted.load(Ordering::Relaxed) || map.drawn_at.elapsed() < MAP_AGE;
+        let is_doubted = self.doubts.load(Ordering::Relaxed) > map.doubts;
+        let is_good = !is_doubted || map.drawn_at.elapsed() < MAP_AGE;
         is_good.then_some(map)
     }
 
-    fn draw(&self, ranges: Vec<Range>) -> Arc<Map> {
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Failed)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, ranges: Vec<Range>, doubts: u64) -> Arc<Map> {
         let (mut owners, mut primaries, mut replicas) = (Vec::new(), Vec::new(), Vec::new());
         for range in ranges {
             let mut sites = range.sites.into_iter();
@@ -247,11 +294,11 @@ impl Cluster {
         self.nodes().retain(|site, _| primaries.contains(site));
         let map = Arc::new(Map {
             drawn_at: Instant::now(),
+            doubts,
             owners,
             primaries: primaries.iter().map(|site| self.node_at(site)).collect(),
             sites: primaries.into_iter().chain(replicas).collect(),
         });
-        self.is_doubted.store(false, Ordering::Relaxed);
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&map));
         map
     }

@@ -163,10 +163,17 @@ impl Durable {
             let answers = self.attempt(&mut connection, keys, call, may_ask).await?;
             let mut answers = answers.into_iter();
             let mut next = || answers.next().unwrap_or(Value::Nil).extract_error();
-            let (enqueued, _, safe) = (next(), next(), next());
+            let (enqueued, written, safe) = (next(), next(), next());
             let error = match enqueued {
                 Ok(answer) => {
-                    self.judge(connection.address(), safe)?;
+                    self.judge(connection.address(), written, safe)?;
+                    if !connection.is_brisk()
+                        && !self.link.is_still_at(keys.jobs(), connection.server()).await
+                    {
+                        self.link.doubt();
+                        let what = "another server has taken over meanwhile";
+                        return Err(unsure(connection.address(), what));
+                    }
                     connection.give_back();
                     return Ok(answer);
                 }
@@ -267,8 +274,19 @@ impl Durable {
         }
     }
 
-    /// Whether a wait has come to what it was for.
-    fn judge(&self, address: &str, answer: redis::RedisResult<Value>) -> Result<()> {
+    /// Whether a wait has come to what it was for. Without the write for its own sake it was for nothing.
+    fn judge(
+        &self,
+        address: &str,
+        written: redis::RedisResult<Value>,
+        answer: redis::RedisResult<Value>,
+    ) -> Result<()> {
+        written.map_err(|error| {
+            if verdict(&error) == Verdict::Broken {
+                self.link.doubt();
+            }
+            unsure(address, &format!("the server refuses to write: {error}")).because(error)
+        })?;
         let answer = answer.map_err(|error| {
             let what = if error.to_string().contains("appendonly is disabled") {
                 "it has no append-only file to wait for (`appendonly yes`)".to_owned()

@@ -169,9 +169,12 @@ async fn send(store: &Store, batch: Vec<Waiting>) {
             }
             // One job may be refused where others are not: each is heard by itself.
             Err(error) if is_refusal(error.kind()) => {
-                for (job, waiting) in jobs.iter().zip(waiting) {
+                // All at once: one after the other the last would wait for all trips before its own, and where
+                // enqueues wait to be safe each may take long.
+                join_all(jobs.iter().zip(waiting).map(|(job, waiting)| async move {
                     let _ = waiting.send(enqueue_alone(store, job).await);
-                }
+                }))
+                .await;
             }
             Err(error) => {
                 for waiting in waiting {

@@ -91,6 +91,7 @@ mod test_server;
 mod topology;
 mod wake;
 mod watch;
+mod word;
 
 // The snippet of the page that crates.io shows is compiled and run.
 #[cfg(doctest)]

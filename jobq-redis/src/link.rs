@@ -12,7 +12,7 @@ use crate::config::RedisConfig;
 use crate::error::{Fault, explain, is_unknown_script};
 use crate::node::{Node, Place, tuned};
 use crate::scripts::Script;
-use crate::sentinel::Sentinels;
+use crate::sentinel::{Found, Sentinels};
 use crate::slots::slot_of;
 use crate::topology::Topology;
 
@@ -120,17 +120,26 @@ impl Link {
     }
 
     /// The server that has a key just now, for a connection of one's own.
-    pub(crate) async fn place_of(&self, key: &str) -> Result<ConnectionInfo> {
+    pub(crate) async fn place_of(&self, key: &str) -> Result<Found> {
         match &self.way {
             Way::One(node) => node.find().await,
             Way::Cluster(cluster) => cluster.owner(slot_of(key.as_bytes())).await?.find().await,
         }
     }
 
+    /// Whether a key is still at the server where it was found: asked again. A server that was frozen, and has
+    /// been replaced meanwhile, answers as if nothing had been.
+    pub(crate) async fn is_still_at(&self, key: &str, server: &ConnectionInfo) -> bool {
+        match &self.way {
+            Way::One(node) => node.is_still_at(server).await,
+            Way::Cluster(cluster) => cluster.is_still_at(slot_of(key.as_bytes()), server).await,
+        }
+    }
+
     /// The servers at each of which everything that is published can be heard.
     pub(crate) async fn places_to_listen(&self) -> Result<Vec<ConnectionInfo>> {
         match &self.way {
-            Way::One(node) => Ok(vec![node.find().await?]),
+            Way::One(node) => Ok(vec![node.find().await?.server]),
             Way::Cluster(cluster) => cluster.places().await,
         }
     }

@@ -19,7 +19,7 @@ use crate::config::RedisConfig;
 use crate::error::{Failed, Fault, Verdict, address_of, explain, verdict};
 use crate::joint::Joint;
 use crate::scripts::{EXCHANGE, SETTLE};
-use crate::sentinel::Sentinels;
+use crate::sentinel::{Found, Sentinels};
 use crate::server;
 use crate::tenure::Tenure;
 
@@ -91,11 +91,19 @@ impl Node {
         }
     }
 
-    /// Where it is just now.
-    pub(crate) async fn find(&self) -> Result<ConnectionInfo> {
+    /// Where it is, or was up to a second ago.
+    pub(crate) async fn find(&self) -> Result<Found> {
         match &self.place {
-            Place::Fixed(server) => Ok((**server).clone()),
+            Place::Fixed(server) => Ok(Found { server: (**server).clone(), as_of: Instant::now() }),
             Place::Master(sentinels) => sentinels.find().await,
+        }
+    }
+
+    /// Whether it is still where it was found: asked again.
+    pub(crate) async fn is_still_at(&self, server: &ConnectionInfo) -> bool {
+        match &self.place {
+            Place::Fixed(_) => true,
+            Place::Master(sentinels) => !sentinels.deny(server).await,
         }
     }
 
@@ -169,12 +177,20 @@ impl Node {
         holds
     }
 
+    /// The same for one that has just been made. That may have taken so long that another has taken over.
+    async fn is_confirmed_anew(live: &Live) -> bool {
+        match &live.tenure {
+            Some(tenure) if !tenure.is_brisk() => tenure.holds().await,
+            _ => true,
+        }
+    }
+
     /// Asks from time to time, beside the calls, whether a connection in use leads where it should.
     fn ask_beside(self: &Arc<Self>, live: &Live) {
         let Some(tenure) = live.tenure.as_ref().filter(|tenure| tenure.is_due()) else { return };
         let (node, live, tenure) = (Arc::clone(self), live.clone(), Arc::clone(tenure));
         tokio::spawn(async move {
-            if !tenure.holds().await {
+            if !tenure.goes_on().await {
                 node.give_up(&live);
             }
         });
@@ -194,7 +210,12 @@ impl Node {
                     return Ok(live);
                 }
                 tokio::time::sleep(node.pause()).await;
-                let connected = node.connect().await;
+                let mut connected = node.connect().await;
+                if let Ok(live) = &connected
+                    && !Self::is_confirmed_anew(live).await
+                {
+                    connected = Err(explain(deposed(), &node.address));
+                }
                 let failed_at = connected.is_err().then(Instant::now);
                 *node.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = failed_at;
                 let live = connected.map_err(|error| Failed::from(&error))?;
@@ -225,7 +246,11 @@ impl Node {
     }
 
     async fn connect(&self) -> Result<Live> {
-        let server = self.find().await?;
+        let found = match &self.place {
+            Place::Fixed(_) => self.find().await?,
+            Place::Master(sentinels) => sentinels.find_since(Instant::now()).await?,
+        };
+        let server = found.server.clone();
         let connecting = async {
             let mut connection = connect(&server, &self.config).await?;
             server::check(&mut connection, &address_of(&server), &self.config).await?;
@@ -246,7 +271,7 @@ impl Node {
         }
         let tenure = match &self.place {
             Place::Fixed(_) => None,
-            Place::Master(sentinels) => Some(Arc::new(Tenure::new(Arc::clone(sentinels), server))),
+            Place::Master(sentinels) => Some(Arc::new(Tenure::new(Arc::clone(sentinels), found))),
         };
         connected.map(|connection| Live { connection, identity: Arc::new(()), tenure })
     }
@@ -272,7 +297,7 @@ pub(crate) async fn connect(
 }
 
 /// The error for an answer of a server that was the master, and may not have been when it gave it.
-fn deposed() -> RedisError {
+pub(crate) fn deposed() -> RedisError {
     std::io::Error::other("another server has become the master meanwhile").into()
 }
 

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use jobq_core::{Error, ErrorKind, Result};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
+use tokio::time::timeout;
 
 use crate::config::RedisConfig;
 use crate::error::{address_of, explain};
 use crate::link::Link;
-use crate::node::{timing, tuned};
+use crate::node::{silent, timing, tuned};
+use crate::sentinel::Found;
 use crate::slots::Site;
+use crate::tenure::{BRISK, SILENCE};
 use crate::topology::{Topology, at};
 
 /// Pools of connections that nobody else uses, without a limit to how long an answer may take: who
@@ -40,16 +44,25 @@ impl Pools {
             Topology::One(server) | Topology::Sentinel { server, .. } => server,
             Topology::Cluster(nodes) => &nodes[0],
         };
-        self.lend(at(model, host, *port)).await
+        self.lend(Found { server: at(model, host, *port), as_of: Instant::now() }).await
     }
 
-    async fn lend(&self, place: ConnectionInfo) -> Result<Lent> {
-        let address = address_of(&place);
+    async fn lend(&self, found: Found) -> Result<Lent> {
+        let began_at = Instant::now();
+        let place = &found.server;
+        let address = address_of(place);
         let host = match place.addr() {
             ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
             _ => String::new(),
         };
-        let got = self.pool(&place, &address)?.get().await;
+        let pool = self.pool(place, &address)?;
+        // Each idle connection is tried for as long as an answer may take, one after the other.
+        let limit = self.config.connect_timeout + self.config.response_timeout;
+        let Ok(got) = timeout(limit, pool.get()).await else {
+            self.link.doubt();
+            pool.retain(|_, _| false);
+            return Err(silent(&address));
+        };
         let connection = got.map_err(|cause| {
             self.link.doubt();
             match cause {
@@ -60,7 +73,7 @@ impl Pools {
                 ),
             }
         })?;
-        Ok(Lent { connection: Some(connection), address, host })
+        Ok(Lent { connection: Some(connection), address, host, found, began_at })
     }
 
     fn pool(&self, place: &ConnectionInfo, address: &str) -> Result<Pool> {
@@ -98,9 +111,22 @@ pub(crate) struct Lent {
     connection: Option<Connection>,
     address: String,
     host: String,
+    found: Found,
+    began_at: Instant,
 }
 
 impl Lent {
+    /// Where it leads.
+    pub(crate) const fn server(&self) -> &ConnectionInfo {
+        &self.found.server
+    }
+
+    /// Whether all has gone so fast that it must still be the right server. One that is silent for longer may
+    /// have been so before, and have been replaced meanwhile.
+    pub(crate) fn is_brisk(&self) -> bool {
+        self.began_at.elapsed() <= BRISK && self.found.as_of.elapsed() <= SILENCE
+    }
+
     /// Runs a command.
     pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         let connection = self.connection.as_mut().ok_or_else(gone)?;

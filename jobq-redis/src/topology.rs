@@ -64,6 +64,15 @@ impl Topology {
                  in redis+sentinel://host:26379/mymaster",
             ));
         }
+        // What sentinels themselves allow. Anything else comes from a password that holds a slash, and would be shown.
+        let is_named =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if !master.bytes().all(is_named) {
+            return Err(Error::invalid_input(
+                "the Redis URL is malformed: the name of the sentinels' master has letters, digits, ., - and _ \
+                 only; a / in a password is written %2F, and an @ %40",
+            ));
+        }
         let (query, fragment) = parts.options.split_once('#').unwrap_or((parts.options, ""));
         let (mut user, mut password, mut others) = (None, None, Vec::new());
         for option in query.trim_start_matches('?').split('&').filter(|it| !it.is_empty()) {
@@ -340,6 +349,8 @@ mod tests {
             ("redis+sentinel://a:secret@b", "name of their master"),
             ("redis+sentinel://a:secret@b/", "name of their master"),
             ("redis+sentinel://a/m/secret", "malformed"),
+            ("redis+sentinel://app:1234/secret@h", "/ in a password is written"),
+            ("redis+sentinel://app:1234/secret@h/m", "/ in a password is written"),
             ("redis+cluster://u:secret@a,u:secret@b", "once, for all hosts"),
             ("redis+sentinel://u:secret@a,u:secret@b/m", "once, for all hosts"),
             ("redis+sentinel://a/m?sentinel_username=secret", "without a sentinel_password"),

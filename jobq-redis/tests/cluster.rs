@@ -11,7 +11,7 @@ use jobq_core::{
     Backend, BatchId, BatchRef, ErrorKind, Inspect, JobState, LeaseRequest, LimitName, LimitScope,
     LimitSource, Limits, NewBatch, NewJob, QueueName, Unique, UniqueKey, UniqueMode, WorkerId,
 };
-use jobq_redis::{RedisBackend, RedisConfig, TestCluster, TestServer};
+use jobq_redis::{Durability, RedisBackend, RedisConfig, TestCluster, TestServer};
 use support::{LEASE, PATIENCE, eventually, job};
 
 fn name(queue: &str) -> QueueName {
@@ -280,6 +280,62 @@ async fn a_frozen_node_holds_up_no_queue_but_its_own() {
     eventually(async || backend.enqueue_jobs(&jobs).await).await;
     let woken = eventually(async || backend.wait(&queues[..1]).await).await;
     assert_eq!(woken, queues[0]);
+}
+
+/// It answers what its socket took while it was frozen before it hears that its replica has taken over.
+#[tokio::test]
+async fn what_a_thawed_primary_answers_late_is_not_believed() {
+    for level in
+        [Durability::Server, Durability::Replicas { count: 0, within: Duration::from_secs(1) }]
+    {
+        let cluster = TestCluster::start_with(3, 1, &[]).unwrap();
+        let config = RedisConfig::new(&cluster.url())
+            .unwrap()
+            .response_timeout(PATIENCE)
+            .connect_timeout(PATIENCE)
+            .durability(level);
+        let backend = RedisBackend::connect_with(config).await.unwrap();
+        let queue = name("mail");
+        backend.enqueue_jobs(&[job_for(&queue)]).await.unwrap();
+        let port = port_of(&cluster, &queue);
+        let frozen = cluster.nodes().iter().find(|node| node.port() == port).unwrap();
+        let other = cluster.nodes().iter().find(|node| node.port() != port).unwrap();
+        let jobs: Vec<_> = (0..5).map(|_| job_for(&queue)).collect();
+
+        support::signal(frozen, "-STOP");
+        let answers = jobs.iter().map(|job| backend.enqueue_jobs(std::slice::from_ref(job)));
+        let answers = futures_util::future::join_all(answers);
+        let thawed = async {
+            eventually(async || {
+                let nodes = ask(other.port(), &["CLUSTER", "NODES"]).await;
+                let nodes: String = redis::from_redis_value(nodes).unwrap();
+                let masters = nodes
+                    .lines()
+                    .filter(|line| line.contains("master") && !line.contains("fail"))
+                    .count();
+                if masters == 3 && nodes.contains("fail") { Ok(()) } else { Err("no failover") }
+            })
+            .await;
+            support::signal(frozen, "-CONT");
+        };
+        let (answers, ()) = tokio::join!(answers, thawed);
+
+        let new = eventually(async || {
+            let new = RedisBackend::connect(&cluster.url()).await?;
+            new.enqueue_jobs(&[job_for(&queue)]).await?;
+            Ok::<_, jobq_core::Error>(new)
+        })
+        .await;
+        for (answer, job) in answers.iter().zip(&jobs) {
+            match answer {
+                Ok(_) => {
+                    let found = new.job(&queue, job.record.id).await.unwrap();
+                    assert!(found.is_some(), "acknowledged and lost ({level:?})");
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+            }
+        }
+    }
 }
 
 /// One that is cut off knows itself only, says that the cluster is down, and would say so for ever.

@@ -93,6 +93,77 @@ async fn an_enqueue_that_a_stopped_replica_has_not_got_says_so_and_may_be_repeat
     assert_eq!(stats.ready, 2, "it is there once");
 }
 
+/// From 7.2 on a wait is for what its connection has written. A job that is known already writes nothing, and if the
+/// write for its own sake is refused nothing is waited for: that says nothing of the job.
+#[tokio::test]
+async fn a_repeated_enqueue_is_not_called_safe_when_writes_are_refused() {
+    let primary = TestServer::start_with(&[
+        "--repl-diskless-sync-delay",
+        "0",
+        "--min-replicas-to-write",
+        "1",
+        "--min-replicas-max-lag",
+        "2",
+    ])
+    .unwrap();
+    let replica = replica_of(&primary);
+    let plain = RedisBackend::connect(&primary.url()).await.unwrap();
+    eventually(async || plain.enqueue_jobs(&[job()]).await).await;
+    let waits = backend(&primary, 1).await;
+    let mut scheduled = job();
+    scheduled.when = jobq_core::When::After(Duration::from_secs(3_600));
+
+    signal(&replica, "-STOP");
+    let first = waits.enqueue_jobs(std::slice::from_ref(&scheduled)).await.unwrap_err();
+    // The server finds out that its replica lags.
+    let refused = async {
+        loop {
+            if let Err(error) = plain.enqueue_jobs(&[job()]).await {
+                return error;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let refused = tokio::time::timeout(support::PATIENCE, refused).await.unwrap();
+    let again = waits.enqueue_jobs(std::slice::from_ref(&scheduled)).await;
+    signal(&replica, "-CONT");
+
+    assert!(first.to_string().contains("it was on 0 of 1 replicas"), "{first}");
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    let error = again.expect_err("it is on no replica");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let told = error.to_string();
+    assert!(told.contains("not as safe as asked for: the server refuses to write"), "{told}");
+}
+
+/// Connections that nobody uses are tried before they are used again. Together they may not take longer than one.
+#[tokio::test]
+async fn many_idle_connections_to_a_silent_server_cost_no_more_than_one() {
+    let server = TestServer::start().unwrap();
+    let proxy = jobq_redis::FaultProxy::before(server.port()).await.unwrap();
+    let level = Durability::Replicas { count: 0, within: WITHIN };
+    let config = RedisConfig::new(&proxy.url())
+        .unwrap()
+        .durability(level)
+        .response_timeout(Duration::from_millis(300))
+        .connect_timeout(Duration::from_millis(300));
+    let backend = RedisBackend::connect_with(config).await.unwrap();
+    // Each trip takes long enough for all to be under way at once, and calls with several jobs go alone.
+    proxy.delay(Duration::from_millis(50));
+    let fill = (0..12).map(|_| async { backend.enqueue_jobs(&[job(), job()]).await.unwrap() });
+    futures_util::future::join_all(fill).await;
+    proxy.delay(Duration::ZERO);
+
+    proxy.freeze();
+    let began = Instant::now();
+    backend.enqueue_jobs(&[job()]).await.unwrap_err();
+    let took = began.elapsed();
+    proxy.thaw();
+    eventually(async || backend.enqueue_jobs(&[job()]).await).await;
+
+    assert!(took < Duration::from_millis(1_800), "{took:?}");
+}
+
 /// What a failover may lose, with a replica that is cut off when its primary dies.
 #[tokio::test]
 async fn what_no_replica_has_is_lost_with_the_primary_but_was_not_acknowledged_if_it_waited() {

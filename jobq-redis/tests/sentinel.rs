@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use jobq_core::{Backend, Error, ErrorKind, Inspect, JobState};
-use jobq_redis::{RedisBackend, RedisConfig, TestSentinels, TestServer};
+use jobq_redis::{Durability, RedisBackend, RedisConfig, TestSentinels, TestServer};
 use support::{PATIENCE, eventually, job, lease, queue};
 
 fn config(url: &str) -> RedisConfig {
@@ -156,6 +156,109 @@ async fn a_busy_client_does_not_believe_a_thawed_old_master() {
         assert!(found.is_some(), "acknowledged and lost");
     }
     enqueue_and_find(&busy, &other).await;
+}
+
+/// Its socket takes what is sent while it is frozen, so a connection is made of what it says when it is thawed. What
+/// the sentinels said beforehand is out of date then.
+#[tokio::test]
+async fn a_connection_under_way_does_not_lead_to_a_thawed_old_master() {
+    let servers = TestSentinels::start().unwrap();
+    let patient = config(&servers.url()).response_timeout(PATIENCE).connect_timeout(PATIENCE);
+    // What connects first is asked about the server's kind; both ways must not be believed.
+    let late = RedisBackend::lazy(patient).unwrap();
+
+    support::signal(&servers.master, "-STOP");
+    let jobs = [job()];
+    let thawed = async {
+        let other = until_there_is_another_master(&servers).await;
+        support::signal(&servers.master, "-CONT");
+        other
+    };
+    let (answer, other) = tokio::join!(late.enqueue_jobs(&jobs), thawed);
+
+    if answer.is_ok() {
+        let found = other.locate(jobs[0].record.id).await.unwrap();
+        assert!(found.is_some(), "acknowledged and lost");
+    }
+    enqueue_and_find(&late, &other).await;
+}
+
+/// An enqueue that waits has a connection of its own, and asks for less than it might: that no replica has the
+/// job, only that the server be the master.
+#[tokio::test]
+async fn an_enqueue_that_waits_does_not_believe_a_thawed_old_master() {
+    for is_connected in [true, false] {
+        let servers = TestSentinels::start().unwrap();
+        let level = Durability::Replicas { count: 0, within: Duration::from_secs(1) };
+        let patient = config(&servers.url()).response_timeout(PATIENCE).connect_timeout(PATIENCE);
+        let waits = RedisBackend::lazy(patient.durability(level)).unwrap();
+        if is_connected {
+            waits.enqueue_jobs(&[job()]).await.unwrap();
+        }
+
+        support::signal(&servers.master, "-STOP");
+        let jobs = [job()];
+        let thawed = async {
+            let other = until_there_is_another_master(&servers).await;
+            support::signal(&servers.master, "-CONT");
+            other
+        };
+        let (answer, other) = tokio::join!(waits.enqueue_jobs(&jobs), thawed);
+
+        match answer {
+            Ok(_) => {
+                let found = other.locate(jobs[0].record.id).await.unwrap();
+                assert!(found.is_some(), "acknowledged and lost, connected: {is_connected}");
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+        }
+        enqueue_and_find(&waits, &other).await;
+    }
+}
+
+/// Makes one of the sentinels name another server, as one does that comes back with an old configuration.
+async fn mislead(url: &str, nth: usize, port: u16) {
+    let sentinels = url.split_once('@').unwrap().1.split_once('/').unwrap().0;
+    let sentinel = sentinels.split(',').nth(nth).unwrap();
+    let client = redis::Client::open(format!("redis://:two@{sentinel}")).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let port = port.to_string();
+    for words in [
+        &["REMOVE", "mymaster"][..],
+        &["MONITOR", "mymaster", "127.0.0.1", &port, "2"],
+        &["SET", "mymaster", "auth-pass", "one"],
+    ] {
+        redis::cmd("SENTINEL").arg(words).exec_async(&mut connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_sentinel_that_is_wrong_misleads_nobody() {
+    let servers = TestSentinels::start().unwrap();
+    let url = servers.url();
+    let before = RedisBackend::connect_with(config(&url)).await.unwrap();
+    let true_url = format!("redis://:one@127.0.0.1:{}", servers.master.port());
+    let true_one = RedisBackend::connect(&true_url).await.unwrap();
+    let stray = TestServer::start_with(&["--requirepass", "one"]).unwrap();
+
+    for nth in 0..2 {
+        if nth == 1 {
+            // Back to the truth, for the next one to be wrong alone.
+            mislead(&url, 0, servers.master.port()).await;
+        }
+        mislead(&url, nth, stray.port()).await;
+        let after = RedisBackend::connect_with(config(&url)).await.unwrap();
+        let began = Instant::now();
+        // As long as it takes until those in use have asked.
+        while began.elapsed() < Duration::from_millis(2_500) {
+            for backend in [&before, &after] {
+                let job = job();
+                backend.enqueue_jobs(std::slice::from_ref(&job)).await.unwrap();
+                let found = true_one.locate(job.record.id).await.unwrap();
+                assert!(found.is_some(), "misled by number {nth} after {:?}", began.elapsed());
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 pub(crate) use jobq_core::error::Chain;
 use jobq_core::{
-    Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, StopReason, Token,
+    Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, QueueName, StopReason,
+    Token,
 };
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
@@ -72,6 +73,14 @@ pub(crate) fn backend_unreachable(error: &Error) {
 
 pub(crate) fn backend_reachable(after: Duration) {
     info!(target: TARGET, after_ms = millis(after), "backend reachable again");
+}
+
+pub(crate) fn queue_unreachable(queue: &QueueName, error: &Error) {
+    warn!(target: TARGET, %queue, error = %Chain(error), "queue unreachable");
+}
+
+pub(crate) fn queue_reachable(queue: &QueueName, after: Duration) {
+    info!(target: TARGET, %queue, after_ms = millis(after), "queue reachable again");
 }
 
 pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {
