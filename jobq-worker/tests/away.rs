@@ -7,6 +7,7 @@ mod support;
 
 use std::time::Duration;
 
+use jobq_core::vitals::Condition;
 use jobq_core::{JobId, MemoryBackend, Queue};
 use jobq_worker::{Summary, Worker};
 use support::faulty::{Fault, Faulty};
@@ -118,7 +119,7 @@ async fn settlements_arrive_where_they_can_and_the_others_later() {
         let well = enqueue(&store, "well", Act::TakeMs(2_000)).await;
         // With no room to ask for more: what is sent are settlements alone.
         let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
-        let mut readiness = worker.readiness();
+        let mut condition = worker.vitals().watch();
         let (stop, running) = run(worker);
         report.started().await;
         report.started().await;
@@ -126,7 +127,7 @@ async fn settlements_arrive_where_they_can_and_the_others_later() {
         faulty.fail_queue("away", Fault::Refuse);
         until_done(&store, &[well]).await;
         tokio::time::sleep(SECOND * 4).await;
-        within(readiness.wait_for(jobq_worker::Readiness::is_ready)).await.unwrap();
+        within(condition.wait_for(Condition::is_ready)).await.unwrap();
         assert!(state(&store, away).await.is_some());
         faulty.fail_queue("away", Fault::None);
         let next = enqueue(&store, "away", Act::Succeed).await;
@@ -147,14 +148,14 @@ async fn a_queue_that_is_away_is_tried_less_and_less_and_the_worker_stays_ready(
     faulty.fail_queue("away", Fault::Refuse);
     let (witness, _report) = witness();
     let worker = worker(faulty.clone(), witness).queues(["away", "well"]);
-    let mut readiness = worker.readiness();
+    let mut condition = worker.vitals().watch();
     let (stop, running) = run(worker);
     let mut outages = 0;
     let watching = async {
         loop {
-            within(readiness.wait_for(|now| !now.is_ready())).await.unwrap();
+            within(condition.wait_for(|now| !now.is_ready())).await.unwrap();
             outages += 1;
-            within(readiness.wait_for(jobq_worker::Readiness::is_ready)).await.unwrap();
+            within(condition.wait_for(Condition::is_ready)).await.unwrap();
         }
     };
 
