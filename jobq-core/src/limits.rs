@@ -167,7 +167,11 @@ fn check_period(what: &str, period: Duration) -> Result<()> {
         Ok(())
     } else {
         Err(Error::invalid_input(format!(
-            "{what} of {period:?} is not possible: 1 ms to 366 days, in whole ms"
+            "{what} of {} is not possible: 1ms to 366d, in whole ms",
+            match is_whole {
+                true => duration::text(period),
+                false => format!("{period:?}"),
+            }
         )))
     }
 }
