@@ -3,10 +3,11 @@
 /// Ends a message about an unknown word: with the candidate it was probably meant to be, or else with
 /// all of them.
 pub(super) fn hint(word: &str, candidates: &[&str]) -> String {
-    // One slip in three letters is a typo; more is another word.
-    let limit = (word.chars().count() / 3).max(1);
+    // One slip in three letters is a typo; more is another word. Of two letters half is left to guess.
+    let limit = word.chars().count() / 3;
     let nearest = candidates
         .iter()
+        .filter(|_| limit > 0)
         .map(|candidate| (distance(word, candidate), *candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min();
@@ -49,5 +50,7 @@ mod tests {
         assert_eq!(hint("corn", &["every", "cron"]), "did you mean \"cron\"?");
         assert_eq!(hint("colour", &["rate", "weight"]), "there are rate, weight");
         assert_eq!(hint("colour", &[]), "there are none");
+        assert_eq!(hint("a", &["0", "mail"]), "there are 0, mail");
+        assert_eq!(hint("b", &["b-2"]), "there are b-2");
     }
 }
