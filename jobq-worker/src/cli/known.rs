@@ -23,7 +23,8 @@ pub(super) async fn warn(store: &Store, queue: &QueueName) -> Result<(), Failure
     Ok(())
 }
 
-async fn doubt(store: &Store, queue: &QueueName) -> Result<Option<String>, Failure> {
+/// What is told of a queue that is not known.
+pub(super) async fn doubt(store: &Store, queue: &QueueName) -> Result<Option<String>, Failure> {
     let queues = store.inspect.queues().await?;
     if queues.iter().any(|known| known.queue == *queue) || store.inspect.queue(queue).await?.paused
     {

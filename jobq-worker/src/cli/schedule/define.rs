@@ -34,6 +34,10 @@ impl Args {
 }
 
 pub(super) async fn add(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
+    let now = place.store.backend.clock().now();
+    if let Some(end) = args.timing.ends_at.filter(|end| *end <= now) {
+        return Err(Failure::Usage(format!("--ends-at {end} is past: it would never fire")));
+    }
     place.timetable.add(args.name.as_str(), schedule).await?;
     tell(place, args, "added").await
 }
