@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::known;
+use super::numbers::within;
 use super::output::{self, Column};
 use super::units::queue_name;
 
@@ -22,7 +23,7 @@ pub(super) struct Args {
     /// How many jobs of each queue are shown, oldest first, 1000 at most; for the others see `jobq jobs list
     /// QUEUE --state dead`.
     #[arg(long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u64).range(1..=1000))]
+        value_parser = within::<u64>(1, 1_000))]
     limit: u64,
     /// One JSON object with whole errors, and `total`, how many there are in all; for programs.
     #[arg(long)]
