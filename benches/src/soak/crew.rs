@@ -1,7 +1,7 @@
 //! The processes of the soak: workers and schedulers, each behind a link of its own, started again whenever
 //! they end.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -11,14 +11,18 @@ use std::time::Duration;
 use clap::ValueEnum;
 use jobq_redis::{FaultProxy, RedisBackend};
 use jobq_scheduler::{CatchUp, Schedule, Scheduler};
-use jobq_worker::Worker;
-use tokio::process::{Child, Command};
+use jobq_worker::{StopSignals, Worker};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::job::{self, QUEUES};
+use super::job::{self, PANIC, QUEUES};
 use super::observer::Observer;
 use crate::AnyResult;
+
+/// How long a lease of the workers lasts.
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
 /// What a process of the soak is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,6 +33,13 @@ pub(crate) enum Role {
     Steady,
     /// One of the schedulers of the group `soak`.
     Scheduler,
+}
+
+impl Role {
+    /// Whether it runs jobs that abort their process.
+    const fn may_abort(self) -> bool {
+        matches!(self, Self::Worker)
+    }
 }
 
 /// What is done to a process.
@@ -114,9 +125,10 @@ impl Start {
             .args(["--redis", &self.redis, "--observer", &self.observer])
             // It ends when this pipe does, so that none is left if this process is killed.
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            // Panics of jobs are told there.
-            .stderr(Stdio::null())
+            // It tells there when it hears signals.
+            .stdout(Stdio::piped())
+            // Panics are told there.
+            .stderr(Stdio::piped())
             // A Ctrl+C is for us: they are told when it is time.
             .process_group(0)
             .kill_on_drop(true)
@@ -139,13 +151,20 @@ async fn keep(
         let mut child = start.spawn()?;
         // Waiting for a process closes the pipe that keeps it running, unless it is ours.
         let _pipe = child.stdin.take();
+        if let Some(told) = child.stderr.take() {
+            tokio::spawn(listen(told, start.role, Arc::clone(&fates)));
+        }
         let id = child.id().unwrap_or(0);
         pid.store(id, Ordering::Relaxed);
+        if let Some(told) = child.stdout.take() {
+            // A process that is told to end before it can hear it ends by the signal, and that is no fault of ours.
+            let _ = BufReader::new(told).read_line(&mut String::new()).await;
+        }
         loop {
             let order = tokio::select! {
                 ended = child.wait() => {
                     match ended? {
-                        status if is_abort(status) => {
+                        status if start.role.may_abort() && is_abort(status) => {
                             fates.aborts.fetch_add(1, Ordering::Relaxed);
                         }
                         status => fates.fail(format!("a {:?} ended by itself, {status}", start.role)),
@@ -169,8 +188,9 @@ async fn keep(
                 Order::Terminate | Order::Retire => {
                     fates.terminations.fetch_add(1, Ordering::Relaxed);
                     match end(&mut child, id).await {
-                        // A job may abort its worker while that ends.
-                        Some(status) if status.success() || is_abort(status) => {}
+                        Some(status) if status.success() => {}
+                        // By a job, while it ends.
+                        Some(status) if start.role.may_abort() && is_abort(status) => {}
                         Some(status) => {
                             fates.fail(format!("a {:?} was told to end: {status}", start.role));
                         }
@@ -188,6 +208,20 @@ async fn keep(
         }
         // As a supervisor would wait a moment.
         tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Reads what a process says of panics: those of jobs that are meant to are no fault, all others are ours.
+async fn listen(told: ChildStderr, role: Role, fates: Arc<Fates>) {
+    let mut lines = BufReader::new(told).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if !line.contains("panicked at") {
+            continue;
+        }
+        let Ok(Some(message)) = lines.next_line().await else { return };
+        if message != PANIC {
+            fates.fail(format!("a {role:?} panicked: {line} {message}"));
+        }
     }
 }
 
@@ -243,6 +277,8 @@ pub(crate) async fn play(role: Role, redis: &str, observer: &str) -> AnyResult {
         // Whoever started us is gone.
         std::process::exit(71);
     });
+    let mut signals = StopSignals::listen()?;
+    std::io::stdout().write_all(b"ready\n")?;
     let backend = patiently(redis).await;
     match role {
         Role::Worker | Role::Steady => {
@@ -251,21 +287,16 @@ pub(crate) async fn play(role: Role, redis: &str, observer: &str) -> AnyResult {
             let worker = Worker::new(backend)
                 .queues(queues.copied())
                 .concurrency(40)
+                .lease(LEASE)
                 .state(Observer::connect(observer).await?)
                 .handle(job::work)
                 .handle(job::abort)
                 .handle(job::tick);
-            worker.run().await?;
+            worker.run_with(signals).await?;
         }
         Role::Scheduler => {
-            use tokio::signal::unix::{SignalKind, signal};
-            let mut stop = signal(SignalKind::terminate())?;
             let scheduler = Scheduler::new(backend).group("soak").schedules(schedules());
-            scheduler
-                .run_until(async move {
-                    stop.recv().await;
-                })
-                .await?;
+            scheduler.run_until(async move { signals.next().await }).await?;
         }
     }
     Ok(())
