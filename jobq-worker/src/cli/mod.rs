@@ -425,7 +425,7 @@ mod tests {
             ("jobq forget", "required"),
             ("jobq flush --yes --dry-run", "cannot be used with"),
             ("jobq prune --hours -1", "unexpected argument"),
-            ("jobq prune --hours long", "invalid digit"),
+            ("jobq prune --hours long", "\"long\" is not a number from 0"),
             ("jobq clear mail --state leased", "leased jobs run: see `jobq cancel`"),
             ("jobq retry", "required"),
             ("jobq pause", "required"),

@@ -39,6 +39,9 @@ fn one_line(text: &str, command: &str) -> String {
             parts.push(tip.replace(" tip: ", "; "));
         }
     }
+    if parts.first().is_some_and(|fault| fault.ends_with("not provided: <ID|all>...")) {
+        parts.push("`all` is all of the queue that --queue names, or of any".to_owned());
+    }
     let foreign = text.lines().next().is_some_and(is_foreign);
     if foreign {
         // What is near in its letters is far in its meaning.
@@ -105,6 +108,11 @@ mod tests {
             (
                 "jobq queues redis://:hunter2@h:1/0",
                 "unexpected argument 'redis://…@h:1/0' found (see `jobq queues --help`)",
+            ),
+            (
+                "jobq retry --queue=mail",
+                "the following required arguments were not provided: <ID|all>...; `all` is all of the queue \
+                 that --queue names, or of any (see `jobq retry --help`)",
             ),
             (
                 "jobq queue:work --sleep=3",
