@@ -29,7 +29,8 @@ pub enum ErrorKind {
     Failed,
     /// What was waited for did not come in the time given.
     TimedOut,
-    /// The backend refuses: wrong password, missing permission, an unsuitable server.
+    /// The backend refuses: wrong password, missing permission, an unsuitable server. Or the machine
+    /// does: a port that is in use, signals that cannot be listened for.
     Refused,
     /// What is stored cannot be understood.
     Corrupt,
@@ -124,5 +125,55 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// An error and its causes in one line: what each says, from the error down, joined by `: `.
+///
+/// A cause whose text is already there, as of those who repeat it in their own message, is told once. Line
+/// breaks become spaces.
+///
+/// ```
+/// use jobq_core::error::Chain;
+/// use jobq_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Unavailable, "cannot reach 10.0.0.1").because("no route\nto host");
+/// assert_eq!(Chain(&error).to_string(), "cannot reach 10.0.0.1: no route to host");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'a>(pub &'a (dyn StdError + 'a));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(source) = cause {
+            let below = source.to_string();
+            if !text.contains(&below) {
+                text.push_str(": ");
+                text.push_str(&below);
+            }
+            cause = source.source();
+        }
+        for (nth, line) in text.lines().enumerate() {
+            f.write_str(if nth == 0 { "" } else { " " })?;
+            f.write_str(line)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_tells_each_cause_once_and_in_one_line() {
+        let bottom = Error::new(ErrorKind::Unavailable, "no route\r\nto host");
+        let middle = Error::new(ErrorKind::Unavailable, "cannot connect").because(bottom);
+        let repeating = format!("the queue is away: {middle}");
+        let top = Error::new(ErrorKind::Unavailable, repeating).because(middle);
+
+        assert_eq!(Chain(&top).to_string(), "the queue is away: cannot connect: no route to host");
     }
 }

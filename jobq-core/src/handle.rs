@@ -11,11 +11,33 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
 use crate::job_ref::{After, JobRef};
+use crate::msgpack::NIL;
 use crate::record::Enqueued;
 use crate::sighting::Sighting;
 use crate::state::JobState;
 
 /// An enqueued job: waits for its result, and follows its progress, from any process.
+///
+/// It borrows the backend, so it cannot go into a task that is spawned. Its [reference](Self::reference)
+/// can, with an `Arc` of the backend: [`Queue::handle`](crate::Queue::handle) makes a handle of it there.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use jobq_core::{Job, MemoryBackend, Queue, Result};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Job)]
+/// #[job(retention = "1h")]
+/// struct Sum { of: Vec<u64> }
+///
+/// async fn add_up(backend: Arc<MemoryBackend>) -> Result<()> {
+///     let job = backend.enqueue(Sum { of: vec![1, 2] }).handle().await?.reference().clone();
+///     tokio::spawn(async move { backend.handle::<Sum>(job).result::<u64>(Duration::from_secs(60)).await });
+///     Ok(())
+/// }
+/// ```
 pub struct JobHandle<'a, J> {
     backend: &'a dyn Backend,
     job: JobRef,
@@ -131,9 +153,6 @@ impl<'a, J> JobHandle<'a, J> {
         }
     }
 }
-
-/// MessagePack's nil.
-const NIL: u8 = 0xc0;
 
 impl<J> fmt::Debug for JobHandle<'_, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::every::every;
 use crate::id::WorkerId;
 
 /// How many failures a job remembers: the newest ones.
@@ -33,6 +34,8 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    every!(Error, Panic, Timeout, Crash, Undecodable, Parent);
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

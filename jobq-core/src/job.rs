@@ -12,6 +12,12 @@ use crate::payload::OlderPayload;
 use crate::priority::Priority;
 use crate::unique::{UniqueKey, UniqueMode, UniqueScope};
 
+/// How often a job is tried that says nothing of it, the first attempt included.
+pub const DEFAULT_MAX_ATTEMPTS: u32 = 5;
+
+/// How many workers a job may bring down that says nothing of it.
+pub const DEFAULT_MAX_CRASHES: u32 = 3;
+
 /// A type of job: its arguments as fields, and how such jobs are queued, retried and kept.
 ///
 /// Usually derived; the derive writes the constants below and nothing else:
@@ -44,7 +50,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The queue such jobs wait in.
     const QUEUE: &'static str = "default";
     /// How often a job is tried, the first attempt included.
-    const MAX_ATTEMPTS: u32 = 5;
+    const MAX_ATTEMPTS: u32 = DEFAULT_MAX_ATTEMPTS;
     /// How long one attempt may take; `None` for as long as it likes.
     const TIMEOUT: Option<Duration> = None;
     /// When a failed job is tried again.
@@ -57,7 +63,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// could not read: workers of that program then leave such jobs alone.
     const VERSION: u32 = 1;
     /// How many workers a job may bring down before it is put aside as dead.
-    const MAX_CRASHES: u32 = 3;
+    const MAX_CRASHES: u32 = DEFAULT_MAX_CRASHES;
 
     /// For how long a job holds its [unique key](Self::unique_key), and what becomes of a second one.
     const UNIQUE_MODE: UniqueMode = UniqueMode::UntilFinished;

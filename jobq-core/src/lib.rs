@@ -51,15 +51,16 @@
 pub mod backend;
 pub mod backoff;
 pub mod batch;
-mod batches;
 mod cancellation;
 mod canonical;
+mod chunks;
 mod clock;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 mod context;
 pub mod duration;
-mod error;
+pub mod error;
+mod every;
 pub mod explain;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fuzz;
@@ -76,6 +77,8 @@ mod memory;
 mod metadata;
 mod msgpack;
 mod name;
+#[doc(hidden)]
+pub mod nearest;
 mod options;
 pub mod outcome;
 pub mod parents;
@@ -124,7 +127,7 @@ pub use handle::JobHandle;
 pub use history::{Failure, FailureKind, History};
 pub use id::{JobId, Token, WorkerId};
 pub use inspect::Inspect;
-pub use job::Job;
+pub use job::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Job};
 pub use job_ref::{After, JobRef};
 /// Derives [`trait@Job`]: fills in its constants, and never hides behaviour.
 ///

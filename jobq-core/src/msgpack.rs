@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 /// when it is used up; this many need a small part of it.
 pub(crate) const MAX_DEPTH: usize = 256;
 
+/// Nil: how `()` reads, which is stored as no result.
+pub(crate) const NIL: u8 = 0xc0;
+
 /// The first value in the bytes, and how many bytes follow it.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Error> {
     let mut rest = bytes;

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::error::Chain;
+use crate::msgpack::NIL;
 use crate::payload::MAX_PAYLOAD_BYTES;
 
 /// What a fallible handler returns: a value, or a [`JobError`], into which `?` turns any error.
@@ -85,33 +87,15 @@ impl<E: StdError + Send + Sync + 'static> From<E> for JobError {
 impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Reason::Retry { after: None, error } | Reason::Dead(error) => {
-                f.write_str(&chain(&**error))
-            }
+            Reason::Retry { after: None, error } | Reason::Dead(error) => Chain(&**error).fmt(f),
             Reason::Retry { after: Some(after), error } => {
-                write!(f, "{} (retry after {after:?})", chain(&**error))
+                write!(f, "{} (retry after {after:?})", Chain(&**error))
             }
             Reason::Snooze(delay) => write!(f, "snoozed for {delay:?}"),
             Reason::Discard(reason) => write!(f, "discarded: {reason}"),
             Reason::Cancelled => f.write_str("cancelled"),
         }
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let below = source.to_string();
-        // Many errors repeat their cause in their own message.
-        if !text.contains(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        cause = source.source();
-    }
-    text
 }
 
 /// How an attempt ended, as the handler tells it.
@@ -174,18 +158,17 @@ impl<T: Serialize, E: Into<JobError>> IntoOutcome for Result<T, E> {
                 Err(error) => Outcome::Dead(format!("the result has no encoding: {error}")),
             },
             Err(error) => match error.into().0 {
-                Reason::Retry { after, error } => Outcome::Retry { after, message: chain(&*error) },
+                Reason::Retry { after, error } => {
+                    Outcome::Retry { after, message: Chain(&*error).to_string() }
+                }
                 Reason::Snooze(delay) => Outcome::Snooze(delay),
                 Reason::Discard(reason) => Outcome::Discard(reason),
-                Reason::Dead(error) => Outcome::Dead(chain(&*error)),
+                Reason::Dead(error) => Outcome::Dead(Chain(&*error).to_string()),
                 Reason::Cancelled => Outcome::Cancelled,
             },
         }
     }
 }
-
-/// MessagePack's nil.
-const NIL: u8 = 0xc0;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
 use crate::job_ref::JobRef;
+use crate::msgpack::NIL;
 use crate::state::JobState;
 
 /// The most parents, and the most children, of one job. A fan-in of more is a
@@ -110,6 +111,3 @@ pub fn too_many_children(parent: &JobRef) -> Error {
         format!("job {parent} has {MAX_PARENTS} children, the most it may: use a batch"),
     )
 }
-
-/// MessagePack's nil: how `()` reads, which is stored as no result.
-const NIL: u8 = 0xc0;

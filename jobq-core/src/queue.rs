@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::backend::Backend;
 use crate::batch::{Batch, BatchRef, OpenBatch};
-use crate::batches::batches;
+use crate::chunks::chunks;
 use crate::error::{Error, Result};
 use crate::handle::JobHandle;
 use crate::id::JobId;
@@ -20,7 +20,7 @@ use crate::parents::Parent;
 use crate::record::{Enqueued, JobRecord, NewJob};
 use crate::workflow::{Steps, Workflow};
 
-/// How many batches are under way at once: while the backend works on some, the next are encoded.
+/// How many chunks are under way at once: while the backend works on some, the next are encoded.
 const CALLS_IN_FLIGHT: usize = 4;
 
 /// The typed producer: every [`Backend`] is one.
@@ -50,7 +50,7 @@ pub trait Queue: Backend {
         Enqueue::new(self, job)
     }
 
-    /// Enqueues jobs as a stream brings them, in batches and in bounded memory: a million jobs take no
+    /// Enqueues jobs as a stream brings them, in chunks and in bounded memory: a million jobs take no
     /// more than a thousand. What the stream has given is not withheld until more comes. They become
     /// ready in about the stream's order.
     ///
@@ -150,6 +150,10 @@ impl<B: Backend> Queue for B {}
 ///
 /// The future is cancel safe as [`Backend::enqueue_jobs`] is: dropped, the job is stored or it is not. To
 /// find out, enqueue it again under the same [id](Self::id).
+///
+/// It borrows the backend, so it cannot go into a task that is spawned: enqueue there, by an `Arc` of the
+/// backend. What can go anywhere is where the job is found, a [`JobRef`](crate::JobRef), and the
+/// [`BatchRef`](crate::BatchRef) of a batch that it belongs to.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue<'a, J> {
     backend: &'a dyn Backend,
@@ -211,7 +215,8 @@ impl<J> fmt::Debug for Enqueue<'_, J> {
     }
 }
 
-/// Jobs about to be enqueued: choose options that hold for all of them, then await it.
+/// Jobs about to be enqueued: choose options that hold for all of them, then await it. It borrows the
+/// backend, as [`Enqueue`] does.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct EnqueueMany<'a, J, S> {
     backend: &'a dyn Backend,
@@ -249,7 +254,7 @@ where
         let Self { backend, jobs, options, id_of } = self;
         Box::pin(async move {
             let mut sum = EnqueuedMany::default();
-            // Fused: the end of a stream is asked for once more after a batch that it cut short.
+            // Fused: the end of a stream is asked for once more after a chunk that it cut short.
             let new_jobs = jobs.fuse().map(|job| {
                 let id = id_of
                     .as_ref()
@@ -257,9 +262,9 @@ where
                 new_job(id, &job, &options)
             });
             let mut calls = std::pin::pin!(
-                batches(new_jobs)
-                    .map(|batch| async move { backend.enqueue_jobs(&batch?).await })
-                    // In order: the batches of one producer become ready one after the other.
+                chunks(new_jobs)
+                    .map(|chunk| async move { backend.enqueue_jobs(&chunk?).await })
+                    // In order: the chunks of one producer become ready one after the other.
                     .buffered(CALLS_IN_FLIGHT)
             );
             loop {

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::duration;
 use crate::error::{Error, Result};
 use crate::id::JobId;
-use crate::job::Job;
+use crate::job::{DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Job};
 use crate::job_ref::JobRef;
 use crate::lane::LaneKey;
 use crate::metadata::Metadata;
@@ -80,8 +80,8 @@ impl JobRecord {
             payload,
             version: 1,
             priority: Priority::DEFAULT,
-            max_attempts: 5,
-            max_crashes: 3,
+            max_attempts: DEFAULT_MAX_ATTEMPTS,
+            max_crashes: DEFAULT_MAX_CRASHES,
             timeout: None,
             retention: None,
             unique: None,

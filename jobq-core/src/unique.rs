@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::canonical::canonical;
 use crate::duration;
 use crate::error::{Error, Result};
+use crate::every::every;
 use crate::text::{as_text, shown};
 
 /// What makes a job unique: a key, for how long a job holds it, and where no other may.
@@ -130,6 +131,15 @@ pub enum UniqueMode {
 }
 
 impl UniqueMode {
+    every!(
+        UntilFinished,
+        UntilStarted,
+        WhileRunning,
+        Throttle { per: MIN_TIME },
+        Debounce { delay: MIN_TIME, at_most: Some(MAX_TIME) },
+        LatestWins,
+    );
+
     /// Whether a job with this mode takes the place of one that waits with its key.
     pub(crate) const fn replaces(self) -> bool {
         matches!(self, Self::Debounce { .. } | Self::LatestWins)

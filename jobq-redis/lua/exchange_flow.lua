@@ -115,18 +115,6 @@ local function write_leases()
   written = #ids
 end
 
--- The first entry of a list that stands for a job; those before it are dropped.
-local function first_live(list)
-  while looks_left > 0 do
-    local entry = redis.call("LINDEX", list, 0)
-    if not entry or not drop_if_left_over(entry) then
-      return entry and string.sub(entry, 1, 16)
-    end
-    redis.call("LPOP", list)
-    looks_left = looks_left - 1
-  end
-end
-
 -- Takes the first jobs of a list as long as nothing is to be asked about them but whether there is room for
 -- one more; says how many.
 local function take_plain(wanted, found)

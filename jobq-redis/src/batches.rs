@@ -10,9 +10,10 @@ use jobq_core::{
 use redis::Value;
 
 use crate::backend::Store;
+use crate::bytes::Reader;
 use crate::error::malformed;
 use crate::parents::{name, when};
-use crate::record::{self, Reader};
+use crate::record;
 use crate::reply;
 use crate::scripts::{BATCHES, CANCEL_BATCH, CLOSE_BATCH, FAILED, OPEN_BATCH};
 

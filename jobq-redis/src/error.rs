@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jobq_core::error::Chain;
 use jobq_core::{Error, ErrorKind};
 use redis::{ConnectionAddr, ConnectionInfo, RedisError};
 
@@ -54,7 +55,7 @@ impl Failed {
 
 impl From<&Error> for Failed {
     fn from(error: &Error) -> Self {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
         Self { kind: error.kind(), message: error.to_string(), cause }
     }
 }
@@ -113,6 +114,62 @@ pub(crate) fn explain(error: RedisError, address: &str) -> Error {
     if is_refused_login(&error) || is_no_database(&error) { told } else { told.because(error) }
 }
 
+const WRONG_PASSWORD: &str = "Redis at {address} refused the user name or password: give them in the URL, as \
+    in redis://user:password@host";
+const HANDOVER: &str = "Redis at {address} is handing the queue over to another node: this passes";
+
+/// What a server says by a code, the first that applies: the codes, what a caller can act on, and the words
+/// for people.
+const ANSWERS: [(&[&str], ErrorKind, &str); 11] = [
+    (&["WRONGPASS", "NOAUTH"], ErrorKind::Refused, WRONG_PASSWORD),
+    (
+        &["NOPERM"],
+        ErrorKind::Refused,
+        "the Redis user at {address} may not do what jobq needs: check its ACL",
+    ),
+    (
+        &["READONLY"],
+        ErrorKind::Unavailable,
+        "Redis at {address} is a read-only replica: give the URL of the primary; after a failover this \
+         passes",
+    ),
+    (
+        &["OOM"],
+        ErrorKind::Full,
+        "Redis at {address} is full: it takes nothing more until workers have drained it, or its \
+         `maxmemory` is raised",
+    ),
+    (
+        &["NOREPLICAS"],
+        ErrorKind::Unavailable,
+        "Redis at {address} has too few replicas to accept writes",
+    ),
+    (&["LOADING"], ErrorKind::Unavailable, "Redis at {address} is still loading its data"),
+    (
+        &["MISCONF"],
+        ErrorKind::Full,
+        "Redis at {address} refuses writes because it cannot save to its disk",
+    ),
+    (
+        &["BUSY"],
+        ErrorKind::Unavailable,
+        "Redis at {address} is busy with somebody's script that does not end",
+    ),
+    (&["UNBLOCKED"], ErrorKind::Unavailable, "Redis at {address} is no longer the primary"),
+    (
+        &["CLUSTERDOWN"],
+        ErrorKind::Unavailable,
+        "the cluster of Redis at {address} is down: it serves nothing until a primary has come back or been \
+         replaced",
+    ),
+    (&["TRYAGAIN", "ASK"], ErrorKind::Unavailable, HANDOVER),
+];
+
+/// The words of the table for a server.
+fn words(text: &str, address: &str) -> String {
+    text.replace("{address}", address)
+}
+
 fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
     if is_no_database(error) {
         let (server, database) =
@@ -123,93 +180,26 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
         );
     }
     if is_refused_login(error) {
-        return (
-            ErrorKind::Refused,
-            format!(
-                "Redis at {address} refused the user name or password: give them in the URL, as in \
-                 redis://user:password@host"
-            ),
-        );
+        return (ErrorKind::Refused, words(WRONG_PASSWORD, address));
     }
-    if is(error, "NOPERM") {
-        return (
-            ErrorKind::Refused,
-            format!("the Redis user at {address} may not do what jobq needs: check its ACL"),
-        );
+    let said = |codes: &[&str]| codes.iter().any(|code| is(error, code));
+    if let Some((_, kind, text)) = ANSWERS.iter().find(|(codes, ..)| said(codes)) {
+        return (*kind, words(text, address));
     }
-    if is(error, "READONLY") {
-        return (
-            ErrorKind::Unavailable,
-            format!(
-                "Redis at {address} is a read-only replica: give the URL of the primary; after a \
-                 failover this passes"
-            ),
-        );
-    }
-    if is(error, "OOM") {
-        return (
-            ErrorKind::Full,
-            format!(
-                "Redis at {address} is full: it takes nothing more until workers have drained it, or \
-                 its `maxmemory` is raised"
-            ),
-        );
-    }
-    if is(error, "NOREPLICAS") {
-        return (
-            ErrorKind::Unavailable,
-            format!("Redis at {address} has too few replicas to accept writes"),
-        );
-    }
-    if is(error, "LOADING") {
-        return (ErrorKind::Unavailable, format!("Redis at {address} is still loading its data"));
-    }
-    if is(error, "MISCONF") {
-        return (
-            ErrorKind::Full,
-            format!("Redis at {address} refuses writes because it cannot save to its disk"),
-        );
-    }
-    if is(error, "BUSY") {
-        return (
-            ErrorKind::Unavailable,
-            format!("Redis at {address} is busy with somebody's script that does not end"),
-        );
-    }
-    if is(error, "UNBLOCKED") {
-        return (ErrorKind::Unavailable, format!("Redis at {address} is no longer the primary"));
-    }
-    if cluster_is_down(error) {
-        return (
-            ErrorKind::Unavailable,
-            format!(
-                "the cluster of Redis at {address} is down: it serves nothing until a primary has \
-                 come back or been replaced"
-            ),
-        );
-    }
-    if is(error, "TRYAGAIN") || is(error, "ASK") {
-        return (ErrorKind::Unavailable, handover(address));
-    }
-    if is(error, "MOVED") || is(error, "CROSSSLOT") {
+    if said(&["MOVED", "CROSSSLOT"]) {
         return (ErrorKind::Refused, cluster_refusal(address));
     }
-    if error.is_connection_refusal() {
-        return (
-            ErrorKind::Unavailable,
-            format!("nothing listens at {address}: is Redis running there?"),
-        );
-    }
-    if error.is_timeout() {
-        return (ErrorKind::Unavailable, format!("Redis at {address} did not answer in time"));
-    }
-    if error.is_io_error() || error.is_unrecoverable_error() {
-        return (
-            ErrorKind::Unavailable,
-            format!("the connection to Redis at {address} failed: {error}"),
-        );
-    }
-    (ErrorKind::Corrupt, format!("Redis at {address} answered with an error: {error}"))
+    let unavailable = if error.is_connection_refusal() {
+        format!("nothing listens at {address}: is Redis running there?")
+    } else if error.is_timeout() {
+        format!("Redis at {address} did not answer in time")
+    } else if error.is_io_error() || error.is_unrecoverable_error() {
+        format!("the connection to Redis at {address} failed: {error}")
+    } else {
+        let message = format!("Redis at {address} answered with an error: {error}");
+        return (ErrorKind::Corrupt, message);
+    };
+    (ErrorKind::Unavailable, unavailable)
 }
 
 fn is_refused_login(error: &RedisError) -> bool {
@@ -236,13 +226,9 @@ pub(crate) fn explain_tls(error: RedisError, address: &str) -> Error {
     explain(error, address)
 }
 
-fn handover(address: &str) -> String {
-    format!("Redis at {address} is handing the queue over to another node: this passes")
-}
-
 /// The error for a queue of a cluster that is at none of the nodes that were told to have it.
 pub(crate) fn handing_over(address: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, handover(address))
+    Error::new(ErrorKind::Unavailable, words(HANDOVER, address))
 }
 
 /// The refusal of a server in cluster mode whose URL is that of a single one.
@@ -268,4 +254,24 @@ pub(crate) fn no_cluster(address: &str) -> Error {
 /// The error for an answer that has not the form it must have.
 pub(crate) fn malformed(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("Redis gave an answer of unexpected form: {what}"))
+}
+
+/// The error for what is stored in a form that this version does not know.
+pub(crate) fn newer(what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("{what}, which a newer jobq wrote: upgrade this one"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_with_others_is_told_all_causes() {
+        let unavailable = |text: &str| Error::new(ErrorKind::Unavailable, text);
+        let middle = unavailable("cannot connect").because("no route to host");
+        let error = unavailable("cannot reach 10.0.0.1").because(middle);
+
+        let told = Failed::from(&error).as_error();
+        assert_eq!(Chain(&told).to_string(), Chain(&error).to_string());
+    }
 }

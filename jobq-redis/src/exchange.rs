@@ -1,5 +1,6 @@
 //! Exchanging: settlements and a request for leases into calls of two scripts, in one trip.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use redis::Value;
 
 use crate::backend::{LEASE_STEP, Store};
 use crate::error::malformed;
-use crate::record::{self, Facts};
+use crate::past::Facts;
+use crate::record;
 use crate::reply;
 use crate::scripts::{EXCHANGE, EXCHANGE_FLOW, SETTLE, Script};
 use crate::settling;
@@ -108,6 +110,7 @@ impl Store {
         Ok(())
     }
 
+    /// Completes leases, marks those that had been lost, and leases new jobs.
     async fn complete_and_lease(
         &self,
         queue: &QueueName,
@@ -115,14 +118,40 @@ impl Store {
         request: Option<LeaseRequest>,
         held: &mut [Held],
     ) -> Result<Exchanged> {
-        let worker = request.map_or(WorkerId::from_u64(0), |request| request.worker);
-        let limit = request.map_or(0, |request| request.limit.min(LEASE_STEP));
+        let (reply, places) = self.send_exchange(queue, completed, request, held).await?;
+        let mut parts = reply::list(reply)?.into_iter();
+        let mut next = || parts.next().unwrap_or(Value::Nil);
+        for position in reply::list(next())? {
+            mark_lost(held, places.iter().copied(), reply::count(position)?)?;
+        }
+        let (ids, records, facts) =
+            (reply::list(next())?, reply::list(next())?, reply::list(next())?);
+        let (first_token, expires_at) = (next(), next());
+        let next_in = reply::optional_count(next())?.map(Duration::from_millis);
+        let cursors = reply::list(next())?;
+        let leased = Leased { ids, records, facts, first_token, expires_at, cursors };
+        let leases = leased.read(queue, worker_of(request))?;
+        if reply::optional_count(next())? == Some(1) {
+            self.relay_later(queue).await;
+        }
+        Ok(Exchanged::new(Vec::new(), leases, next_in))
+    }
+
+    /// Sends an exchange by the script that the queue needs. With the answer come the places of the
+    /// completed leases that it counts: the others were settled before.
+    async fn send_exchange(
+        &self,
+        queue: &QueueName,
+        completed: &[(usize, &Settlement)],
+        request: Option<LeaseRequest>,
+        held: &mut [Held],
+    ) -> Result<(Value, Vec<usize>)> {
         let keys = self.keys.of(queue);
         let call_of = |script: &Script, keys: &[String], completed: &[(usize, &Settlement)]| {
             let mut call = script.call(keys);
             call.arg(self.now())
-                .arg(worker.as_u64().to_be_bytes().as_slice())
-                .arg(limit)
+                .arg(worker_of(request).as_u64().to_be_bytes().as_slice())
+                .arg(request.map_or(0, |request| request.limit.min(LEASE_STEP)))
                 .arg(request.map_or(0, |request| request.duration.as_millis()).to_string())
                 .arg(PROMOTE_STEP)
                 .arg(RECLAIM_STEP);
@@ -131,65 +160,74 @@ impl Store {
             }
             call
         };
-        let mut completed = completed;
-        let rest;
-        let mut reply = Value::Nil;
+        let places =
+            |completed: &[(usize, &Settlement)]| completed.iter().map(|(at, _)| *at).collect();
+        let mut completed = Cow::Borrowed(completed);
         if !keys.has_flow() {
-            reply = self.link.run(&EXCHANGE, &call_of(&EXCHANGE, keys.plain(), completed)).await?;
-            if reply::is_flow(&reply) {
-                keys.note_flow();
-                // Somebody may wait for their results.
-                let (with_result, without): (Vec<_>, Vec<_>) =
-                    completed.iter().copied().partition(|(_, it)| settling::has_result(it));
-                self.settle(queue, &with_result, held).await?;
-                rest = without;
-                completed = &rest;
+            let call = call_of(&EXCHANGE, keys.plain(), &completed);
+            let reply = self.link.run(&EXCHANGE, &call).await?;
+            if !reply::is_flow(&reply) {
+                return Ok((reply, places(&completed)));
             }
+            keys.note_flow();
+            // Somebody may wait for their results.
+            let (with_result, without): (Vec<_>, Vec<_>) =
+                completed.iter().copied().partition(|(_, it)| settling::has_result(it));
+            self.settle(queue, &with_result, held).await?;
+            completed = Cow::Owned(without);
         }
-        if keys.has_flow() {
-            let call = call_of(&EXCHANGE_FLOW, keys.all(), completed);
-            reply = self.link.run(&EXCHANGE_FLOW, &call).await?;
+        let call = call_of(&EXCHANGE_FLOW, keys.all(), &completed);
+        Ok((self.link.run(&EXCHANGE_FLOW, &call).await?, places(&completed)))
+    }
+}
+
+fn worker_of(request: Option<LeaseRequest>) -> WorkerId {
+    request.map_or(WorkerId::from_u64(0), |request| request.worker)
+}
+
+/// What was leased, as the scripts answer it: lists, of which two may end early, and the first token, from
+/// which the others count on.
+struct Leased {
+    ids: Vec<Value>,
+    records: Vec<Value>,
+    facts: Vec<Value>,
+    first_token: Value,
+    expires_at: Value,
+    cursors: Vec<Value>,
+}
+
+impl Leased {
+    /// The leases, without those whose job cannot be read.
+    fn read(self, queue: &QueueName, worker: WorkerId) -> Result<Vec<Arc<Lease>>> {
+        let mut leases = Vec::with_capacity(self.ids.len());
+        if self.ids.is_empty() {
+            return Ok(leases);
         }
-        let mut parts = reply::list(reply)?.into_iter();
-        let mut next = || parts.next().unwrap_or(Value::Nil);
-        for position in reply::list(next())? {
-            mark_lost(held, completed.iter().map(|(at, _)| *at), reply::count(position)?)?;
-        }
-        let (ids, records, facts) =
-            (reply::list(next())?, reply::list(next())?, reply::list(next())?);
-        let (first_token, expires_at) = (next(), next());
-        let next_in = reply::optional_count(next())?.map(Duration::from_millis);
-        let mut cursors = reply::list(next())?.into_iter();
-        let mut leases = Vec::with_capacity(ids.len());
-        if !ids.is_empty() {
-            let first_token = reply::count(first_token)?;
-            let expires_at = Timestamp::from_millis(reply::count(expires_at)?);
-            let facts = facts.into_iter().chain(std::iter::repeat(Value::Nil));
-            for (token, ((id, record), facts)) in
-                (first_token..).zip(ids.into_iter().zip(records).zip(facts))
-            {
-                let id = reply::id(id)?;
-                let cursor = reply::bytes(cursors.next().unwrap_or(Value::Nil))?;
-                match decode_job(id, queue, record, facts) {
-                    Ok((job, facts)) => {
-                        let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
-                        lease.failed_attempts = facts.failed_attempts;
-                        lease.crashes = facts.crashes;
-                        lease.history = facts.history;
-                        lease.checkpoint = Some(cursor).filter(|cursor| !cursor.is_empty());
-                        leases.push(Arc::new(lease));
-                    }
-                    // Its lease expires, and with it the job goes to the dead for people to look at.
-                    Err(error) => {
-                        tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
-                    }
+        let first_token = reply::count(self.first_token)?;
+        let expires_at = Timestamp::from_millis(reply::count(self.expires_at)?);
+        let jobs = self.ids.into_iter().zip(self.records);
+        let facts = self.facts.into_iter().chain(std::iter::repeat(Value::Nil));
+        let cursors = self.cursors.into_iter().chain(std::iter::repeat(Value::Nil));
+        for (token, ((id, record), (facts, cursor))) in
+            (first_token..).zip(jobs.zip(facts.zip(cursors)))
+        {
+            let (id, cursor) = (reply::id(id)?, reply::bytes(cursor)?);
+            match decode_job(id, queue, record, facts) {
+                Ok((job, facts)) => {
+                    let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
+                    lease.failed_attempts = facts.failed_attempts;
+                    lease.crashes = facts.crashes;
+                    lease.history = facts.history;
+                    lease.checkpoint = Some(cursor).filter(|cursor| !cursor.is_empty());
+                    leases.push(Arc::new(lease));
+                }
+                // Its lease expires, and with it the job goes to the dead for people to look at.
+                Err(error) => {
+                    tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
                 }
             }
         }
-        if reply::optional_count(next())? == Some(1) {
-            self.relay_later(queue).await;
-        }
-        Ok(Exchanged::new(Vec::new(), leases, next_in))
+        Ok(leases)
     }
 }
 

@@ -9,8 +9,8 @@ use jobq_core::{
 };
 use redis::Value;
 
-use crate::record::{self, Facts};
-use crate::{batches, inspect, limits, reply, schedules, standing, watch};
+use crate::past::Facts;
+use crate::{batches, inspect, limits, record, reply, schedules, standing, watch};
 
 fn corpus(name: &str) -> Fuzz {
     Fuzz::corpus(format!("{}/tests/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR")))

@@ -16,7 +16,8 @@ use redis::{Cmd, Value};
 use crate::backend::{RedisBackend, Store};
 use crate::batches::FARTHEST;
 use crate::error::malformed;
-use crate::record::{self, Facts};
+use crate::past::Facts;
+use crate::record;
 use crate::reply;
 use crate::scripts::{CANCEL, DELETE, LIST, PAUSE, REQUEUE, STATS, Script, VIEW};
 

@@ -45,6 +45,7 @@
 
 mod backend;
 mod batches;
+mod bytes;
 mod clock;
 mod cluster;
 mod config;
@@ -66,6 +67,7 @@ mod limits;
 mod link;
 mod node;
 mod parents;
+mod past;
 mod pools;
 mod record;
 mod register;

@@ -10,7 +10,7 @@ use jobq_core::{
 use redis::Value;
 
 use crate::backend::Store;
-use crate::error::malformed;
+use crate::error::{malformed, newer};
 use crate::reply;
 use crate::scripts::{COME_BACK, LANES, LIMIT, SHARE};
 
@@ -46,6 +46,7 @@ pub(crate) fn encode(limits: &Limits) -> Vec<u8> {
         let (counting, burst) = match rate.counting {
             Counting::Sliding => (SLIDING, 0),
             Counting::Bucket { burst } => (BUCKET, burst),
+            // A test goes over `Counting::EVERY`: this is none but `Fixed`.
             _ => (FIXED, 0),
         };
         (counting, rate.count, ms(rate.per), burst)
@@ -86,14 +87,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Limits> {
     let small = |at, length| u32::try_from(number(at, length)).unwrap_or(u32::MAX);
     let has = |bit| fixed[0] & bit != 0;
     limits.concurrency = has(HAS_CONCURRENCY).then(|| small(1, 4));
-    limits.rate = has(HAS_RATE).then(|| {
-        let (count, per) = (small(6, 4), Duration::from_millis(number(10, 8)));
-        match fixed[5] {
-            SLIDING => Rate::sliding(count, per),
-            BUCKET => Rate::bucket(count, per, small(18, 4)),
-            _ => Rate::fixed(count, per),
-        }
-    });
+    if has(HAS_RATE) {
+        let per = Duration::from_millis(number(10, 8));
+        limits.rate = Some(rate(u64::from(fixed[5]), small(6, 4), per, small(18, 4))?);
+    }
     limits.max_size = has(HAS_SIZE).then(|| number(22, 8));
     limits.weight = has(HAS_WEIGHT).then(|| u16::try_from(number(30, 2)).unwrap_or(u16::MAX));
     limits.breaker =
@@ -103,6 +100,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Limits> {
         limits.shared = Some(LimitName::new(&*name)?);
     }
     Ok(limits)
+}
+
+/// The rate that counts as this number says.
+pub(crate) fn rate(counting: u64, count: u32, per: Duration, burst: u32) -> Result<Rate> {
+    match u8::try_from(counting) {
+        Ok(FIXED) => Ok(Rate::fixed(count, per)),
+        Ok(SLIDING) => Ok(Rate::sliding(count, per)),
+        Ok(BUCKET) => Ok(Rate::bucket(count, per, burst)),
+        _ => Err(newer(&format!("a rate counts as {counting}"))),
+    }
 }
 
 const fn source_code(source: LimitSource) -> char {
@@ -342,13 +349,23 @@ mod tests {
             .weight(7)
             .breaker(Breaker::new(3, Duration::from_secs(30)))
             .shared(LimitName::new("api").unwrap());
-        let minute = Duration::from_secs(60);
-        for rate in [Rate::fixed(100, minute), Rate::sliding(7, minute), Rate::bucket(9, minute, 3)]
-        {
+        for counting in Counting::EVERY {
+            let mut rate = Rate::fixed(100, Duration::from_secs(60));
+            rate.counting = *counting;
             let limits = full.clone().rate(rate);
             assert_eq!(decode(&encode(&limits)).unwrap(), limits);
         }
         assert_eq!(decode(&encode(&Limits::new())).unwrap(), Limits::new());
         assert!(decode(&[1, 2]).is_err());
+    }
+
+    #[test]
+    fn a_counting_of_a_newer_version_says_so() {
+        let mut bytes = encode(&Limits::new().rate(Rate::fixed(1, Duration::from_secs(1))));
+        bytes[5] = 4;
+
+        let error = decode(&bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("counts as 4, which a newer jobq wrote"), "{error}");
     }
 }

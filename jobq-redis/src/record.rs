@@ -1,5 +1,4 @@
-//! Records and facts as bytes. The header's offsets are also in `lua/lib/base.lua`, the facts' in
-//! `lua/lib/reclaim.lua`.
+//! Records as bytes. The header's offsets are also in `lua/lib/base.lua`.
 //!
 //! ```text
 //! record  0 format · 1 flags · 2 priority · 3 max crashes · 4 max attempts (16) · 6 version (16)
@@ -7,8 +6,6 @@
 //!         timeout, ms (32), unique mode (8) with its scope (8) and two times, ms (32 each), cost (16),
 //!         lane, after its length (8), batch (128) and its home, after its length (8) · kind, after its
 //!         length (8) · if its flag is set: metadata, after its length (16) · payload
-//! facts   0 failed attempts (16) · 2 crashes (16) · failures: kind (8), attempt (16), at, ms (48),
-//!         worker (64), message, after its length (16)
 //! ```
 //!
 //! Numbers are big-endian and unsigned. What most jobs do without takes no room in them.
@@ -16,10 +13,12 @@
 use std::time::Duration;
 
 use jobq_core::{
-    BatchId, BatchRef, Error, ErrorKind, Failure, FailureKind, History, JobId, JobRecord, Kind,
-    LaneKey, Metadata, Payload, Priority, QueueName, Result, Timestamp, Unique, UniqueKey,
-    UniqueMode, UniqueScope, WorkerId,
+    BatchId, BatchRef, Error, ErrorKind, JobId, JobRecord, Kind, LaneKey, Metadata, Payload,
+    Priority, QueueName, Result, Timestamp, Unique, UniqueKey, UniqueMode, UniqueScope,
 };
+
+use crate::bytes::{Reader, saturate};
+use crate::error::newer;
 
 const FORMAT: u8 = 1;
 const HAS_UNIQUE: u8 = 1;
@@ -39,24 +38,40 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
         // A map of texts always has an encoding.
         rmp_serde::to_vec_named(&record.metadata).unwrap_or_default()
     };
-    let kind = record.kind.as_str().as_bytes();
+    let kind = record.kind.as_str();
     let payload = record.payload.as_bytes();
     let mut bytes = Vec::with_capacity(44 + kind.len() + metadata.len() + payload.len());
+    let flags = flags(record, !metadata.is_empty());
+    bytes.extend([FORMAT, flags, record.priority.level(), saturate::<u8>(record.max_crashes)]);
+    bytes.extend(saturate::<u16>(record.max_attempts).to_be_bytes());
+    bytes.extend(saturate::<u16>(record.version).to_be_bytes());
+    bytes.extend(&enqueued_at.as_millis().to_be_bytes()[2..]);
+    encode_options(&mut bytes, record);
+    short(&mut bytes, kind);
+    if !metadata.is_empty() {
+        bytes.extend(saturate::<u16>(metadata.len()).to_be_bytes());
+        bytes.extend(metadata);
+    }
+    bytes.extend(payload);
+    bytes
+}
+
+fn flags(record: &JobRecord, has_metadata: bool) -> u8 {
     let flags = [
         (record.unique.is_some(), HAS_UNIQUE),
         (record.retention.is_some(), HAS_RETENTION),
         (record.timeout.is_some(), HAS_TIMEOUT),
-        (!metadata.is_empty(), HAS_METADATA),
+        (has_metadata, HAS_METADATA),
         (record.unique.is_some_and(|unique| !is_plain(&unique)), HAS_MODE),
         (record.cost != 1, HAS_COST),
         (record.lane.is_some(), HAS_LANE),
         (record.batch.is_some(), HAS_BATCH),
     ];
-    let flags = flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag);
-    bytes.extend([FORMAT, flags, record.priority.level(), saturate::<u8>(record.max_crashes)]);
-    bytes.extend(saturate::<u16>(record.max_attempts).to_be_bytes());
-    bytes.extend(saturate::<u16>(record.version).to_be_bytes());
-    bytes.extend(&enqueued_at.as_millis().to_be_bytes()[2..]);
+    flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag)
+}
+
+/// What has a flag, up to the kind.
+fn encode_options(bytes: &mut Vec<u8>, record: &JobRecord) {
     if let Some(unique) = &record.unique {
         bytes.extend(unique.key.as_bytes());
     }
@@ -78,22 +93,18 @@ pub(crate) fn encode(record: &JobRecord, enqueued_at: Timestamp) -> Vec<u8> {
         bytes.extend(saturate::<u16>(record.cost).to_be_bytes());
     }
     if let Some(lane) = &record.lane {
-        bytes.push(saturate::<u8>(lane.as_str().len()));
-        bytes.extend(lane.as_str().as_bytes());
+        short(bytes, lane.as_str());
     }
     if let Some(batch) = &record.batch {
         bytes.extend(batch.id.as_bytes());
-        bytes.push(saturate::<u8>(batch.queue.as_str().len()));
-        bytes.extend(batch.queue.as_str().as_bytes());
+        short(bytes, batch.queue.as_str());
     }
-    bytes.push(saturate::<u8>(kind.len()));
-    bytes.extend(kind);
-    if !metadata.is_empty() {
-        bytes.extend(saturate::<u16>(metadata.len()).to_be_bytes());
-        bytes.extend(metadata);
-    }
-    bytes.extend(payload);
-    bytes
+}
+
+/// A text after its length, of 255 bytes at most.
+fn short(bytes: &mut Vec<u8>, text: &str) {
+    bytes.push(saturate::<u8>(text.len()));
+    bytes.extend(text.as_bytes());
 }
 
 /// Whether a unique key needs no more than its digest: it holds in its queue until the job ends.
@@ -108,8 +119,9 @@ pub(crate) fn needs_flow(record: &JobRecord) -> bool {
         || record.unique.is_some_and(|unique| !is_plain(&unique))
 }
 
-const WHILE_RUNNING: u8 = 2;
+const UNTIL_FINISHED: u8 = 0;
 const UNTIL_STARTED: u8 = 1;
+const WHILE_RUNNING: u8 = 2;
 const THROTTLE: u8 = 3;
 const DEBOUNCE: u8 = 4;
 const LATEST_WINS: u8 = 5;
@@ -122,13 +134,15 @@ fn mode_code(mode: UniqueMode) -> (u8, u32, u32) {
         UniqueMode::Throttle { per } => (THROTTLE, ms(per), 0),
         UniqueMode::Debounce { delay, at_most } => (DEBOUNCE, ms(delay), at_most.map_or(0, ms)),
         UniqueMode::LatestWins => (LATEST_WINS, 0, 0),
-        _ => (0, 0, 0),
+        // A test goes over `UniqueMode::EVERY`: this is none but `UntilFinished`.
+        _ => (UNTIL_FINISHED, 0, 0),
     }
 }
 
-fn mode_of_code((mode, first, second): (u8, u32, u32)) -> UniqueMode {
+fn mode_of_code((mode, first, second): (u8, u32, u32)) -> Result<UniqueMode> {
     let time = |ms| Duration::from_millis(u64::from(ms));
-    match mode {
+    Ok(match mode {
+        UNTIL_FINISHED => UniqueMode::UntilFinished,
         UNTIL_STARTED => UniqueMode::UntilStarted,
         WHILE_RUNNING => UniqueMode::WhileRunning,
         THROTTLE => UniqueMode::Throttle { per: time(first) },
@@ -136,7 +150,15 @@ fn mode_of_code((mode, first, second): (u8, u32, u32)) -> UniqueMode {
             UniqueMode::Debounce { delay: time(first), at_most: (second > 0).then(|| time(second)) }
         }
         LATEST_WINS => UniqueMode::LatestWins,
-        _ => UniqueMode::UntilFinished,
+        _ => return Err(newer(&format!("a record has the unique mode {mode}"))),
+    })
+}
+
+fn scope_of_code(scope: u8) -> Result<UniqueScope> {
+    match scope {
+        0 => Ok(UniqueScope::Queue),
+        1 => Ok(UniqueScope::Everywhere),
+        _ => Err(newer(&format!("a record has the unique scope {scope}"))),
     }
 }
 
@@ -144,34 +166,12 @@ fn ms(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// `JobRecord::check` has bounded every number before; this only has to satisfy the types.
-fn saturate<T: Saturated>(number: impl TryInto<T>) -> T {
-    number.try_into().unwrap_or(T::MAX)
-}
-
-trait Saturated {
-    const MAX: Self;
-}
-
-impl Saturated for u8 {
-    const MAX: Self = Self::MAX;
-}
-
-impl Saturated for u16 {
-    const MAX: Self = Self::MAX;
-}
-
 /// Reads a stored record.
 pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRecord> {
     let mut rest = Reader { what: "record", bytes };
     let format = rest.u8()?;
     if format != FORMAT {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "job {id} has a record of format {format}, which a newer jobq wrote: upgrade this one"
-            ),
-        ));
+        return Err(newer(&format!("job {id} has a record of format {format}")));
     }
     let flags = rest.u8()?;
     let priority = Priority::new(rest.u8()?)?;
@@ -179,38 +179,9 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     let max_attempts = u32::from(rest.u16()?);
     let version = u32::from(rest.u16()?);
     let enqueued_at = rest.timestamp()?;
-    let has = |flag| flags & flag != 0;
-    let unique = has(HAS_UNIQUE).then(|| rest.array()).transpose()?.map(UniqueKey::from_bytes);
-    let retention = has(HAS_RETENTION).then(|| rest.u32()).transpose()?;
-    let retention = retention.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    let timeout = has(HAS_TIMEOUT).then(|| rest.u32()).transpose()?;
-    let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
-    let mut unique = unique.map(Unique::from);
-    if has(HAS_MODE) {
-        let (mode, everywhere) = (rest.u8()?, rest.u8()? == 1);
-        let mode = mode_of_code((mode, rest.u32()?, rest.u32()?));
-        unique = unique.map(|unique| Unique::new(unique.key, mode));
-        if everywhere {
-            unique = unique.map(Unique::everywhere);
-        }
-    }
-    let cost = if has(HAS_COST) { u32::from(rest.u16()?) } else { 1 };
-    let lane = if has(HAS_LANE) {
-        let length = usize::from(rest.u8()?);
-        Some(LaneKey::new(rest.text(length)?)?)
-    } else {
-        None
-    };
-    let batch = if has(HAS_BATCH) {
-        let id = BatchId::from_bytes(rest.array()?);
-        let length = usize::from(rest.u8()?);
-        Some(BatchRef::new(QueueName::new(rest.text(length)?)?, id))
-    } else {
-        None
-    };
-    let kind_length = usize::from(rest.u8()?);
-    let kind = Kind::new(rest.text(kind_length)?)?;
-    let metadata = if !has(HAS_METADATA) {
+    let options = Options::decode(flags, &mut rest)?;
+    let kind = Kind::new(decode_short(&mut rest)?)?;
+    let metadata = if flags & HAS_METADATA == 0 {
         Metadata::new()
     } else {
         let length = usize::from(rest.u16()?);
@@ -225,15 +196,65 @@ pub(crate) fn decode(id: JobId, queue: &QueueName, bytes: &[u8]) -> Result<JobRe
     record.priority = priority;
     record.max_attempts = max_attempts;
     record.max_crashes = max_crashes;
-    record.timeout = timeout;
-    record.retention = retention;
-    record.unique = unique;
-    record.cost = cost;
-    record.lane = lane;
-    record.batch = batch;
+    record.timeout = options.timeout;
+    record.retention = options.retention;
+    record.unique = options.unique;
+    record.cost = options.cost;
+    record.lane = options.lane;
+    record.batch = options.batch;
     record.metadata = metadata;
     record.enqueued_at = enqueued_at;
     Ok(record)
+}
+
+/// What has a flag, up to the kind.
+struct Options {
+    unique: Option<Unique>,
+    retention: Option<Duration>,
+    timeout: Option<Duration>,
+    cost: u32,
+    lane: Option<LaneKey>,
+    batch: Option<BatchRef>,
+}
+
+impl Options {
+    fn decode(flags: u8, rest: &mut Reader<'_>) -> Result<Self> {
+        let has = |flag| flags & flag != 0;
+        let key = has(HAS_UNIQUE).then(|| rest.array()).transpose()?.map(UniqueKey::from_bytes);
+        let retention = has(HAS_RETENTION).then(|| rest.u32()).transpose()?;
+        let timeout = has(HAS_TIMEOUT).then(|| rest.u32()).transpose()?;
+        let mut unique = key.map(Unique::from);
+        if has(HAS_MODE) {
+            let (mode, scope) = (rest.u8()?, scope_of_code(rest.u8()?)?);
+            let mode = mode_of_code((mode, rest.u32()?, rest.u32()?))?;
+            unique = key.map(|key| Unique::new(key, mode));
+            if scope == UniqueScope::Everywhere {
+                unique = unique.map(Unique::everywhere);
+            }
+        }
+        let cost = if has(HAS_COST) { u32::from(rest.u16()?) } else { 1 };
+        let lane = if has(HAS_LANE) { Some(LaneKey::new(decode_short(rest)?)?) } else { None };
+        let batch = if has(HAS_BATCH) {
+            let id = BatchId::from_bytes(rest.array()?);
+            Some(BatchRef::new(QueueName::new(decode_short(rest)?)?, id))
+        } else {
+            None
+        };
+        Ok(Self {
+            unique,
+            retention: retention.map(|seconds| Duration::from_secs(u64::from(seconds))),
+            timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
+            cost,
+            lane,
+            batch,
+        })
+    }
+}
+
+/// A text of 255 bytes at most, after its length.
+fn decode_short<'a>(rest: &mut Reader<'a>) -> Result<&'a str> {
+    let length = usize::from(rest.u8()?);
+    rest.text(length)
 }
 
 /// A record with another time of its enqueue.
@@ -250,127 +271,6 @@ pub(crate) fn enqueued_at(header: &[u8]) -> Result<Timestamp> {
     let mut rest = Reader { what: "record", bytes: header };
     rest.take(8)?;
     rest.timestamp()
-}
-
-/// What has gone wrong with a job so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) failed_attempts: u32,
-    pub(crate) crashes: u32,
-    pub(crate) history: History,
-}
-
-impl Facts {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        bytes.extend(saturate::<u16>(self.failed_attempts).to_be_bytes());
-        bytes.extend(saturate::<u16>(self.crashes).to_be_bytes());
-        for failure in self.history.failures() {
-            bytes.push(kind_code(failure.kind));
-            bytes.extend(saturate::<u16>(failure.attempt).to_be_bytes());
-            bytes.extend(&failure.at.as_millis().to_be_bytes()[2..]);
-            bytes.extend(failure.worker.as_u64().to_be_bytes());
-            // `Failure::new` cuts messages far below 64 KiB.
-            let message = failure.message.as_bytes();
-            bytes.extend(saturate::<u16>(message.len()).to_be_bytes());
-            bytes.extend(&message[..message.len().min(usize::from(u16::MAX))]);
-        }
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut rest = Reader { what: "facts", bytes };
-        if bytes.is_empty() {
-            return Ok(Self::default());
-        }
-        let failed_attempts = u32::from(rest.u16()?);
-        let crashes = u32::from(rest.u16()?);
-        let mut history = History::new();
-        while !rest.bytes.is_empty() {
-            let kind = kind_of_code(rest.u8()?);
-            let attempt = u32::from(rest.u16()?);
-            let at = rest.timestamp()?;
-            let worker = WorkerId::from_u64(u64::from_be_bytes(rest.array()?));
-            let length = usize::from(rest.u16()?);
-            let message = String::from_utf8_lossy(rest.take(length)?).into_owned();
-            history.push(Failure::new(kind, attempt, at, worker, message));
-        }
-        Ok(Self { failed_attempts, crashes, history })
-    }
-}
-
-const fn kind_code(kind: FailureKind) -> u8 {
-    match kind {
-        FailureKind::Panic => 2,
-        FailureKind::Timeout => 3,
-        FailureKind::Crash => 4,
-        FailureKind::Undecodable => 5,
-        FailureKind::Parent => 6,
-        _ => 1,
-    }
-}
-
-const fn kind_of_code(code: u8) -> FailureKind {
-    match code {
-        2 => FailureKind::Panic,
-        3 => FailureKind::Timeout,
-        4 => FailureKind::Crash,
-        5 => FailureKind::Undecodable,
-        6 => FailureKind::Parent,
-        _ => FailureKind::Error,
-    }
-}
-
-/// Takes bytes apart.
-pub(crate) struct Reader<'a> {
-    /// What they are, for people.
-    pub(crate) what: &'static str,
-    /// What is left of them.
-    pub(crate) bytes: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(length).ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, format!("stored {} end too early", self.what))
-        })?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    pub(crate) fn u8(&mut self) -> Result<u8> {
-        Ok(u8::from_be_bytes(self.array()?))
-    }
-
-    fn u16(&mut self) -> Result<u16> {
-        Ok(u16::from_be_bytes(self.array()?))
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_be_bytes(self.array()?))
-    }
-
-    pub(crate) fn u48(&mut self) -> Result<u64> {
-        let mut number = [0; 8];
-        number[2..].copy_from_slice(self.take(6)?);
-        Ok(u64::from_be_bytes(number))
-    }
-
-    pub(crate) fn timestamp(&mut self) -> Result<Timestamp> {
-        self.u48().map(Timestamp::from_millis)
-    }
-
-    pub(crate) fn text(&mut self, length: usize) -> Result<&'a str> {
-        std::str::from_utf8(self.take(length)?).map_err(|_| {
-            Error::new(ErrorKind::Corrupt, format!("stored {} hold no text", self.what))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -445,18 +345,43 @@ mod tests {
         assert!(error.to_string().contains("format 9, which a newer jobq wrote"), "{error}");
     }
 
-    #[test]
-    fn facts_are_read_back_whole() {
-        let worker = WorkerId::from_u64(u64::MAX);
-        let at = Timestamp::from_millis(1_795_321_507_042);
-        let history =
-            [FailureKind::Error, FailureKind::Panic, FailureKind::Timeout, FailureKind::Crash]
-                .map(|kind| Failure::new(kind, 2, at, worker, "no route: ü"))
-                .into_iter()
-                .collect();
-        let facts = Facts { failed_attempts: 4, crashes: 1, history };
+    /// The place of the unique mode in the full record.
+    fn mode_at(record: &JobRecord, bytes: &[u8]) -> usize {
+        let mut mode = vec![DEBOUNCE, 1];
+        mode.extend(30_000_u32.to_be_bytes());
+        assert!(record.unique.is_some());
+        bytes.windows(mode.len()).position(|window| window == mode).unwrap()
+    }
 
-        assert_eq!(Facts::decode(&facts.encode()).unwrap(), facts);
-        assert_eq!(Facts::decode(&[]).unwrap(), Facts::default());
+    #[test]
+    fn a_unique_mode_of_a_newer_version_says_so() {
+        let mut bytes = encode(&full_record(), Timestamp::EPOCH);
+        let at = mode_at(&full_record(), &bytes);
+        bytes[at] = 6;
+
+        let error = decode(JobId::from_key("a"), &queue(), &bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("unique mode 6, which a newer jobq wrote"), "{error}");
+    }
+
+    #[test]
+    fn a_unique_scope_of_a_newer_version_says_so() {
+        let mut bytes = encode(&full_record(), Timestamp::EPOCH);
+        let at = mode_at(&full_record(), &bytes);
+        bytes[at + 1] = 2;
+
+        let error = decode(JobId::from_key("a"), &queue(), &bytes).unwrap_err();
+        assert!(error.to_string().contains("unique scope 2, which a newer jobq wrote"), "{error}");
+    }
+
+    #[test]
+    fn every_unique_mode_is_read_back() {
+        for mode in UniqueMode::EVERY {
+            let mut record = full_record();
+            record.unique = Some(Unique::new(UniqueKey::from_bytes([7; 16]), *mode));
+            let bytes = encode(&record, record.enqueued_at);
+
+            assert_eq!(decode(record.id, &queue(), &bytes).unwrap(), record);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jobq_core::{Failure, Held, LaneKey, Lease, Next, Settlement};
 use redis::Cmd;
 
-use crate::record::Facts;
+use crate::past::Facts;
 use crate::reply;
 
 /// Settlements with their places among all, by the script they need.

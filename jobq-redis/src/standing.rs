@@ -10,6 +10,7 @@ use redis::Value;
 
 use crate::backend::Store;
 use crate::error::malformed;
+use crate::limits;
 use crate::reply;
 use crate::scripts::{HOLDERS, STANDING};
 
@@ -100,10 +101,5 @@ fn rate(mut parts: impl Iterator<Item = Value>) -> Result<Rate> {
     let mut number = || reply::count(parts.next().unwrap_or(Value::Nil));
     let (counting, count, per, burst) = (number()?, number()?, number()?, number()?);
     let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
-    let per = Duration::from_millis(per);
-    Ok(match counting {
-        2 => Rate::sliding(small(count), per),
-        3 => Rate::bucket(small(count), per, small(burst)),
-        _ => Rate::fixed(small(count), per),
-    })
+    limits::rate(counting, small(count), Duration::from_millis(per), small(burst))
 }

@@ -25,7 +25,7 @@ use crate::first::first_of;
 use crate::keys::Keys;
 use crate::link::Link;
 use crate::node::{silent, tuned};
-use crate::record::Facts;
+use crate::past::Facts;
 use crate::reply;
 use crate::scripts::WATCH;
 

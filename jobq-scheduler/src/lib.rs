@@ -125,7 +125,6 @@ pub mod instant;
 mod interval;
 #[cfg(test)]
 mod kills;
-mod nearest;
 mod owed;
 mod policy;
 #[cfg(feature = "cron")]

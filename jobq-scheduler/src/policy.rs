@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jobq_core::nearest::nearest;
 use jobq_core::{Error, Result, duration};
 use serde::{Deserialize, Serialize};
-
-use crate::nearest::nearest;
 
 /// The most missed ticks that are made up for.
 const MOST: u32 = 1_000;

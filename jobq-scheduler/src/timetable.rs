@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobq_core::nearest::nearest;
 use jobq_core::schedules::{Change, Claimed, Entries, Mark, MarkChange, ScheduleRef};
 use jobq_core::{
     Backend, Enqueued, Error, ErrorKind, GroupName, Inspect, QueueName, Result, ScheduleName,
@@ -14,7 +15,6 @@ use jobq_core::{
 use crate::definition::{Definition, Source};
 use crate::entry::Entry;
 use crate::firing::ScheduleStore;
-use crate::nearest::nearest;
 use crate::schedule::Schedule;
 use crate::sync::{SCHEDULE, definitions, definitions_after, is_declared, unreadable};
 use crate::view::{RunNow, ScheduleView};

@@ -4,9 +4,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
+use jobq_core::nearest::nearest;
 use jobq_core::{Error, Result};
-
-use crate::nearest::nearest;
 
 /// A time zone of the IANA database: the machine's, and the one that came with the program if there is
 /// none.

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::Lease;
-
-/// The attempts of a job of which nobody has said how often it is tried: that of the trait `Job`.
-const UNSAID_ATTEMPTS: u32 = 5;
+use jobq_core::{DEFAULT_MAX_ATTEMPTS, Lease};
 
 /// What a worker takes for what a job leaves open. What a job says, by its type or as it was enqueued, wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +26,7 @@ impl Defaults {
     /// other defaults, goes by those.
     pub(crate) fn fill(self, mut lease: Arc<Lease>) -> Arc<Lease> {
         if let Some(attempts) = self.max_attempts
-            && lease.job.max_attempts == UNSAID_ATTEMPTS
+            && lease.job.max_attempts == DEFAULT_MAX_ATTEMPTS
         {
             Arc::make_mut(&mut lease).job.max_attempts = attempts;
         }
@@ -76,7 +73,7 @@ mod tests {
         let after = Defaults::default().fill(Arc::clone(&before));
         assert!(Arc::ptr_eq(&before, &after));
         assert_eq!(
-            before.job.max_attempts, UNSAID_ATTEMPTS,
+            before.job.max_attempts, DEFAULT_MAX_ATTEMPTS,
             "what a record says that says nothing"
         );
     }

@@ -27,9 +27,9 @@
 //! The span `job` is around every attempt: `job`, `kind`, `queue`, `attempt`, and `traceparent` if the
 //! job carries a W3C trace context.
 
-use std::fmt;
 use std::time::Duration;
 
+pub(crate) use jobq_core::error::Chain;
 use jobq_core::{
     Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, StopReason, Token,
 };
@@ -204,24 +204,4 @@ pub(crate) const fn outcome_word(next: &Next) -> &'static str {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error and its causes in one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = self.0.to_string();
-        let mut cause = self.0.source();
-        while let Some(source) = cause {
-            let below = source.to_string();
-            // Many errors repeat their cause in their own message.
-            if !text.contains(&below) {
-                text.push_str(": ");
-                text.push_str(&below);
-            }
-            cause = source.source();
-        }
-        f.write_str(&text)
-    }
 }

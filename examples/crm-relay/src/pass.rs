@@ -80,7 +80,7 @@ async fn fill(app: &App, queue: &OpenQueue, limit: Option<u64>) -> Result<(), Fa
             sleep(LOOK_AGAIN).await;
         }
     };
-    let relay = relay.batch(limit.min(BATCH));
+    let relay = relay.jobs_per_call(limit.min(BATCH));
     let empty = async {
         while Instant::now() < deadline && app.store.unmoved().await.is_ok_and(|left| left > 0) {
             sleep(LOOK_AGAIN).await;

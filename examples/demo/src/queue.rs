@@ -39,7 +39,7 @@ impl Queue {
     /// What people call it.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Memory(_) => "an embedded queue",
+            Self::Memory(_) => "a queue in memory",
             Self::Redis(_) => "a queue in Redis",
         }
     }

@@ -16,8 +16,8 @@ use crate::name::QueueName;
 use crate::queue::{Enqueue, EnqueueMany};
 use crate::record::NewJob;
 
-/// The queue that batches are at home in unless they say otherwise.
-const DEFAULT_HOME: &str = "default";
+/// The queue that batches are at home in unless they say otherwise. It may hold no job.
+pub const DEFAULT_HOME: &str = "default";
 
 /// A batch about to be opened: choose what is to happen when its jobs have ended, then
 /// [open](Self::open) it.
@@ -138,6 +138,9 @@ impl fmt::Debug for OpenBatch<'_> {
 }
 
 /// A batch: jobs enqueued with it are counted by it.
+///
+/// It borrows the backend, so it cannot go into a task that is spawned. Its [reference](Self::reference)
+/// can, with an `Arc` of the backend: [`Queue::batch_of`](crate::Queue::batch_of) makes a batch of it there.
 #[derive(Clone)]
 pub struct Batch<'a> {
     backend: &'a dyn Backend,

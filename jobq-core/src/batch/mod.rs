@@ -8,4 +8,4 @@ pub use self::callback::IntoCallback;
 pub use self::contract::{
     BatchId, BatchRef, BatchState, BatchView, NewBatch, closed_batch, ended_batch, unknown_batch,
 };
-pub use self::handle::{Batch, OpenBatch, Retried};
+pub use self::handle::{Batch, DEFAULT_HOME, OpenBatch, Retried};

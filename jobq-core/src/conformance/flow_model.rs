@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::flow_oracle::{Job, Seen, World};
-use super::model::{Trace, number_from};
+use super::flow_oracle::{Job, World};
+use super::oracle_batches::Seen;
 use super::scene::SECOND;
+use super::trace::{Trace, number_from};
 use super::{DEAD_RETENTION, LEASE, Scene};
 use crate::batch::{BatchId, BatchRef, NewBatch};
 use crate::clock::Timestamp;

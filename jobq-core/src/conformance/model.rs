@@ -4,13 +4,13 @@
 //! seed and its operations; `JOBQ_MODEL_SEED` repeats it, `JOBQ_MODEL_STEPS` makes all runs longer or
 //! shorter. Wake-ups and several queues are not part of it.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::chance::{Chance, LANES, Mix};
 use super::oracle::Oracle;
 use super::oracle_turns::Stop;
 use super::scene::{MS, SECOND, lane_key};
+use super::trace::{Trace, number_from};
 use super::{DEAD_RETENTION, LEASE, Scene};
 use crate::error::ErrorKind;
 use crate::history::History;
@@ -467,35 +467,4 @@ fn comparable(mut view: JobView) -> JobView {
         view.history = History::new();
     }
     view
-}
-
-/// What was done so far, for whoever has to find out why it failed.
-pub(super) struct Trace {
-    seed: u64,
-    operations: Vec<String>,
-}
-
-impl Trace {
-    pub(super) const fn new(seed: u64) -> Self {
-        Self { seed, operations: Vec::new() }
-    }
-
-    pub(super) fn note(&mut self, operation: impl Debug) {
-        self.operations.push(format!("{operation:?}"));
-    }
-}
-
-impl Drop for Trace {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            for (n, operation) in self.operations.iter().enumerate() {
-                eprintln!("{n:4} {operation}");
-            }
-            eprintln!("repeat with JOBQ_MODEL_SEED={}", self.seed);
-        }
-    }
-}
-
-pub(super) fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
 }

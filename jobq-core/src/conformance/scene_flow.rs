@@ -1,17 +1,90 @@
-//! More verbs: families, batches, checkpoints, and watching.
+//! More verbs: lanes, limits, families, batches, checkpoints, and watching.
+
+use std::time::Duration;
 
 use super::Scene;
-use super::scene::{A_MOMENT, PATIENCE, SECOND};
+use super::scene::{A_MOMENT, PATIENCE, SECOND, lane_key, lane_of};
 use crate::batch::{BatchId, BatchRef, BatchView, NewBatch};
 use crate::error::ErrorKind;
 use crate::id::JobId;
+use crate::inspect::LaneView;
 use crate::job_ref::JobRef;
 use crate::lease::{Held, Lease};
+use crate::limits::{LimitScope, LimitSource, Limits};
 use crate::parents::{OnParentFailure, Parent, ParentOutcome};
 use crate::record::{Enqueued, NewJob, When};
 use crate::sighting::Sighting;
 
 impl Scene {
+    // Lanes and limits
+
+    /// A ready job of a lane.
+    pub async fn enqueue_laned(&self, lane: &str) -> JobId {
+        self.enqueue_with(|record| record.lane = Some(lane_key(lane))).await
+    }
+
+    /// Ready jobs of a lane.
+    pub async fn fill(&self, lane: &str, count: usize) -> Vec<JobId> {
+        let one = |_| self.job_with(|record| record.lane = Some(lane_key(lane)));
+        let jobs: Vec<NewJob> = (0..count).map(one).collect();
+        self.add_all(&jobs).await;
+        jobs.iter().map(|job| job.record.id).collect()
+    }
+
+    /// Leases up to `limit` jobs, and says only of which lanes; `-` is a job without one.
+    pub async fn lease_lanes(&self, limit: usize) -> Vec<String> {
+        let leases = self.lease(limit).await;
+        leases.iter().map(|lease| lane_of(lease)).collect()
+    }
+
+    /// How long until there may be more to lease, now that there is nothing.
+    pub async fn next_in(&self) -> Option<Duration> {
+        let exchanged = self.exchange(&[], 1).await;
+        assert_eq!(exchanged.leases, [], "nothing may be leased now");
+        exchanged.next_in
+    }
+
+    /// Sets limits of the queue in the program's name.
+    pub async fn limit_queue(&self, limits: Limits) {
+        self.set_limits(LimitScope::Queue(self.queue().clone()), LimitSource::Code, limits).await;
+    }
+
+    /// Sets limits of each lane in the program's name.
+    pub async fn limit_lanes(&self, limits: Limits) {
+        self.set_limits(LimitScope::Lanes(self.queue().clone()), LimitSource::Code, limits).await;
+    }
+
+    /// Sets limits of one lane in the program's name.
+    pub async fn limit_lane(&self, lane: &str, limits: Limits) {
+        let scope = LimitScope::Lane(self.queue().clone(), lane_key(lane));
+        self.set_limits(scope, LimitSource::Code, limits).await;
+    }
+
+    /// Sets limits.
+    pub async fn set_limits(&self, scope: LimitScope, source: LimitSource, limits: Limits) {
+        self.store().set_limits(&scope, source, &limits).await.unwrap();
+    }
+
+    /// What people see of a lane.
+    pub async fn lane(&self, lane: &str) -> LaneView {
+        self.store().lane(self.queue(), &lane_key(lane)).await.unwrap()
+    }
+
+    /// Lets a lane rest.
+    pub async fn throttle(&self, lane: &str, rest: Duration) {
+        self.store().throttle_lane(self.queue(), &lane_key(lane), rest).await.unwrap();
+    }
+
+    /// Pauses a lane.
+    pub async fn pause_lane(&self, lane: &str) {
+        self.store().pause_lane(self.queue(), &lane_key(lane)).await.unwrap();
+    }
+
+    /// Resumes a lane.
+    pub async fn resume_lane(&self, lane: &str) {
+        self.store().resume_lane(self.queue(), &lane_key(lane)).await.unwrap();
+    }
+
     // Families and batches
 
     /// Where a job of this queue is found.

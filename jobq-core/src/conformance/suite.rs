@@ -1,4 +1,8 @@
-//! The list of all behaviours, and the macro that makes tests of them.
+//! The list of all behaviours.
+
+mod each;
+#[cfg(test)]
+mod tests;
 
 /// Makes a test of every behaviour, on the store that a [`Fixture`](crate::conformance::Fixture) gives.
 ///
@@ -305,15 +309,6 @@ macro_rules! __conformance_suite {
                 a_throttle_is_freed_by_nobody_else
                 a_requeue_knows_no_throttle
                 a_throttle_leaves_nothing_behind
-                a_debounced_job_waits_for_its_delay
-                a_debounced_job_takes_the_place_of_the_one_before
-                a_replaced_job_is_cancelled
-                a_debounce_is_put_off_for_so_long_at_most
-                a_debounce_past_its_time_is_due_at_once
-                a_ready_debounced_job_is_replaced
-                a_running_debounced_job_is_left_alone
-                debounced_jobs_of_one_call_replace_each_other
-                a_called_off_debounced_job_ends_its_row
                 the_newest_mode_decides
                 a_running_holder_is_not_replaced
                 an_ended_holder_is_not_replaced
@@ -323,6 +318,17 @@ macro_rules! __conformance_suite {
                 a_job_keeps_its_mode
                 the_holder_of_a_key_can_be_seen
                 the_holder_of_a_throttle_is_seen_for_its_time
+            }
+            debounce {
+                a_debounced_job_waits_for_its_delay
+                a_debounced_job_takes_the_place_of_the_one_before
+                a_replaced_job_is_cancelled
+                a_debounce_is_put_off_for_so_long_at_most
+                a_debounce_past_its_time_is_due_at_once
+                a_ready_debounced_job_is_replaced
+                a_running_debounced_job_is_left_alone
+                debounced_jobs_of_one_call_replace_each_other
+                a_called_off_debounced_job_ends_its_row
             }
             unique_running {
                 jobs_of_a_key_run_one_after_the_other
@@ -684,20 +690,10 @@ macro_rules! __conformance_suite {
                 a_bucket_fills_in_parts
                 a_bucket_holds_no_more_than_its_burst
                 a_job_takes_its_cost
-                a_costly_job_is_not_overtaken
-                a_lane_comes_back_when_its_costly_job_is_called_off
-                an_urgent_job_brings_a_lane_back
                 a_cost_above_the_rate_takes_all_of_it
-                a_used_up_lane_holds_up_no_other
-                a_lane_comes_back_to_its_turn
-                the_first_lane_to_come_back_is_announced
-                what_comes_first_is_announced
                 a_rate_of_the_queue_holds_for_all_jobs
                 a_rate_of_a_queue_without_lanes_holds
                 a_rate_of_a_queue_outlasts_maintenance
-                nobody_overtakes_a_job_that_waits_for_the_queue
-                rates_of_queue_and_lane_both_hold
-                what_is_held_up_takes_nothing
                 a_released_job_has_used_up_its_part
                 every_attempt_takes_a_part
                 a_raised_rate_holds_at_once
@@ -705,12 +701,24 @@ macro_rules! __conformance_suite {
                 another_way_of_counting_starts_anew
                 a_rate_can_be_taken_away
                 a_rate_that_is_set_again_goes_on
-                a_raised_rate_wakes_a_worker
-                a_used_up_lane_wakes_nobody
-                a_lane_shows_when_it_has_room
                 each_of_many_lanes_has_its_rate
                 an_operators_rate_counts_first
                 rates_hold_over_a_random_time
+            }
+            held_up {
+                a_costly_job_is_not_overtaken
+                a_lane_comes_back_when_its_costly_job_is_called_off
+                an_urgent_job_brings_a_lane_back
+                a_used_up_lane_holds_up_no_other
+                a_lane_comes_back_to_its_turn
+                the_first_lane_to_come_back_is_announced
+                what_comes_first_is_announced
+                nobody_overtakes_a_job_that_waits_for_the_queue
+                rates_of_queue_and_lane_both_hold
+                what_is_held_up_takes_nothing
+                a_raised_rate_wakes_a_worker
+                a_used_up_lane_wakes_nobody
+                a_lane_shows_when_it_has_room
             }
             concurrency {
                 a_lane_has_as_many_leased_as_it_may
@@ -852,6 +860,8 @@ macro_rules! __conformance_suite {
                 what_runs_or_has_ended_is_kept_back_by_nothing
                 a_look_changes_nothing
                 the_pace_of_a_queue_is_told
+            }
+            standing_model {
                 standing_agrees_with_what_is_leased
             }
             inspect {
@@ -961,6 +971,8 @@ macro_rules! __conformance_suite {
                 a_job_of_another_queue_is_refused
                 a_tick_wakes_a_worker
                 claims_at_once_enqueue_each_tick_once
+            }
+            groups {
                 entries_are_kept_by_group
                 entries_are_changed
                 a_change_based_on_an_old_revision_is_refused
@@ -989,125 +1001,4 @@ macro_rules! __conformance_suite {
             }
         }
     };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_chapters {
-    ($fixture:ty, $($chapter:ident { $($behaviour:ident)* })*) => {
-        mod conformance {
-            #[allow(unused_imports, reason = "the fixture may be named by a full path")]
-            use super::*;
-
-            $(mod $chapter {
-                #[allow(unused_imports, reason = "the fixture may be named by a full path")]
-                use super::*;
-
-                $(#[test]
-                fn $behaviour() {
-                    $crate::conformance::run::<$fixture>(
-                        $crate::conformance::$chapter::$behaviour,
-                    );
-                })*
-            })*
-        }
-    };
-}
-
-/// Every behaviour with its name, as `chapter::behaviour`, for who runs them otherwise than as a test each:
-/// a slice of pairs of name and function.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_behaviours {
-    ($fixture:ty) => {
-        $crate::__conformance_suite! { @__conformance_list $fixture }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_list {
-    ($fixture:ty, $($chapter:ident { $($behaviour:ident)* })*) => {
-        [$($((
-            concat!(stringify!($chapter), "::", stringify!($behaviour)),
-            (|| {
-                $crate::conformance::run::<$fixture>($crate::conformance::$chapter::$behaviour);
-            }) as fn(),
-        ),)*)*]
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    /// A behaviour that is not in the list would be tested nowhere.
-    #[test]
-    fn every_behaviour_is_in_the_list() {
-        let chapters = [
-            ("enqueue", include_str!("enqueue.rs")),
-            ("limits", include_str!("limits.rs")),
-            ("schedule", include_str!("schedule.rs")),
-            ("order", include_str!("order.rs")),
-            ("lease", include_str!("lease.rs")),
-            ("settle", include_str!("settle.rs")),
-            ("retry", include_str!("retry.rs")),
-            ("snooze", include_str!("snooze.rs")),
-            ("release", include_str!("release.rs")),
-            ("dead", include_str!("dead.rs")),
-            ("extend", include_str!("extend.rs")),
-            ("report", include_str!("report.rs")),
-            ("checkpoint", include_str!("checkpoint.rs")),
-            ("reclaim", include_str!("reclaim.rs")),
-            ("fencing", include_str!("fencing.rs")),
-            ("forfeit", include_str!("forfeit.rs")),
-            ("unique", include_str!("unique.rs")),
-            ("unique_modes", include_str!("unique_modes.rs")),
-            ("unique_running", include_str!("unique_running.rs")),
-            ("parents", include_str!("parents.rs")),
-            ("parent_failures", include_str!("parent_failures.rs")),
-            ("parents_refused", include_str!("parents_refused.rs")),
-            ("parents_to_come", include_str!("parents_to_come.rs")),
-            ("parents_elsewhere", include_str!("parents_elsewhere.rs")),
-            ("batches", include_str!("batches.rs")),
-            ("batch_ends", include_str!("batch_ends.rs")),
-            ("batches_called_off", include_str!("batches_called_off.rs")),
-            ("batch_callbacks", include_str!("batch_callbacks.rs")),
-            ("batches_elsewhere", include_str!("batches_elsewhere.rs")),
-            ("nested_batches", include_str!("nested_batches.rs")),
-            ("cancel", include_str!("cancel.rs")),
-            ("requeue", include_str!("requeue.rs")),
-            ("delete", include_str!("delete.rs")),
-            ("prune", include_str!("prune.rs")),
-            ("pause", include_str!("pause.rs")),
-            ("lanes", include_str!("lanes.rs")),
-            ("fairness", include_str!("fairness.rs")),
-            ("rates", include_str!("rates.rs")),
-            ("concurrency", include_str!("concurrency.rs")),
-            ("sizes", include_str!("sizes.rs")),
-            ("rest", include_str!("rest.rs")),
-            ("breaker", include_str!("breaker.rs")),
-            ("settings", include_str!("settings.rs")),
-            ("shared", include_str!("shared.rs")),
-            ("standing", include_str!("standing.rs")),
-            ("inspect", include_str!("inspect.rs")),
-            ("wake", include_str!("wake.rs")),
-            ("watch", include_str!("watch.rs")),
-            ("heartbeat", include_str!("heartbeat.rs")),
-            ("schedules", include_str!("schedules.rs")),
-            ("model", include_str!("model.rs")),
-            ("flow_model", include_str!("flow_model.rs")),
-        ];
-        let listed: Vec<&str> = include_str!("suite.rs").lines().map(str::trim).collect();
-        for (chapter, source) in chapters {
-            let heading = format!("{chapter} {{");
-            let start = listed.iter().position(|line| *line == heading).unwrap() + 1;
-            let behaviours: Vec<&str> = source
-                .lines()
-                .filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('))
-                .map(|(name, _)| name)
-                .collect();
-            let section: Vec<&str> =
-                listed[start..].iter().copied().take_while(|line| *line != "}").collect();
-            assert_eq!(section, behaviours, "the list of chapter {chapter}");
-        }
-    }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn a_relay_killed_anywhere_loses_and_doubles_nothing<DB: TestDb
             let spoil = "UPDATE jobq_outbox SET kind = '' WHERE seq IN (SELECT seq FROM
                          (SELECT MAX(seq) AS seq FROM jobq_outbox) AS newest)";
             at.run(spoil).await;
-            let relay = at.relay(&backend).batch(2);
+            let relay = at.relay(&backend).jobs_per_call(2);
             let done = cut(awaits, moment, relay.run_once()).await;
             drop(relay);
             at.forget_claims().await;

@@ -65,7 +65,7 @@ behaviours! {
     outbox::programs_may_create_the_tables_at_once,
     outbox::the_backlog_is_counted_by_queue,
     relay::several_relays_keep_the_order_of_each_queue,
-    relay::large_payloads_travel_in_small_batches,
+    relay::large_payloads_travel_in_small_calls,
     relay::a_row_that_nobody_can_read_holds_nothing_up,
     relay::a_job_that_its_queue_refuses_holds_nothing_up,
     relay::what_was_set_aside_can_be_restored_deleted_and_pruned,

@@ -34,7 +34,7 @@ pub(crate) async fn several_relays_keep_the_order_of_each_queue<DB: TestDb>(at: 
 
     let relays: Vec<_> = (0..3)
         .map(|_| {
-            let relay = at.relay(&backend).batch(7);
+            let relay = at.relay(&backend).jobs_per_call(7);
             tokio::spawn(async move { relay.run_once().await.unwrap() })
         })
         .collect();
@@ -53,7 +53,7 @@ pub(crate) async fn several_relays_keep_the_order_of_each_queue<DB: TestDb>(at: 
     }
 }
 
-pub(crate) async fn large_payloads_travel_in_small_batches<DB: TestDb>(at: Place<DB>) {
+pub(crate) async fn large_payloads_travel_in_small_calls<DB: TestDb>(at: Place<DB>) {
     #[derive(serde::Serialize, serde::Deserialize, jobq_core::Job)]
     #[job(queue = "letters")]
     struct Letter {

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use futures_util::future::try_join_all;
+use jobq_core::batch::DEFAULT_HOME;
 use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
@@ -14,9 +15,6 @@ use super::numbers::within;
 use super::output::{self, Column};
 use super::retry;
 use super::units::queue_name;
-
-/// The queue that batches are at home in unless they say otherwise: it may hold no job.
-const DEFAULT_HOME: &str = "default";
 
 /// How much of an error is shown.
 const ERROR_WIDTH: usize = 80;

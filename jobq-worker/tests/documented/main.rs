@@ -6,18 +6,21 @@
 mod health;
 mod outbox;
 mod readme;
+mod testing;
 
-const COMPILED: [&str; 4] = [
+const COMPILED: [&str; 5] = [
     include_str!("readme.rs"),
     include_str!("outbox.rs"),
     include_str!("health.rs"),
+    include_str!("testing.rs"),
     include_str!("../../../examples/quickstart/src/main.rs"),
 ];
 
-const PAGES: [(&str, &str, usize); 3] = [
+const PAGES: [(&str, &str, usize); 4] = [
     ("README.md", include_str!("../../../README.md"), 6),
     ("docs/outbox.md", include_str!("../../../docs/outbox.md"), 6),
     ("docs/health.md", include_str!("../../../docs/health.md"), 1),
+    ("docs/testing.md", include_str!("../../../docs/testing.md"), 3),
 ];
 
 /// A text without what rustfmt decides: spaces, line ends, and commas before a bracket that closes.

@@ -72,7 +72,8 @@ impl Part {
             Self::Produce => produce(&pool).await,
             Self::Relay => {
                 let queue = RedisBackend::connect(redis).await.unwrap();
-                let relay = Relay::new(pool, queue).batch(5).poll(Duration::from_millis(20));
+                let relay =
+                    Relay::new(pool, queue).jobs_per_call(5).poll(Duration::from_millis(20));
                 let relay = relay.claim(Duration::from_secs(1));
                 relay.run_until(std::future::pending()).await.unwrap();
             }

@@ -33,10 +33,10 @@ impl Relay {
     }
 
     /// The same, by so many jobs at a time.
-    pub(crate) fn batch(self, jobs: u32) -> Self {
+    pub(crate) fn jobs_per_call(self, jobs: u32) -> Self {
         match self {
-            Self::Sqlite(relay) => Self::Sqlite(relay.batch(jobs)),
-            Self::Mysql(relay) => Self::Mysql(relay.batch(jobs)),
+            Self::Sqlite(relay) => Self::Sqlite(relay.jobs_per_call(jobs)),
+            Self::Mysql(relay) => Self::Mysql(relay.jobs_per_call(jobs)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From the outbox to the queues.
 
-mod batch;
+mod chunk;
 mod counts;
 mod handover;
 mod pauses;
@@ -17,7 +17,7 @@ use sqlx::{Database, Pool};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::batch::{Batch, Terms, move_batch};
+use self::chunk::{Chunk, Terms, move_chunk};
 use self::counts::Meter;
 pub use self::counts::RelayCounts;
 use self::pauses::Pauses;
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 
 /// How long a relay that has nothing to do waits before it looks again.
 const POLL: Duration = Duration::from_secs(1);
-/// What one call to a backend carries at best: see `batches`.
+/// What one call to a backend carries at best: see `chunks`.
 const ROWS: u32 = 250;
 const CLAIM: Duration = Duration::from_secs(30);
 
@@ -84,10 +84,10 @@ where
         self
     }
 
-    /// The most jobs of a batch: 250 unless said otherwise, at least 1. A batch takes no further job once
-    /// it has a mebibyte of payload.
+    /// The most jobs of one call to the queue: 250 unless said otherwise, at least 1. A call takes no further
+    /// job once it has a mebibyte of payload.
     #[must_use]
-    pub fn batch(mut self, jobs: u32) -> Self {
+    pub fn jobs_per_call(mut self, jobs: u32) -> Self {
         self.terms.rows = jobs.max(1);
         self
     }
@@ -113,7 +113,7 @@ where
         self.shared.meter.read()
     }
 
-    /// Moves jobs until `stop` is done; then ends the batch that is under way, and says what this run has
+    /// Moves jobs until `stop` is done; then ends the call that is under way, and says what this run has
     /// moved.
     ///
     /// Whatever goes wrong is logged, counted, and tried again after a while.
@@ -235,7 +235,7 @@ where
         Ok(rows.into_iter().map(|mut row| row.take_text(0)).collect())
     }
 
-    /// One batch of each queue. Stops between two of them if it should.
+    /// One chunk of each queue. Stops between two of them if it should.
     async fn pass<S>(&mut self, mut stop: Pin<&mut S>) -> Result<Pass>
     where
         S: Future<Output = ()> + futures_util::future::FusedFuture,
@@ -247,14 +247,14 @@ where
             if self.pauses.holds(&queue) {
                 continue;
             }
-            match self.batch(&queue).await {
-                Ok(Batch::Taken) => self.pauses.end(&queue),
-                Ok(Batch::Done(counts)) => {
+            match self.chunk(&queue).await {
+                Ok(Chunk::Taken) => self.pauses.end(&queue),
+                Ok(Chunk::Done(counts)) => {
                     self.relay.shared.meter.add(counts);
                     self.pauses.end(&queue);
                     pass.moved |= counts.moved() > 0;
                 }
-                Ok(Batch::Waits(counts, error)) => {
+                Ok(Chunk::Waits(counts, error)) => {
                     self.relay.shared.meter.add(counts);
                     self.pauses.begin(&queue);
                     pass.moved |= counts.moved() > 0;
@@ -266,7 +266,7 @@ where
                     self.relay.shared.meter.add(counts);
                     self.pauses.begin(&queue);
                     let cause = cause(&error);
-                    tracing::warn!(queue, %error, cause, "a batch was not moved: trying again");
+                    tracing::warn!(queue, %error, cause, "a chunk was not moved: trying again");
                     pass.error.get_or_insert(error);
                 }
             }
@@ -277,16 +277,16 @@ where
         Ok(pass)
     }
 
-    async fn batch(&mut self, queue: &str) -> Result<Batch> {
+    async fn chunk(&mut self, queue: &str) -> Result<Chunk> {
         let mut held = self.connect().await?;
         if !self.known.iter().any(|known| known == queue) {
             make_known(&mut *held.connection, queue).await?;
             self.known.push(queue.to_owned());
         }
         let backend = &*self.relay.backend;
-        let batch = move_batch(&mut held.connection, backend, queue, &self.terms).await?;
+        let chunk = move_chunk(&mut held.connection, backend, queue, &self.terms).await?;
         held.is_sound = true;
-        Ok(batch)
+        Ok(chunk)
     }
 
     /// When to look again if nobody says anything.

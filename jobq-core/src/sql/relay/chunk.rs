@@ -1,4 +1,4 @@
-//! One batch of one queue: claim the queue, read its first rows, hand them over, remove them.
+//! One chunk of one queue: claim the queue, read its first rows, hand them over, remove them.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use tokio::time::Instant;
 use super::counts::RelayCounts;
 use super::handover::{Handover, Stop};
 use crate::backend::Backend;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::record::NewJob;
 use crate::sql::connection::{Record, SqlConnection, Statements, values};
 use crate::sql::dialect::Claim;
 use crate::sql::failure::{failed, refused};
 use crate::sql::outbox::{Row, millis};
 
-/// How many bytes of payload a batch has before it takes no further row.
+/// How many bytes of payload a chunk has before it takes no further row.
 const BYTES: i64 = 1024 * 1024;
 
-/// How one relay takes its batches.
+/// How one relay takes its chunks.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// Its name in claims that have a deadline.
     pub(super) claimant: String,
     /// How long such a claim lasts.
     pub(super) claim: Duration,
-    /// The most rows of a batch.
+    /// The most rows of a chunk.
     pub(super) rows: u32,
 }
 
-/// What has become of a batch.
+/// What has become of a chunk.
 #[derive(Debug)]
-pub(super) enum Batch {
+pub(super) enum Chunk {
     /// Another relay has the queue.
     Taken,
     /// Rows have left the outbox, or there were none.
@@ -53,10 +53,10 @@ struct Moved {
 }
 
 impl Moved {
-    fn into_batch(self) -> Batch {
+    fn into_chunk(self) -> Chunk {
         match self.wait {
-            Some(error) => Batch::Waits(RelayCounts { waits: 1, ..self.counts }, error),
-            None => Batch::Done(self.counts),
+            Some(error) => Chunk::Waits(RelayCounts { waits: 1, ..self.counts }, error),
+            None => Chunk::Done(self.counts),
         }
     }
 }
@@ -65,12 +65,12 @@ impl Moved {
 ///
 /// Dropped at any point it has moved them or not, and it can be done again: a job whose row is still there
 /// has not been handed over, or is known.
-pub(super) async fn move_batch<DB>(
+pub(super) async fn move_chunk<DB>(
     connection: &mut PoolConnection<DB>,
     backend: &dyn Backend,
     queue: &str,
     terms: &Terms,
-) -> Result<Batch>
+) -> Result<Chunk>
 where
     DB: Database<Connection: SqlConnection>,
 {
@@ -79,26 +79,26 @@ where
             let mut tx = begin_with(connection, begin).await?;
             let found = tx.query(take, values![queue]).await.map_err(cannot_claim::<DB>)?;
             if found.is_empty() {
-                return Ok(Batch::Taken);
+                return Ok(Chunk::Taken);
             }
             let moved = move_rows(&mut *tx, backend, queue, terms).await?;
             settle(&mut *tx, &moved).await?;
             tx.commit().await.map_err(cannot_settle)?;
-            Ok(moved.into_batch())
+            Ok(moved.into_chunk())
         }
         Claim::Deadline { take, begin, release } => {
             let who = terms.claimant.as_str();
             let marks = values![who, millis(terms.claim), queue, who];
             let taken = connection.execute(take, marks).await.map_err(cannot_claim::<DB>)?;
             if taken == 0 {
-                return Ok(Batch::Taken);
+                return Ok(Chunk::Taken);
             }
             let moved = move_rows(&mut **connection, backend, queue, terms).await?;
             let mut tx = begin_with(connection, begin).await?;
             settle(&mut *tx, &moved).await?;
             tx.execute(release, values![queue, who]).await.map_err(cannot_claim::<DB>)?;
             tx.commit().await.map_err(cannot_settle)?;
-            Ok(moved.into_batch())
+            Ok(moved.into_chunk())
         }
     }
 }
@@ -189,7 +189,7 @@ impl Moved {
     }
 }
 
-/// The first rows of a queue, as many as a batch may have.
+/// The first rows of a queue, as many as a chunk may have.
 async fn first_rows<C: SqlConnection>(
     connection: &mut C,
     queue: &str,
@@ -258,15 +258,5 @@ async fn settle<C: SqlConnection>(connection: &mut C, moved: &Moved) -> Result<(
 
 /// An error and what caused it, in one line that every database takes.
 fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        let below = source.to_string();
-        if !text.contains(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        cause = source.source();
-    }
-    text.replace('\0', " ").chars().take(2_000).collect()
+    Chain(error).to_string().replace('\0', " ").chars().take(2_000).collect()
 }

@@ -2,6 +2,9 @@
 //!
 //! What people do to jobs (list, requeue, cancel, pause) is the business of [`Inspect`](crate::Inspect).
 
+mod shared;
+mod worker_status;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::batch::{BatchRef, BatchView, NewBatch};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::id::{JobId, WorkerId};
 use crate::lane::LaneKey;
@@ -20,6 +23,8 @@ use crate::parents::ParentOutcome;
 use crate::progress::Report;
 use crate::record::{Enqueued, NewJob};
 use crate::sighting::Sighting;
+
+pub use self::worker_status::{Signals, WorkerStatus};
 
 /// The largest cursor that a job can store, in bytes.
 pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
@@ -314,171 +319,6 @@ impl Maintained {
         more: bool,
     ) -> Self {
         Self { promoted, reclaimed, poisoned, pruned, more }
-    }
-}
-
-/// What a worker says of itself with each heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct WorkerStatus {
-    /// Its identity for this boot.
-    pub id: WorkerId,
-    /// A name for people: host and process, or what was configured. Nothing depends on it.
-    pub name: String,
-    /// The queues it leases from.
-    pub queues: Vec<String>,
-    /// The kinds it has handlers for.
-    pub kinds: Vec<String>,
-    /// How many jobs it runs at most.
-    pub concurrency: usize,
-    /// How many it runs now.
-    pub running: usize,
-    /// Whether it is stopping: it leases no more.
-    pub draining: bool,
-    /// When it started, by its own clock.
-    pub started_at: Timestamp,
-}
-
-impl WorkerStatus {
-    /// The status of a worker that has just started.
-    #[must_use]
-    pub fn new(id: WorkerId, name: impl Into<String>, started_at: Timestamp) -> Self {
-        Self {
-            id,
-            name: name.into(),
-            queues: Vec::new(),
-            kinds: Vec::new(),
-            concurrency: 0,
-            running: 0,
-            draining: false,
-            started_at,
-        }
-    }
-}
-
-/// What the backend tells a worker in answer to its heartbeat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Signals {
-    /// A number that changes when somebody asks all workers to restart. A worker keeps the first one
-    /// it sees, and stops gracefully when it sees another: whatever supervises it starts the new
-    /// program.
-    pub restart: u64,
-}
-
-impl Signals {
-    /// The signals of a backend.
-    #[must_use]
-    pub const fn new(restart: u64) -> Self {
-        Self { restart }
-    }
-}
-
-#[async_trait]
-impl<B: Backend + ?Sized> Backend for Arc<B> {
-    async fn enqueue_jobs(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        (**self).enqueue_jobs(jobs).await
-    }
-
-    async fn exchange(
-        &self,
-        queue: &QueueName,
-        settlements: &[Settlement],
-        request: Option<LeaseRequest>,
-    ) -> Result<Exchanged> {
-        (**self).exchange(queue, settlements, request).await
-    }
-
-    async fn extend(
-        &self,
-        queue: &QueueName,
-        leases: &[LeaseRef],
-        duration: Duration,
-    ) -> Result<Vec<Extended>> {
-        (**self).extend(queue, leases, duration).await
-    }
-
-    async fn report(&self, queue: &QueueName, lease: LeaseRef, report: &Report) -> Result<Held> {
-        (**self).report(queue, lease, report).await
-    }
-
-    async fn forfeit(
-        &self,
-        queue: &QueueName,
-        worker: WorkerId,
-        keep: &[LeaseRef],
-    ) -> Result<usize> {
-        (**self).forfeit(queue, worker, keep).await
-    }
-
-    async fn maintain(&self, queue: &QueueName, limit: usize) -> Result<Maintained> {
-        (**self).maintain(queue, limit).await
-    }
-
-    async fn throttle_lane(&self, queue: &QueueName, lane: &LaneKey, rest: Duration) -> Result<()> {
-        (**self).throttle_lane(queue, lane, rest).await
-    }
-
-    async fn set_limits(
-        &self,
-        scope: &LimitScope,
-        source: LimitSource,
-        limits: &Limits,
-    ) -> Result<()> {
-        (**self).set_limits(scope, source, limits).await
-    }
-
-    async fn checkpoint(&self, queue: &QueueName, lease: LeaseRef, cursor: &[u8]) -> Result<Held> {
-        (**self).checkpoint(queue, lease, cursor).await
-    }
-
-    async fn parents(&self, queue: &QueueName, id: JobId) -> Result<Vec<ParentOutcome>> {
-        (**self).parents(queue, id).await
-    }
-
-    async fn open_batch(&self, batch: &NewBatch) -> Result<bool> {
-        (**self).open_batch(batch).await
-    }
-
-    async fn close_batch(&self, batch: &BatchRef) -> Result<BatchView> {
-        (**self).close_batch(batch).await
-    }
-
-    async fn batch_view(&self, batch: &BatchRef) -> Result<Option<BatchView>> {
-        (**self).batch_view(batch).await
-    }
-
-    async fn watch(
-        &self,
-        queue: &QueueName,
-        id: JobId,
-        seen: Option<&Sighting>,
-    ) -> Result<Sighting> {
-        (**self).watch(queue, id, seen).await
-    }
-
-    async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
-        (**self).wait(queues).await
-    }
-
-    async fn heartbeat(&self, worker: &WorkerStatus, ttl: Duration) -> Result<Signals> {
-        (**self).heartbeat(worker, ttl).await
-    }
-
-    async fn farewell(&self, worker: WorkerId) -> Result<()> {
-        (**self).farewell(worker).await
-    }
-
-    async fn ping(&self) -> Result<()> {
-        (**self).ping().await
-    }
-
-    fn detached(&self) -> Arc<dyn Backend> {
-        (**self).detached()
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        (**self).clock()
     }
 }
 
