@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::text::json_fault;
+
 /// How deep values may be nested in each other: as deep as serde_json reads them.
 const MAX_DEPTH: usize = 128;
 
@@ -18,7 +20,7 @@ const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 /// What is wrong with the text, in words.
 pub(crate) fn canonical(json: &str) -> Result<String, String> {
     let mut form = String::with_capacity(json.len());
-    let value: &RawValue = serde_json::from_str(json).map_err(|fault| fault.to_string())?;
+    let value: &RawValue = serde_json::from_str(json).map_err(|fault| json_fault(json, &fault))?;
     write(value, &mut form, 0)?;
     Ok(form)
 }

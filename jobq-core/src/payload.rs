@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::msgpack;
+use crate::text::json_fault;
 
 /// The largest payload, in bytes: 1 MiB. Larger data belongs in a store of its own, with a reference
 /// to it in the job.
@@ -56,8 +57,14 @@ impl Payload {
     /// above [`MAX_PAYLOAD_BYTES`].
     pub fn from_json(json: &str) -> Result<Self> {
         let value: serde_json::Value = serde_json::from_str(json).map_err(|cause| {
-            Error::invalid_input(format!("the payload is not valid JSON: {cause}"))
+            let fault = json_fault(json, &cause);
+            Error::invalid_input(format!("the payload is not valid JSON: {fault}"))
         })?;
+        if let Some(number) = too_large(json) {
+            return Err(Error::invalid_input(format!(
+                "the payload is not valid JSON: {number} is beyond 64 bits: write it as text, in quotes"
+            )));
+        }
         Self::encode(&value)
     }
 
@@ -105,6 +112,32 @@ impl Payload {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// A whole number of a JSON text that would be kept as another, near it.
+fn too_large(json: &str) -> Option<&str> {
+    let (mut rest, mut in_text) = (json, false);
+    while let Some(first) = rest.bytes().next() {
+        let length = match first {
+            b'\\' if in_text => 2,
+            b'"' => {
+                in_text = !in_text;
+                1
+            }
+            b'-' | b'0'..=b'9' if !in_text => {
+                let is_part = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+                let number = &rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())];
+                let is_whole = !number.contains(['.', 'e', 'E']);
+                if is_whole && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+                    return Some(number);
+                }
+                number.len()
+            }
+            _ => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        rest = rest.get(length..)?;
+    }
+    None
 }
 
 /// The last segment of a type's path: enough for a message, and nothing depends on it.
@@ -212,10 +245,29 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_that_would_be_another_is_refused() {
+        for (json, number) in [
+            ("18446744073709551616", "18446744073709551616"),
+            (r#"{"a":["\\\"1",-9223372036854775809]}"#, "-9223372036854775809"),
+        ] {
+            let told = Payload::from_json(json).unwrap_err().to_string();
+            assert!(told.contains(&format!("{number} is beyond 64 bits")), "{told}");
+        }
+        for json in [
+            "[18446744073709551615,-9223372036854775808,1e30,123456789012345678901234567890.0]",
+            r#"{"é\\":"18446744073709551616","18446744073709551616":"\"18446744073709551616"}"#,
+        ] {
+            assert!(Payload::from_json(json).is_ok(), "{json}");
+        }
+    }
+
+    #[test]
     fn malformed_json_is_refused_with_its_place() {
         let error = Payload::from_json("{\"user\":").unwrap_err();
 
-        assert!(error.to_string().contains("line 1 column 8"), "{error}");
+        assert!(error.to_string().contains("it ends too early, in line 1 column 8"), "{error}");
+        let error = Payload::from_json(" ").unwrap_err();
+        assert_eq!(error.to_string(), "the payload is not valid JSON: it is empty");
     }
 
     #[test]

@@ -147,8 +147,11 @@ impl JobRecord {
         let duration =
             |what: &str, value: Option<Duration>, least: Duration, most: Duration| match value {
                 Some(value) if value < least || value > most => Err(Error::invalid_input(format!(
-                    "{what} of a job of kind {:?} is {value:?}; it must be {least:?} to {most:?}",
-                    self.kind.as_str()
+                    "{what} of a job of kind {:?} is {}; it must be {} to {}",
+                    self.kind.as_str(),
+                    duration::text(value),
+                    duration::text(least),
+                    duration::text(most)
                 ))),
                 _ => Ok(()),
             };

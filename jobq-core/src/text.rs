@@ -27,6 +27,17 @@ macro_rules! as_text {
 
 pub(crate) use as_text;
 
+/// What is wrong with a text that is no JSON.
+pub(crate) fn json_fault(json: &str, fault: &serde_json::Error) -> String {
+    if json.trim().is_empty() {
+        "it is empty".to_owned()
+    } else if fault.is_eof() {
+        format!("it ends too early, in line {} column {}", fault.line(), fault.column())
+    } else {
+        fault.to_string()
+    }
+}
+
 /// How much of a text that is not what it should be is shown.
 const SHOWN: usize = 60;
 

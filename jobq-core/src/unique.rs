@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::canonical::canonical;
+use crate::duration;
 use crate::error::{Error, Result};
 use crate::every::every;
 use crate::text::{as_text, shown};
@@ -49,7 +50,8 @@ impl Unique {
                 Ok(())
             } else {
                 Err(Error::invalid_input(format!(
-                    "{what} of {time:?} is not possible: 1 ms to 49 days"
+                    "{what} of {} is not possible: 1ms to 49d",
+                    duration::text(time)
                 )))
             }
         };
@@ -61,7 +63,9 @@ impl Unique {
                 possible("the most a debounce may add up to,", at_most)?;
                 if at_most < delay {
                     return Err(Error::invalid_input(format!(
-                        "a debounce of {delay:?} cannot add up to at most {at_most:?}"
+                        "a debounce of {} cannot add up to at most {}",
+                        duration::text(delay),
+                        duration::text(at_most)
                     )));
                 }
             }

@@ -145,7 +145,7 @@ async fn what_goes_wrong_is_told_in_words() {
     let error = queue.batch("x".repeat(201)).open().await.unwrap_err();
     assert!(error.to_string().contains("201 bytes, more than the 200 allowed"), "{error}");
     let error = queue.batch("x").retention(Duration::ZERO).open().await.unwrap_err();
-    assert!(error.to_string().contains("1 s to 366 days"), "{error}");
+    assert!(error.to_string().contains("1s to 366d"), "{error}");
 
     let unknown = queue.batch_of(BatchRef::new(rows(), BatchId::from_key("never")));
     let error = unknown.view().await.unwrap_err();

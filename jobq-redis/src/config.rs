@@ -62,8 +62,8 @@ impl RedisConfig {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](jobq_core::ErrorKind::InvalidInput) for anything else. The message never holds
-    /// the URL, which may hold a password.
+    /// [`InvalidInput`](jobq_core::ErrorKind::InvalidInput) for anything else, an option that is not known
+    /// among it. The message says which part is wrong, and never holds the URL, which may hold a password.
     pub fn new(url: &str) -> Result<Self> {
         let (url, durability) = Durability::take_from(url)?;
         Ok(Self {
@@ -100,8 +100,9 @@ impl RedisConfig {
     /// ASCII letters, digits, `.`, `_` and `-`.
     pub fn prefix(mut self, prefix: &str) -> Result<Self> {
         // The same rules as for a queue, and the same reason: it becomes part of a key.
-        jobq_core::QueueName::new(prefix)
-            .map_err(|cause| Error::invalid_input(format!("key prefix: {cause}")))?;
+        jobq_core::QueueName::new(prefix).map_err(|cause| {
+            Error::invalid_input(cause.to_string().replacen("queue name", "key prefix", 1))
+        })?;
         self.prefix = Arc::from(prefix);
         Ok(self)
     }
@@ -209,6 +210,9 @@ mod tests {
         let config = RedisConfig::new("redis://localhost").unwrap();
 
         assert!(config.clone().prefix("shop.eu").is_ok());
-        assert!(config.prefix("{a}").unwrap_err().to_string().starts_with("key prefix: "));
+        assert_eq!(
+            config.prefix("a b").unwrap_err().to_string(),
+            "key prefix \"a b\" may hold only ASCII letters, digits, '.', '_' and '-'"
+        );
     }
 }

@@ -109,7 +109,9 @@ pub(crate) fn explain(error: RedisError, address: &str) -> Error {
         return Error::new(ErrorKind::Unavailable, message);
     }
     let (kind, message) = diagnose(&error, address);
-    Error::new(kind, message).because(error)
+    let told = Error::new(kind, message);
+    // What the server says of a password or a database is what has just been said.
+    if is_refused_login(&error) || is_no_database(&error) { told } else { told.because(error) }
 }
 
 const WRONG_PASSWORD: &str = "Redis at {address} refused the user name or password: give them in the URL, as \
@@ -134,7 +136,7 @@ const ANSWERS: [(&[&str], ErrorKind, &str); 11] = [
     (
         &["OOM"],
         ErrorKind::Full,
-        "Redis at {address} is full: nothing can be enqueued until workers have drained it, or its \
+        "Redis at {address} is full: it takes nothing more until workers have drained it, or its \
          `maxmemory` is raised",
     ),
     (
@@ -169,7 +171,15 @@ fn words(text: &str, address: &str) -> String {
 }
 
 fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
-    if is_wrong_password(error) {
+    if is_no_database(error) {
+        let (server, database) =
+            address.split_once(", database ").unwrap_or((address, "of that number"));
+        return (
+            ErrorKind::InvalidInput,
+            format!("Redis at {server} has no database {database}: see its `databases`"),
+        );
+    }
+    if is_refused_login(error) {
         return (ErrorKind::Refused, words(WRONG_PASSWORD, address));
     }
     let said = |codes: &[&str]| codes.iter().any(|code| is(error, code));
@@ -192,8 +202,28 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
     (ErrorKind::Unavailable, unavailable)
 }
 
-fn is_wrong_password(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::AuthenticationFailed
+fn is_refused_login(error: &RedisError) -> bool {
+    is(error, "WRONGPASS")
+        || is(error, "NOAUTH")
+        || error.kind() == redis::ErrorKind::AuthenticationFailed
+}
+
+fn is_no_database(error: &RedisError) -> bool {
+    // By its own words, or by those of the client library when it is at the end of its login.
+    let told = error.to_string();
+    told.contains("DB index is out of range") || told.contains("refused to switch database")
+}
+
+/// The error of a connection that could not be made by TLS, for people.
+pub(crate) fn explain_tls(error: RedisError, address: &str) -> Error {
+    // A server without TLS takes the greeting for a command that goes on, or answers it in plain text.
+    if error.is_timeout() || error.to_string().contains("InvalidContentType") {
+        let message = format!(
+            "what listens at {address} speaks no TLS, or did not answer in time: is it redis:// there?"
+        );
+        return Error::new(ErrorKind::Unavailable, message);
+    }
+    explain(error, address)
 }
 
 /// The error for a queue of a cluster that is at none of the nodes that were told to have it.

@@ -16,7 +16,7 @@ use redis::{
 
 use crate::clock::ServerClock;
 use crate::config::RedisConfig;
-use crate::error::{Failed, Fault, Verdict, address_of, explain, verdict};
+use crate::error::{Failed, Fault, Verdict, address_of, explain, explain_tls, verdict};
 use crate::joint::Joint;
 use crate::scripts::{EXCHANGE, SETTLE};
 use crate::sentinel::{Found, Sentinels};
@@ -291,6 +291,8 @@ pub(crate) async fn connect(
     config: &RedisConfig,
 ) -> Result<MultiplexedConnection> {
     let timing = timing(config, Some(config.response_timeout));
+    let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
+    let explain = if is_tls { explain_tls } else { explain };
     let explained = |error| explain(error, &address_of(server));
     let client = Client::open(tuned(server, config)).map_err(explained)?;
     client.get_multiplexed_async_connection_with_config(&timing).await.map_err(explained)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use jobq_core::{Error, Result};
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo};
 
 use crate::error::address_of;
+use crate::url::{Parts, check_options, connection, decoded, no_sentinel_options, tcp};
 
 /// Where a sentinel listens unless its address says so.
 const SENTINEL_PORT: u16 = 26379;
@@ -36,6 +37,7 @@ impl Topology {
             Self::sentinel(scheme, &Parts::of(rest))
         } else {
             no_sentinel_options(Parts::of(rest).options)?;
+            check_options(scheme, Parts::of(rest).options)?;
             connection(url).map(Self::One)
         }
     }
@@ -43,6 +45,7 @@ impl Topology {
     fn cluster(scheme: &str, parts: &Parts<'_>) -> Result<Self> {
         parts.check_user()?;
         no_sentinel_options(parts.options)?;
+        check_options(scheme, parts.options)?;
         if !matches!(parts.path, "" | "/" | "/0") {
             return Err(Error::invalid_input(
                 "the Redis URL is malformed: a cluster has no databases but 0",
@@ -107,6 +110,7 @@ impl Topology {
         }
         let hash = if fragment.is_empty() { "" } else { "#" };
         let options = format!("?{}{hash}{fragment}", others.join("&"));
+        check_options(scheme, &options)?;
         let sentinel = |host: &str| {
             // What follows the bracket of an IPv6 address, or all of another.
             let is_complete = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
@@ -161,91 +165,6 @@ pub(crate) fn at(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo
         _ => ConnectionAddr::Tcp(host, port),
     };
     info.clone().set_addr(address)
-}
-
-/// The parts of a URL with several hosts, after its scheme.
-struct Parts<'a> {
-    /// User and password with the `@`; empty if there are none.
-    user: &'a str,
-    hosts: &'a str,
-    /// With the slash before it.
-    path: &'a str,
-    /// With the question mark before it.
-    options: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    fn of(rest: &'a str) -> Self {
-        let (rest, options) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        Self { user, hosts, path, options }
-    }
-
-    /// Refuses what looks like a user for each host.
-    fn check_user(&self) -> Result<()> {
-        if self.user.contains(',') && self.user.matches('@').count() > 1 {
-            return Err(Error::invalid_input(
-                "the Redis URL is malformed: user and password come once, for all hosts, as in \
-                 redis+cluster://user:password@host:port,host:port; an @ within them is written %40",
-            ));
-        }
-        Ok(())
-    }
-
-    fn hosts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.hosts.split(',')
-    }
-}
-
-fn connection(url: &str) -> Result<ConnectionInfo> {
-    url.into_connection_info().map_err(|cause| malformed().because(cause.category().to_owned()))
-}
-
-fn no_sentinel_options(options: &str) -> Result<()> {
-    let mut names = options.trim_start_matches('?').split('&');
-    if names.any(|option| option.starts_with("sentinel")) {
-        return Err(Error::invalid_input(
-            "the Redis URL has options for sentinels and names none: expected \
-             redis+sentinel://host:port,host:port,…/master",
-        ));
-    }
-    Ok(())
-}
-
-/// The text that an option stands for: bytes may be written as `%2F`.
-fn decoded(option: &str) -> Result<String> {
-    let mut parts = option.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let digits = part.get(..2).filter(|it| it.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.ok_or_else(malformed_escape)?);
-        bytes.extend(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).map_err(|_| malformed_escape())
-}
-
-fn malformed_escape() -> Error {
-    Error::invalid_input(
-        "the Redis URL is malformed: in an option a percent sign is written %25, and what follows any \
-         other are the two digits of a byte of UTF-8",
-    )
-}
-
-fn tcp(info: ConnectionInfo) -> Result<ConnectionInfo> {
-    match info.addr() {
-        ConnectionAddr::Unix(_) => Err(malformed()),
-        _ => Ok(info),
-    }
-}
-
-fn malformed() -> Error {
-    Error::invalid_input(
-        "the Redis URL is malformed: expected redis://[user:password@]host[:port][/database], \
-         rediss://… for TLS, unix:///path/to/socket, redis+cluster://host:port,host:port,…, or \
-         redis+sentinel://host:port,host:port,…/master",
-    )
 }
 
 fn list(servers: &[ConnectionInfo]) -> String {

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use jobq_core::{Backend, ErrorKind};
-use jobq_redis::{RedisBackend, TestServer};
+use jobq_redis::{RedisBackend, RedisConfig, TestServer};
 use support::{eventually, job};
 
 fn with_user(rule: &str) -> TestServer {
@@ -36,6 +38,8 @@ async fn a_wrong_or_missing_password_is_refused_without_being_shown() {
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         assert!(error.to_string().contains("refused the user name or password"), "{error}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        // What the server says of it adds nothing.
+        assert!(std::error::Error::source(&error).is_none(), "{error:?}");
     }
     RedisBackend::connect(&with("right-secret")).await.unwrap();
 }
@@ -146,4 +150,59 @@ async fn a_port_of_something_else_is_told_in_one_line() {
     );
     assert_eq!(error.to_string(), expected);
     assert!(std::error::Error::source(&error).is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named() {
+    let server = TestServer::start().unwrap();
+
+    let error = RedisBackend::connect(&format!("{}/99", server.url())).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let expected =
+        format!("Redis at 127.0.0.1:{} has no database 99: see its `databases`", server.port());
+    assert_eq!(error.to_string(), expected);
+    assert!(std::error::Error::source(&error).is_none(), "{error:?}");
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_what_it_may_be() {
+    let server = TestServer::start().unwrap();
+    let url = format!("rediss://127.0.0.1:{}", server.port());
+    let config = RedisConfig::new(&url).unwrap().connect_timeout(Duration::from_millis(300));
+
+    let error = RedisBackend::connect_with(config).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let expected = format!(
+        "what listens at 127.0.0.1:{} speaks no TLS, or did not answer in time: is it redis:// there?",
+        server.port()
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn trips_to_a_server_that_is_silent_are_given_up_once() {
+    // It takes connections, and never answers.
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (told, mut connections) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((client, _)) = silent.accept().await {
+            open.push(client);
+            let _ = told.send(());
+        }
+    });
+    let config = RedisConfig::new(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let short = Duration::from_millis(100);
+    let config = config.connect_timeout(short).response_timeout(short);
+    let backend = RedisBackend::lazy(config).unwrap();
+
+    let error = backend.round_trips(3).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(connections.recv().await, Some(()));
+    assert!(connections.try_recv().is_err(), "it has connected twice");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobq_core::{Error, Result};
+use jobq_core::{Error, Result, duration};
 
 /// The shortest interval. What runs more often is a worker's loop, not a schedule.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -21,7 +21,11 @@ impl Interval {
         if period < SHORTEST || period > LONGEST || !period.subsec_nanos().is_multiple_of(1_000_000)
         {
             return Err(Error::invalid_input(format!(
-                "an interval of {period:?}: it must be whole milliseconds, from one second to ten years"
+                "an interval of {}: it must be whole milliseconds, from one second to ten years",
+                match period.subsec_nanos().is_multiple_of(1_000_000) {
+                    true => duration::text(period),
+                    false => format!("{period:?}"),
+                }
             )));
         }
         let period = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);

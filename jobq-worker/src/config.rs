@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobq_core::{Error, ErrorKind, LimitScope, Limits, QueueName, Result};
+use jobq_core::{Error, ErrorKind, LimitScope, Limits, QueueName, Result, duration};
 
 use crate::defaults::Defaults;
 use crate::given_limits::{self, GivenLimits};
@@ -10,10 +10,10 @@ use crate::registry::{Handlers, Registry};
 use crate::run_limits::RunLimits;
 
 /// The shortest lease: below it a busy machine could not renew in time.
-const MIN_LEASE: Duration = Duration::from_millis(100);
+pub(crate) const MIN_LEASE: Duration = Duration::from_millis(100);
 
 /// The longest lease: as long as it is, nobody notices that a worker has died.
-const MAX_LEASE: Duration = Duration::from_secs(30 * DAY);
+pub(crate) const MAX_LEASE: Duration = Duration::from_secs(30 * DAY);
 
 /// What "for ever" is taken for: no instant that far away is out of range.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * DAY);
@@ -107,7 +107,9 @@ impl Settings {
         let lease = self.lease;
         if lease < MIN_LEASE {
             faults.push(format!(
-                "a lease of {lease:?} is too short: it must be at least {MIN_LEASE:?}"
+                "a lease of {} is too short: it must be at least {}",
+                duration::text(lease),
+                duration::text(MIN_LEASE)
             ));
         }
         if lease > MAX_LEASE {

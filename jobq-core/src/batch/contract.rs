@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
+use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::JobId;
 use crate::job_ref::parts;
@@ -162,8 +163,9 @@ impl NewBatch {
         }
         if self.retention < Duration::from_secs(1) || self.retention > MAX_RETENTION {
             return Err(Error::invalid_input(format!(
-                "a retention of {:?} is not possible for batch {}: 1 s to 366 days",
-                self.retention, self.batch.id
+                "a retention of {} is not possible for batch {}: 1s to 366d",
+                duration::text(self.retention),
+                self.batch.id
             )));
         }
         if self.parent.as_ref() == Some(&self.batch) {

@@ -5,6 +5,7 @@ mod rate;
 use std::fmt;
 use std::time::Duration;
 
+use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::LaneKey;
 use crate::name::{LimitName, QueueName};
@@ -169,7 +170,11 @@ fn check_period(what: &str, period: Duration) -> Result<()> {
         Ok(())
     } else {
         Err(Error::invalid_input(format!(
-            "{what} of {period:?} is not possible: 1 ms to 366 days, in whole ms"
+            "{what} of {} is not possible: 1ms to 366d, in whole ms",
+            match is_whole {
+                true => duration::text(period),
+                false => format!("{period:?}"),
+            }
         )))
     }
 }

@@ -11,21 +11,15 @@ use std::path::{Path, PathBuf};
 pub(super) struct AllowedPrograms(BTreeMap<String, PathBuf>);
 
 impl AllowedPrograms {
-    /// Finds the programs, by their path or in `PATH`.
+    /// Adds a program, which is found by its path or in `PATH`.
     ///
     /// # Errors
     ///
     /// For a program that is not there: it says which.
-    pub(super) fn find(names: &[String]) -> Result<Self, String> {
-        names
-            .iter()
-            .map(|name| {
-                let file = file_of(name)
-                    .ok_or_else(|| format!("--allow-command {name:?}: there is no such program"))?;
-                Ok((name.clone(), file))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+    pub(super) fn add(&mut self, name: &str) -> Result<(), String> {
+        let file = file_of(name).ok_or_else(|| format!("{name:?}: there is no such program"))?;
+        self.0.insert(name.to_owned(), file);
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -72,12 +66,16 @@ mod tests {
 
     #[test]
     fn programs_are_found_once_and_for_all() {
-        let allowed = AllowedPrograms::find(&["sh".to_owned()]).unwrap();
+        let mut allowed = AllowedPrograms::default();
+        allowed.add("sh").unwrap();
 
         assert!(allowed.file("sh").unwrap().is_absolute());
         assert_eq!(allowed.file("/bin/sh"), None);
         assert_eq!(allowed.file("./sh"), None);
-        assert!(AllowedPrograms::find(&["no-such-program".to_owned()]).is_err());
+        assert_eq!(
+            allowed.add("no-such-program").unwrap_err(),
+            "\"no-such-program\": there is no such program"
+        );
     }
 
     #[test]

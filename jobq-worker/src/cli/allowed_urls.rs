@@ -7,13 +7,14 @@ use reqwest::Url;
 pub(super) struct AllowedUrls(Vec<Url>);
 
 impl AllowedUrls {
-    /// Reads the beginnings, such as `https://api.example.com/hooks`.
+    /// Adds a beginning, such as `https://api.example.com/hooks`.
     ///
     /// # Errors
     ///
-    /// For one that is no beginning of a URL: it says which, and why.
-    pub(super) fn read(prefixes: &[String]) -> Result<Self, String> {
-        prefixes.iter().map(|prefix| beginning(prefix)).collect::<Result<_, _>>().map(Self)
+    /// For what is no beginning of a URL: it says which, and why.
+    pub(super) fn add(&mut self, prefix: &str) -> Result<(), String> {
+        self.0.push(beginning(prefix)?);
+        Ok(())
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -48,12 +49,13 @@ fn goes_on(prefix: &Url, url: &Url) -> bool {
 
 fn beginning(prefix: &str) -> Result<Url, String> {
     let wrong = |why: &str| {
-        Err(format!(
-            "--allow-url: {why}: give what URLs begin with, such as https://api.example.com/"
-        ))
+        Err(format!("{why}: give what URLs begin with, such as https://api.example.com/"))
     };
     let Ok(url) = prefix.parse::<Url>() else {
-        return wrong(&format!("{prefix:?} is not a URL"));
+        return wrong(&match prefix.contains('@') {
+            true => "is not a URL".to_owned(),
+            false => format!("{prefix:?} is not a URL"),
+        });
     };
     if !is_web(&url) {
         return wrong(&format!("{prefix:?} is neither http nor https"));
@@ -74,7 +76,8 @@ mod tests {
     #[test]
     fn what_begins_so_is_allowed_and_what_only_looks_so_is_not() {
         let prefixes = ["https://api.example.com/hooks", "http://127.0.0.1:8080"];
-        let allowed = AllowedUrls::read(&prefixes.map(str::to_owned)).unwrap();
+        let mut allowed = AllowedUrls::default();
+        prefixes.iter().for_each(|prefix| allowed.add(prefix).unwrap());
         for (url, is_allowed) in [
             ("https://api.example.com/hooks", true),
             ("https://api.example.com/hooks/7?x=1", true),
@@ -105,11 +108,12 @@ mod tests {
         for (prefix, why) in [
             ("api.example.com", "\"api.example.com\" is not a URL"),
             ("", "\"\" is not a URL"),
+            ("//user:secret@example.com", "is not a URL"),
             ("ftp://example.com/", "is neither http nor https"),
             ("https://user:secret@example.com/", "a user or password"),
             ("https://example.com/?a=", "goes beyond the path"),
         ] {
-            let told = AllowedUrls::read(&[prefix.to_owned()]).unwrap_err();
+            let told = AllowedUrls::default().add(prefix).unwrap_err();
             assert!(told.contains(why) && !told.contains("secret"), "{told}");
         }
     }

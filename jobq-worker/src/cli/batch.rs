@@ -15,6 +15,7 @@ use super::each::look;
 use super::exit::Failure;
 use super::known;
 use super::named::Named;
+use super::numbers::within;
 use super::output::{self, Column};
 use super::retry::{self, Dead, Moved};
 use super::units::queue_name;
@@ -36,7 +37,7 @@ pub(super) struct Args {
     queue: Option<QueueName>,
     /// How many of its failed jobs are shown, 1000 at most.
     #[arg(long, value_name = "N", default_value_t = 20,
-        value_parser = clap::value_parser!(u64).range(..=1000))]
+        value_parser = within::<u64>(0, 1_000))]
     limit: u64,
     #[command(flatten)]
     consent: Consent,
@@ -128,7 +129,7 @@ pub(super) async fn find(
     known::check_each(store, queue).await?;
     let place = match queue {
         Some(queue) => format!("in queue {queue}"),
-        None => "in any queue that has held a job (or say its home by --queue)".to_owned(),
+        None => "in any queue that has held a job (or name it HOME/ID)".to_owned(),
     };
     let why = "it was never opened, or its retention is over";
     Err(Failure::failed(format!("batch {id} is not known {place}: {why}")))

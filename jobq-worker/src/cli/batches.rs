@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::connect::Address;
 use super::exit::Failure;
 use super::known;
+use super::numbers::within;
 use super::output::{self, Column};
 use super::units::queue_name;
 
@@ -17,7 +18,7 @@ pub(super) struct Args {
     queue: QueueName,
     /// How many batches are shown, newest first, 1000 at most.
     #[arg(long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u64).range(1..=1000))]
+        value_parser = within::<u64>(1, 1_000))]
     limit: u64,
     /// How many are passed over.
     #[arg(long, value_name = "N", default_value_t = 0)]

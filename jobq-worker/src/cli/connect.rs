@@ -1,16 +1,18 @@
 //! Where the jobs are.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use jobq_core::{
-    Backend, DeadRetention, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName, Schedules,
+    Backend, DeadRetention, Error, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName,
+    Schedules,
 };
 use jobq_redis::{RedisBackend, RedisConfig};
 use jobq_scheduler::{Scheduler, Timetable};
 
-use super::config::Config;
+use super::config::{Config, Set};
 use super::exit::Failure;
 use super::named::Named;
 
@@ -28,6 +30,16 @@ pub(super) struct Address {
     backend: Option<String>,
     /// What the keys in Redis begin with; by default what `prefix` in jobq.toml says, or `jobq`.
     #[arg(long, global = true, value_name = "TEXT", env = "JOBQ_PREFIX", help_heading = OF_ALL)]
+    prefix: Option<String>,
+    /// Who has said so, for what is told of it.
+    #[arg(skip)]
+    from: Sources,
+}
+
+/// What has given an address: `--backend`, `REDIS_URL`, `jobq.toml, line 3`. `None` where nobody says anything.
+#[derive(Clone, Debug, Default)]
+struct Sources {
+    backend: Option<String>,
     prefix: Option<String>,
 }
 
@@ -114,11 +126,31 @@ impl Store {
 const NEARBY: &str = "redis://127.0.0.1:6379";
 
 impl Address {
+    /// Notes what is by a flag and what by the environment.
+    pub(super) fn given_by(&mut self, matches: &ArgMatches) {
+        let source = |id, flag: &str, variable: &str| match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => Some(flag.to_owned()),
+            Some(ValueSource::EnvVariable) => Some(variable.to_owned()),
+            _ => None,
+        };
+        self.from = Sources {
+            backend: source("backend", "--backend", "REDIS_URL"),
+            prefix: source("prefix", "--prefix", "JOBQ_PREFIX"),
+        };
+    }
+
     /// Fills in what the file says, where neither a flag nor the environment does.
     pub(super) fn or(&self, config: &Config) -> Self {
-        Self {
-            backend: self.backend.as_ref().or(config.backend.as_ref()).cloned(),
-            prefix: self.prefix.as_ref().or(config.prefix.as_ref()).cloned(),
+        let (backend, of_backend) = either(&self.backend, &self.from.backend, &config.backend);
+        let (prefix, of_prefix) = either(&self.prefix, &self.from.prefix, &config.prefix);
+        Self { backend, prefix, from: Sources { backend: of_backend, prefix: of_prefix } }
+    }
+
+    /// Makes all that is told of a server that cannot be reached name where its address is from.
+    pub(super) fn remember(&self) {
+        if let Some(source) = &self.from.backend {
+            // One process is one command.
+            let _ = SOURCE.set(source.clone());
         }
     }
 
@@ -155,16 +187,50 @@ impl Address {
         Ok(Store::of(RedisBackend::connect_with(config).await?))
     }
 
+    /// What the keys in Redis begin with.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or("jobq")
+    }
+
     /// The server; `None` for the store in memory.
     pub(super) fn redis_config(&self) -> Result<Option<RedisConfig>, Failure> {
         let url = self.backend.as_deref().unwrap_or(NEARBY);
         if url == "memory:" {
             return Ok(None);
         }
-        let config = RedisConfig::new(url)?;
+        let config = RedisConfig::new(url).map_err(|fault| refused(&fault, &self.from.backend))?;
         Ok(Some(match &self.prefix {
-            Some(prefix) => config.prefix(prefix)?,
+            Some(prefix) => {
+                config.prefix(prefix).map_err(|fault| refused(&fault, &self.from.prefix))?
+            }
             None => config,
         }))
     }
+}
+
+/// Where the address is from, if anybody has said one.
+static SOURCE: OnceLock<String> = OnceLock::new();
+
+/// What ends the error of a server that cannot be reached.
+pub(super) fn whence() -> String {
+    match SOURCE.get() {
+        Some(source) => format!("from {source}"),
+        None => "say where the jobs are by --backend or REDIS_URL".to_owned(),
+    }
+}
+
+fn either(
+    given: &Option<String>,
+    by: &Option<String>,
+    file: &Option<Set<String>>,
+) -> (Option<String>, Option<String>) {
+    match (given, file) {
+        (None, Some(set)) => (Some(set.value.clone()), Some(set.place.clone())),
+        (given, _) => (given.clone(), by.clone()),
+    }
+}
+
+fn refused(fault: &Error, from: &Option<String>) -> Failure {
+    let from = from.as_ref().map(|from| format!(" (from {from})")).unwrap_or_default();
+    Failure::Usage(format!("{fault}{from}"))
 }

@@ -1,5 +1,6 @@
 //! `jobq doctor`: whether the server is fit for jobs, and what to do if not.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jobq_redis::{RedisBackend, ServerFacts};
@@ -38,7 +39,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
             "its jobs end with the process: give the URL of a server by --backend",
         )),
         Some(config) => match RedisBackend::lazy(config) {
-            Ok(redis) => examine(&redis).await?,
+            Ok(redis) => examine(&redis, address.prefix()).await?,
             Err(error) => return Err(error.into()),
         },
     };
@@ -91,7 +92,7 @@ impl Measured {
     }
 }
 
-async fn examine(redis: &RedisBackend) -> Result<Exam, Failure> {
+async fn examine(redis: &RedisBackend, prefix: &str) -> Result<Exam, Failure> {
     let trips = match redis.round_trips(PINGS).await {
         Ok(trips) => trips,
         Err(error) => {
@@ -104,7 +105,7 @@ async fn examine(redis: &RedisBackend) -> Result<Exam, Failure> {
     let lacking = redis.rights().await?;
     let findings = vec![
         Finding::ok("server", format!("{} {} at {}", facts.product, facts.version, facts.address)),
-        rights(&lacking.missing, &lacking.untold),
+        rights(&lacking.missing, &lacking.untold, prefix),
         persistence(&facts),
         disk(&facts),
         eviction(&facts),
@@ -139,7 +140,7 @@ struct Finding {
     verdict: Verdict,
     found: String,
     /// What to do; nothing if all is well.
-    advice: Option<&'static str>,
+    advice: Option<Cow<'static, str>>,
 }
 
 impl Finding {
@@ -147,12 +148,20 @@ impl Finding {
         Self { check, verdict: Verdict::Ok, found: found.into(), advice: None }
     }
 
-    fn warn(check: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
-        Self { check, verdict: Verdict::Warn, found: found.into(), advice: Some(advice) }
+    fn warn(
+        check: &'static str,
+        found: impl Into<String>,
+        advice: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { check, verdict: Verdict::Warn, found: found.into(), advice: Some(advice.into()) }
     }
 
-    fn fail(check: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
-        Self { check, verdict: Verdict::Fail, found: found.into(), advice: Some(advice) }
+    fn fail(
+        check: &'static str,
+        found: impl Into<String>,
+        advice: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { check, verdict: Verdict::Fail, found: found.into(), advice: Some(advice.into()) }
     }
 
     fn unknown(check: &'static str) -> Self {
@@ -167,7 +176,7 @@ impl Finding {
         vec![
             self.verdict.as_str().to_owned(),
             self.check.to_owned(),
-            match self.advice {
+            match &self.advice {
                 Some(advice) => format!("{}: {advice}", self.found),
                 None => self.found.clone(),
             },
@@ -175,8 +184,13 @@ impl Finding {
     }
 }
 
-fn rights(missing: &[&str], untold: &[&str]) -> Finding {
-    const NEEDED: &str = "give the user ~{jobq*}:* &{jobq*}:* +@all -@admin -@dangerous";
+fn rights(missing: &[&str], untold: &[&str], prefix: &str) -> Finding {
+    let needed = || {
+        format!(
+            "give the user ~{{{prefix}}}:* ~{{{prefix}:*}}:* &{{{prefix}}}:watch:* and the commands in \
+             docs/operations.md; and +info +config|get for `jobq doctor`"
+        )
+    };
     match missing {
         [] if untold.is_empty() => Finding::ok("rights", "the Redis user may do what jobq needs"),
         [] => Finding::ok(
@@ -189,12 +203,12 @@ fn rights(missing: &[&str], untold: &[&str]) -> Finding {
         ["PUBLISH"] => Finding::warn(
             "rights",
             "the Redis user may not PUBLISH, so no job can be watched",
-            NEEDED,
+            needed(),
         ),
         missing => Finding::fail(
             "rights",
             format!("the Redis user may not {}", missing.join(", ")),
-            NEEDED,
+            needed(),
         ),
     }
 }
@@ -322,16 +336,24 @@ mod tests {
 
     #[test]
     fn rights_that_are_missing_are_named() {
-        assert_eq!(rights(&[], &[]).verdict, Verdict::Ok);
-        let untold = rights(&[], &["INCR"]);
+        assert_eq!(rights(&[], &[], "jobq").verdict, Verdict::Ok);
+        let untold = rights(&[], &["INCR"], "jobq");
         assert_eq!(untold.verdict, Verdict::Ok);
         assert!(untold.found.ends_with("cannot tell of INCR"), "{untold:?}");
-        assert_eq!(rights(&["PUBLISH"], &[]).verdict, Verdict::Warn);
-        let finding = rights(&["EVAL", "ZADD"], &[]);
+        assert_eq!(rights(&["PUBLISH"], &[], "jobq").verdict, Verdict::Warn);
+        let finding = rights(&["EVAL", "ZADD"], &[], "shop.eu");
         assert_eq!(
             (finding.verdict, finding.found.as_str()),
             (Verdict::Fail, "the Redis user may not EVAL, ZADD")
         );
+        // What the documentation gives, for this prefix and no other.
+        let documented = include_str!("../../../docs/operations.md");
+        let (_, line) = documented.split_once("ACL SETUSER jobq on >PASSWORD resetkeys ").unwrap();
+        let (line, _) = line.split_once(" nocommands").unwrap();
+        let patterns = line.replace("resetchannels ", "").replace("{jobq", "{shop.eu");
+        let advice = finding.advice.unwrap();
+        assert!(advice.starts_with(&format!("give the user {patterns} and")), "{advice}");
+        assert!(advice.ends_with("and +info +config|get for `jobq doctor`"), "{advice}");
     }
 
     #[test]

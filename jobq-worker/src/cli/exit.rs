@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use jobq_core::{Error, ErrorKind, JobId};
 
-use super::output;
+use super::{connect, output};
 use crate::events::Chain;
 
 /// Why a command did not succeed.
@@ -52,9 +52,7 @@ impl From<Error> for Failure {
         let why = Chain(&error).to_string();
         match error.kind() {
             ErrorKind::InvalidInput | ErrorKind::Misconfigured => Self::Usage(why),
-            ErrorKind::Unavailable => {
-                Self::Failed(format!("{why} (say where the jobs are by --backend or REDIS_URL)"))
-            }
+            ErrorKind::Unavailable => Self::Failed(format!("{why} ({})", connect::whence())),
             _ => Self::Failed(why),
         }
     }

@@ -9,6 +9,7 @@ use super::count::count;
 use super::dead::{self, queues_with_dead};
 use super::exit::Failure;
 use super::jobs::with_failures;
+use super::numbers::within;
 use super::output::{self, Column};
 use super::units::queue_name;
 
@@ -27,11 +28,11 @@ pub(super) struct Args {
     queue: Option<QueueName>,
     /// How many jobs are shown in all, the newest first, 1000 at most.
     #[arg(long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u64).range(1..=1000))]
+        value_parser = within::<u64>(1, 1_000))]
     limit: u64,
     /// How many are passed over: 2000 at most, and 20000 of one queue.
     #[arg(long, value_name = "N", default_value_t = 0,
-        value_parser = clap::value_parser!(u64).range(..=20_000))]
+        value_parser = within::<u64>(0, 20_000))]
     offset: u64,
     /// One JSON object with whole errors, with `total`, how many there are in all, and `next_offset`, from
     /// which there are more; for programs.

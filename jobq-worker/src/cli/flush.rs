@@ -11,6 +11,7 @@ use super::count::count;
 use super::dead::queues_with_dead;
 use super::each::look;
 use super::exit::Failure;
+use super::numbers::within;
 use super::sweep::{self, Heap};
 use super::units::queue_name;
 
@@ -31,7 +32,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct PruneArgs {
     /// How long ago they must have died.
-    #[arg(long, value_name = "N", default_value_t = 168)]
+    #[arg(long, value_name = "N", default_value_t = 168, value_parser = within::<u32>(0, u32::MAX.into()))]
     hours: u32,
     #[command(flatten)]
     args: Args,

@@ -37,9 +37,16 @@ impl ListenArgs {
     ) -> Result<Watched, Failure> {
         let health = Health::looking(store.backend.detached(), store.inspect.inspect_detached());
         let of_file = config.listen.as_ref().filter(|_| !is_short);
-        let address = self.listen.as_ref().or(of_file);
-        let listener = match address.filter(|address| !address.trim().is_empty()) {
-            Some(address) => Some(health.listen(address)?),
+        let asked = self.listen.as_ref().map(|address| (address, "--listen or JOBQ_LISTEN"));
+        let asked = asked.or_else(|| of_file.map(|set| (&set.value, &*set.place)));
+        let listener = match asked.filter(|(address, _)| !address.trim().is_empty()) {
+            Some((address, place)) => {
+                Some(health.listen(address).map_err(|fault| match Failure::from(fault) {
+                    Failure::Usage(why) => Failure::Usage(format!("{why} (from {place})")),
+                    Failure::Failed(why) => Failure::Failed(format!("{why} (from {place})")),
+                    told @ Failure::Told => told,
+                })?)
+            }
             None => None,
         };
         Ok(Watched { _systemd: health.tell_systemd(), health, listener })

@@ -11,8 +11,9 @@ use jobq_core::{
 use super::command::Command;
 use super::exit::Failure;
 use super::http::Http;
-use super::unique;
-use super::units::{attempts, duration, priority, queue_name, unique_mode};
+use super::numbers::within;
+use super::units::{attempts, duration, priority, queue_name, retention, unique_mode};
+use super::{mismatch, unique};
 use crate::registry::Registry;
 
 /// Which job.
@@ -43,13 +44,13 @@ pub(super) struct JobOptions {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     /// How long it is kept once completed or cancelled.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = retention)]
     pub(super) retention: Option<Duration>,
     /// Whose share of the queue it takes.
     #[arg(long, value_name = "KEY")]
     pub(super) lane: Option<LaneKey>,
     /// How much of a rate limit it uses up.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = within::<u32>(1, 65_535))]
     pub(super) cost: Option<u32>,
     /// What makes it the same as another of its kind: of a type that lists fields, the array of their
     /// values, such as `[7, "customer"]`.
@@ -172,11 +173,18 @@ fn of_kind(kind: Kind, id: JobId, payload: Payload, registry: &Registry) -> Resu
     match known {
         // Here it was the caller who gave what does not fit.
         Some(Err(error)) if error.kind() == ErrorKind::Corrupt => {
-            Err(Error::invalid_input(error.to_string()))
+            Err(Error::invalid_input(in_words(&error.to_string())))
         }
         Some(record) => record,
         None => Ok(JobRecord::new(id, QueueName::new("default")?, kind, payload)),
     }
+}
+
+/// What does not fit a job's type, in words of JSON.
+fn in_words(told: &str) -> String {
+    let (place, fault) = told.split_once(": ").unwrap_or(("", told));
+    mismatch::in_words(fault, "object")
+        .map_or_else(|| told.to_owned(), |what| format!("{place}: {what}"))
 }
 
 #[cfg(test)]
@@ -241,12 +249,26 @@ mod tests {
         for (line, why) in [
             ("mail --unique-mode until_started", "jobs of kind mail are not unique: say what"),
             ("mail --unique-everywhere", "jobs of kind mail are not unique: say what"),
-            ("mail --unique [", "what makes a job unique is not valid JSON"),
-            ("mail --unique 1 --unique-mode throttle(0s)", "a throttle of 0ns is not possible"),
-            ("mail --cost 0", "cost of a job of kind \"mail\" is 0"),
+            ("mail --unique [", "what makes a job unique is not valid JSON: it ends too early"),
+            (
+                "mail --unique 1 --unique-mode throttle(0s)",
+                "a throttle of 0s is not possible: 1ms to 49d",
+            ),
             (r#"command --json {"programme":"ls"}"#, "the payload does not fit"),
             (r#"http --json {"uri":"http://a/"}"#, "the payload does not fit"),
-            (r#"http --json {"url":"example.com"}"#, "the URL is wrong: relative URL"),
+            (r#"http --json {"url":"example.com"}"#, "\"example.com\" has no https:// in front"),
+            (r#"http --json {"url":"http://a/","timeout_s":0}"#, "timeout_s is 0: no request"),
+            (r#"http --json {"url":"http://a/","timeout_s":3601}"#, "timeout_s is 3601: 1 to 3600"),
+            (r#"command --json {"program":"ls","timeout_s":0}"#, "timeout_s is 0: no program"),
+            (
+                r#"command --json {"program":7}"#,
+                "the payload does not fit Command: a text in quotes is expected, not number `7`",
+            ),
+            ("mail --json {", "the payload is not valid JSON: it ends too early"),
+            (
+                "mail --json 123456789012345678901234567890",
+                "the payload is not valid JSON: 123456789012345678901234567890 is beyond 64 bits",
+            ),
         ] {
             let Err(Failure::Usage(told)) = record(line) else { panic!("{line}") };
             assert!(told.starts_with(why), "{line}: {told}");

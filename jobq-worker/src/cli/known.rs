@@ -29,15 +29,12 @@ pub(super) async fn check_each<'a>(
     }
 }
 
-/// Says that a queue is not known, where that is possible: it may be set up before its first job.
-pub(super) async fn warn(store: &Store, queue: &QueueName) -> Result<(), Failure> {
+/// What is told of a queue that is not known, where that is possible: it may be set up before its first job.
+pub(super) async fn doubt(store: &Store, queue: &QueueName) -> Result<Option<String>, Failure> {
     if output::is_quiet() {
-        return Ok(());
+        return Ok(None);
     }
-    for (_, doubt) in doubts(store, [queue]).await? {
-        output::complain(&format!("warning: {doubt}"));
-    }
-    Ok(())
+    Ok(doubts(store, [queue]).await?.pop().map(|(_, doubt)| doubt))
 }
 
 /// What a worker is to be told of its queues: which of them are not known. It serves them all the same, for a deployment

@@ -19,8 +19,9 @@ pub(super) fn to_stderr(format: LogFormat) {
     let usual = if output::is_quiet() { "warn" } else { "info" };
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let wanted = wanted.filter(|directives| !directives.trim().is_empty());
-    let filter = wanted.and_then(|directives| EnvFilter::try_new(directives).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(usual));
+    let read = wanted.map(EnvFilter::try_new).transpose();
+    let unread = read.as_ref().err().map(ToString::to_string);
+    let filter = read.ok().flatten().unwrap_or_else(|| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // A log that cannot be written, on a full disk, stops nobody.
@@ -32,4 +33,7 @@ pub(super) fn to_stderr(format: LogFormat) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
     };
+    if let Some(fault) = unread {
+        tracing::warn!(target: "jobq", "RUST_LOG is left out, as it cannot be read: {fault}");
+    }
 }

@@ -27,6 +27,12 @@ pub(super) struct ManArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut command = tree::command();
     let name = command.get_name().to_owned();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    if name.is_empty() || !name.chars().all(is_plain) {
+        return Err(Failure::Usage(format!(
+            "no shell completes a program of the name {name:?}: call it by one of letters, digits, '.', '_' and '-'"
+        )));
+    }
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
     output::bytes(&script)?;

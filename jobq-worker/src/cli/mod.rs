@@ -99,7 +99,7 @@
 //! are words in snake_case. Results go to standard output, complaints and the log to standard error, and so do hints,
 //! such as how a list goes on, unless standard output is a terminal. A command does all of its work before it prints
 //! what became of it: a reader that goes away changes neither that nor the exit code. Colour and progress bars are for
-//! terminals; `NO_COLOR` and `--quiet` turn them off.
+//! terminals; `NO_COLOR` and `TERM=dumb` turn off the one, `--quiet` the other.
 //!
 //! # Exit codes
 //!
@@ -139,9 +139,11 @@ mod lanes;
 mod limits;
 mod log;
 mod manual;
+mod mismatch;
 mod monitor;
 mod named;
 mod nearest;
+mod numbers;
 mod output;
 #[cfg(test)]
 mod parity;
@@ -283,6 +285,7 @@ async fn run(cli: Cli, code: CommandLine) -> Result<(), Failure> {
     // Whatever the command: a mistake in it is best told at once.
     let config = cli.config.read(&code.registry)?;
     let address = &cli.address.or(&config);
+    address.remember();
     match verb {
         Verb::Work(args) => work::run(address, &config, args, code).await,
         Verb::Enqueue(args) => enqueue::run(address, args, &code.registry).await,
@@ -425,12 +428,12 @@ mod tests {
             ("jobq monitor mail --max-age soon", "\"soon\" is not a duration"),
             ("jobq jobs list", "required"),
             ("jobq jobs list mail --state done", "\"done\" is not a state"),
-            ("jobq jobs list mail --limit 1001", "1001 is not in 1..=1000"),
+            ("jobq jobs list mail --limit 1001", "\"1001\" is not a number from 1 to 1000"),
             ("jobq jobs show 4711", "is not a UUID"),
             ("jobq forget", "required"),
             ("jobq flush --yes --dry-run", "cannot be used with"),
             ("jobq prune --hours -1", "unexpected argument"),
-            ("jobq prune --hours long", "invalid digit"),
+            ("jobq prune --hours long", "\"long\" is not a number from 0"),
             ("jobq clear mail --state leased", "leased jobs run: see `jobq cancel`"),
             ("jobq retry", "required"),
             ("jobq pause", "required"),
@@ -464,7 +467,8 @@ mod tests {
             ),
             ("jobq schedule", "Usage"),
             ("jobq schedule next", "required"),
-            ("jobq schedule next prune -n 0", "zero"),
+            ("jobq schedule next prune -n 0", "\"0\" is not a number from 1 to 10000"),
+            ("jobq enqueue sync --cost 0", "\"0\" is not a number from 1 to 65535"),
             ("jobq schedule run a/b", "may hold only ASCII letters"),
             ("jobq schedule add prune prune_failed", "required"),
             ("jobq schedule add prune --every 1h --cron @daily x", "cannot be used with"),

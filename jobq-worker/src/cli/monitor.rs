@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 use super::connect::Address;
 use super::count::count;
 use super::exit::Failure;
-use super::known;
 use super::named::each_once;
 use super::output::{self, Column};
-use super::units;
 use super::units::queue_name;
+use super::{known, numbers, units};
 
 /// What `monitor` takes.
 #[derive(Debug, clap::Args)]
@@ -22,7 +21,7 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "QUEUE,…", value_delimiter = ',', value_parser = queue_name)]
     queues: Vec<QueueName>,
     /// How many jobs of a queue may be ready, which is to wait for a worker.
-    #[arg(long, value_name = "N", required_unless_present = "max_age")]
+    #[arg(long, value_name = "N", value_parser = numbers::from::<u64>(0), required_unless_present = "max_age")]
     max: Option<u64>,
     /// How long the oldest job that is ready may have been there, such as 5m.
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]

@@ -19,9 +19,11 @@ pub(super) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// Whether what goes to standard error may be coloured: to a terminal, unless `NO_COLOR` is set to anything.
+/// Whether what goes to standard error may be coloured: to a terminal that can, unless `NO_COLOR` is set to anything.
 pub(super) fn may_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::stderr().is_terminal()
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    !is_set("NO_COLOR") && !is_dumb && io::stderr().is_terminal()
 }
 
 /// Prints what is good to know beside the result, unless only that is wanted: below it for people, and beside it where

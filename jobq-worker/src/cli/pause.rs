@@ -24,10 +24,14 @@ pub(super) struct Args {
 
 pub(super) async fn pause(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    known::warn(&store, &args.queue).await?;
+    // It is seen before, and told when it is done: what fails is told alone.
+    let doubt = known::doubt(&store, &args.queue).await?;
     match &args.lane {
         None => store.inspect.pause(&args.queue).await?,
         Some(lane) => store.inspect.pause_lane(&args.queue, lane).await?,
+    }
+    if let Some(doubt) = doubt {
+        output::complain(&format!("warning: {doubt}"));
     }
     if args.json {
         return args.print(&store, true).await;

@@ -14,8 +14,8 @@ use super::connect::{Address, Store};
 use super::exit::Failure;
 use super::health::ListenArgs;
 use super::log::{self, LogFormat};
-use super::output;
 use super::schedule::GroupArgs;
+use super::{numbers, output};
 use crate::signals::StopSignals;
 
 /// What `scheduler` takes.
@@ -43,7 +43,7 @@ pub(super) struct DeclareArgs {
     group: GroupArgs,
     /// A number that grows with each deployment: while two versions run side by side, the schedules of the
     /// greater one count. By default when the program or the file was written, whichever was later.
-    #[arg(long, value_name = "N", env = "JOBQ_DEPLOY_STAMP")]
+    #[arg(long, value_name = "N", value_parser = numbers::from::<u64>(0), env = "JOBQ_DEPLOY_STAMP")]
     deploy_stamp: Option<u64>,
 }
 
@@ -57,12 +57,16 @@ pub(super) async fn run(
     // Before anybody can know of this process: a signal that comes from now on ends nothing halfway.
     let signals = StopSignals::listen()?;
     let store = address.connect().await?;
+    // Before any warning: what ends the command is told alone.
+    let watched = match args.once {
+        true => None,
+        false => Some(args.listen.open(config, &store, false)?),
+    };
     let scheduler = args.declare.scheduler(&store, config, schedules)?;
     let started_at = Instant::now();
-    let summary = match args.once {
-        true => once(scheduler, signals).await?,
-        false => {
-            let watched = args.listen.open(config, &store, false)?;
+    let summary = match watched {
+        None => once(scheduler, signals).await?,
+        Some(watched) => {
             watched.part(&scheduler.vitals());
             until_told(scheduler, signals).await?
         }
@@ -103,20 +107,7 @@ impl DeclareArgs {
                 config.schedules.path
             )));
         }
-        tracing::info!(
-            target: "jobq",
-            "schedules of group {group}: {} declared by code, {} by {}",
-            code.named.len(),
-            config.schedules.named.len(),
-            config.schedules.path,
-        );
-        if code.named.is_empty() && config.schedules.named.is_empty() {
-            tracing::warn!(
-                target: "jobq",
-                "nothing is declared here: what operators have added to group {group} is run, and what code had \
-                 declared is removed unless another scheduler that lives declares it"
-            );
-        }
+        let (by_code, by_file) = (code.named.len(), config.schedules.named.len());
         let scheduler = store
             .schedules
             .scheduler()
@@ -125,6 +116,20 @@ impl DeclareArgs {
             .schedules(code.named)
             .schedules(config.schedules.named.iter().map(|(name, it)| (name.as_str(), it.clone())));
         scheduler.check()?;
+        tracing::info!(
+            target: "jobq",
+            "schedules of group {group}: {} declared by code, {} by {}",
+            by_code,
+            by_file,
+            config.schedules.path,
+        );
+        if by_code == 0 && by_file == 0 {
+            tracing::warn!(
+                target: "jobq",
+                "nothing is declared here: what operators have added to group {group} is run, and what code had \
+                 declared is removed unless another scheduler that lives declares it"
+            );
+        }
         Ok(scheduler)
     }
 }

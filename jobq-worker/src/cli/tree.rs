@@ -121,7 +121,11 @@ pub(super) fn command() -> Command {
 pub(super) fn read() -> Result<Cli, clap::Error> {
     let mut command = without_empty_variables(command());
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command));
+    cli.map(|mut cli| {
+        cli.address.given_by(&matches);
+        cli
+    })
 }
 
 /// The command that words are meant for, as far as they can be told: `jobq jobs list`.

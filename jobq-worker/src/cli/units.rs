@@ -1,11 +1,14 @@
 //! How queues, sizes and durations are written on the command line.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jobq_core::{Breaker, JobId, OnParentFailure, Priority, QueueName, UniqueKey, UniqueMode};
 
 use super::named::Named;
 use super::nearest;
+use super::numbers::within;
+use crate::config::{MAX_LEASE, MIN_LEASE};
 
 /// A queue, perhaps with its weight or its limit: `import` or `import=3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +38,7 @@ pub(super) fn queue_spec(text: &str) -> Result<QueueSpec, String> {
 pub(super) fn queue_limit(text: &str) -> Result<(String, usize), String> {
     let wrong = || format!("{text:?} is no queue with its number of jobs, such as import=3");
     let (name, jobs) = text.split_once('=').ok_or_else(wrong)?;
-    let jobs: usize = jobs.parse().map_err(|_| wrong())?;
-    if jobs == 0 {
-        return Err(wrong());
-    }
+    let jobs = within(1, MOST_AT_ONCE)(jobs).map_err(|_| wrong())?;
     Ok((queue_name(name)?.to_string(), jobs))
 }
 
@@ -61,7 +61,54 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
+/// How many jobs one worker runs at once, at most: beyond it no machine is faster.
+pub(super) const MOST_AT_ONCE: u64 = 100_000;
+
+/// Refuses a list that names a queue twice.
+pub(super) fn each_queue_once<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(format!("queue {name:?} is named twice")),
+    }
+}
+
+/// What people see a worker as.
+pub(super) fn worker_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("the name is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// How long an attempt may take.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("no job could end in time".to_owned()),
+        timeout => Ok(timeout),
+    }
+}
+
+/// How long a lease lasts.
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    if (MIN_LEASE..=MAX_LEASE).contains(&lease) {
+        Ok(lease)
+    } else {
+        let [least, most] = [MIN_LEASE, MAX_LEASE].map(jobq_core::duration::text);
+        Err(format!("{text:?} is no length of a lease: {least} to {most}"))
+    }
+}
+
+/// A retention, which is kept in whole seconds.
+pub(super) fn retention(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time.subsec_nanos() == 0 => Ok(time),
+        _ => Err(format!("{text:?} is no whole number of seconds, in which a retention is kept")),
+    }
+}
+
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if !text.is_empty() && text.len() < 20 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} has no unit: write {text}s"));
+    }
     jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
 }
 
@@ -168,6 +215,39 @@ mod tests {
         for text in ["0", "65536", "4294967296", "-1", "x", ""] {
             assert!(attempts(text).unwrap_err().ends_with("1 to 65535"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_that_no_worker_could_keep_is_refused() {
+        for (read, text, why) in [
+            (
+                duration as fn(&str) -> Result<Duration, String>,
+                "60",
+                "\"60\" has no unit: write 60s",
+            ),
+            (timeout, "0s", "no job could end in time"),
+            (lease, "1ms", "\"1ms\" is no length of a lease: 100ms to 30d"),
+            (lease, "1000d", "\"1000d\" is no length of a lease: 100ms to 30d"),
+            (
+                retention,
+                "1500ms",
+                "\"1500ms\" is no whole number of seconds, in which a retention is kept",
+            ),
+        ] {
+            assert_eq!(read(text).unwrap_err(), why);
+        }
+        let secs = Duration::from_secs;
+        assert_eq!(
+            (timeout("1s"), lease("10s"), retention("2m")),
+            (Ok(secs(1)), Ok(secs(10)), Ok(secs(120)))
+        );
+    }
+
+    #[test]
+    fn a_queue_is_named_once() {
+        let names = ["a", "b", "a"].map(str::to_owned);
+        assert_eq!(each_queue_once(names[..2].iter()), Ok(()));
+        assert_eq!(each_queue_once(names.iter()).unwrap_err(), "queue \"a\" is named twice");
     }
 
     #[test]

@@ -7,14 +7,18 @@ use serde_json::{Value, json};
 use super::allowed::AllowedPrograms;
 use super::allowed_urls::AllowedUrls;
 use super::command_line::CommandLine;
-use super::config::{Config, WorkTable};
+use super::config::{Config, Set, WorkTable};
 use super::connect::Address;
 use super::exit::Failure;
 use super::health::ListenArgs;
 use super::log::{self, LogFormat};
+use super::numbers::within;
 use super::scheduler::{DeclareArgs, beside};
-use super::units::{QueueSpec, attempts, bytes, duration, queue_limit, queue_spec};
-use super::{command, http, known, limits, output};
+use super::units::{
+    MOST_AT_ONCE, QueueSpec, attempts, bytes, duration, each_queue_once, lease, queue_limit,
+    queue_spec, timeout, worker_name,
+};
+use super::{command, http, known, limits, nearest, numbers, output};
 use crate::registry::Registry;
 use crate::signals::StopSignals;
 use crate::summary::Summary;
@@ -27,8 +31,8 @@ pub(super) struct Args {
     /// those that `[work]` of jobq.toml names, or else the handlers' job types.
     #[arg(long, short, value_name = "NAME[=WEIGHT],…", value_delimiter = ',', value_parser = queue_spec)]
     queue: Vec<QueueSpec>,
-    /// How many jobs run at once; 10 by default.
-    #[arg(long, short, value_name = "N", value_parser = at_least_one)]
+    /// How many jobs run at once, 100000 at most; 10 by default.
+    #[arg(long, short, value_name = "N", value_parser = within::<usize>(1, MOST_AT_ONCE))]
     concurrency: Option<usize>,
     /// How many jobs of one queue run at once.
     #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = queue_limit)]
@@ -40,7 +44,7 @@ pub(super) struct Args {
     #[arg(long)]
     stop_when_empty: bool,
     /// End after this many jobs.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = numbers::from::<u64>(1))]
     max_jobs: Option<u64>,
     /// End after this time, such as 1h.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -54,16 +58,16 @@ pub(super) struct Args {
     tries: Option<u32>,
     /// How long an attempt may take of jobs that have no timeout of their own; as long as it likes by
     /// default.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
     /// What people see this worker as; by default its host and process.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = worker_name)]
     name: Option<String>,
     /// How long running jobs may go on when the worker is told to end; 25s by default.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
     /// After how long the jobs of a worker that died run elsewhere; 10s by default.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = lease)]
     lease: Option<Duration>,
     /// How log lines are written to standard error. RUST_LOG says which.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -98,13 +102,20 @@ pub(super) async fn run(
     log::to_stderr(args.log_format);
     // Before anybody can know of this process: a signal that comes from now on ends nothing halfway.
     let (signals, also) = (StopSignals::listen()?, StopSignals::listen()?);
+    args.check()?;
     args.fill(&config.work);
     let as_json = args.json;
     let CommandLine { registry, schedules } = code;
     let is_bare = registry.kinds().next().is_none();
-    let can_nothing = is_bare && args.allow_command.is_empty() && args.allow_url.is_empty();
-    let registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
+    let (programs, urls) = args.allowed(config).map_err(Failure::Usage)?;
+    let can_nothing = is_bare && programs.is_empty() && urls.is_empty();
+    let registry = with_built_in(registry, programs, urls).map_err(Failure::Usage)?;
+    args.check_queues(&registry)?;
     let store = address.connect().await?;
+    // Before anything is leased, and before any warning: what ends the command is told alone.
+    let is_short = args.once || args.stop_when_empty;
+    let watched = args.listen.open(config, &store, is_short)?;
+    let limits = limits::with_stale(&store, config).await?;
     if can_nothing {
         tracing::warn!(
             target: "jobq",
@@ -119,10 +130,6 @@ pub(super) async fn run(
         true => Some(args.declare.scheduler(&store, config, schedules)?),
         false => None,
     };
-    // Before anything is leased: a wrong address is best told at once.
-    let is_short = args.once || args.stop_when_empty;
-    let watched = args.listen.open(config, &store, is_short)?;
-    let limits = limits::with_stale(&store, config).await?;
     for doubt in limits::doubts(&store, &limits).await? {
         tracing::warn!(target: "jobq", "{doubt}");
     }
@@ -198,8 +205,50 @@ impl Args {
         self.timeout = self.timeout.or(file.timeout);
         self.grace = self.grace.or(file.grace);
         self.lease = self.lease.or(file.lease);
-        self.allow_command.extend_from_slice(&file.allow_command);
-        self.allow_url.extend_from_slice(&file.allow_url);
+    }
+
+    /// Refuses flags that do not go together.
+    fn check(&self) -> Result<(), Failure> {
+        let wrong = |flag, fault| Failure::Usage(format!("{flag}: {fault}"));
+        each_queue_once(self.queue.iter().map(|queue| &queue.name))
+            .map_err(|fault| wrong("--queue", fault))?;
+        each_queue_once(self.queue_concurrency.iter().map(|(queue, _)| queue))
+            .map_err(|fault| wrong("--queue-concurrency", fault))
+    }
+
+    /// What jobs may run and ask for: what flags or the file allow.
+    fn allowed(&self, file: &Config) -> Result<(AllowedPrograms, AllowedUrls), String> {
+        let mut programs = AllowedPrograms::default();
+        let mut urls = AllowedUrls::default();
+        self.allow_command.iter().try_for_each(|name| {
+            programs.add(name).map_err(|fault| format!("--allow-command {fault}"))
+        })?;
+        self.allow_url.iter().try_for_each(|prefix| {
+            urls.add(prefix).map_err(|fault| format!("--allow-url {fault}"))
+        })?;
+        for Set { value: name, place } in &file.allow_command {
+            programs.add(name).map_err(|fault| format!("{place}: allow_command {fault}"))?;
+        }
+        for Set { value: prefix, place } in &file.allow_url {
+            urls.add(prefix).map_err(|fault| format!("{place}: allow_url {fault}"))?;
+        }
+        Ok((programs, urls))
+    }
+
+    /// Refuses bounds for queues that are not served.
+    fn check_queues(&self, registry: &Registry) -> Result<(), Failure> {
+        let mut served: Vec<_> = self.queue.iter().map(|queue| queue.name.as_str()).collect();
+        if served.is_empty() {
+            served = registry.queues().into_iter().collect();
+        }
+        let bound = self.queue_concurrency.iter().map(|(queue, _)| queue.as_str());
+        match bound.into_iter().find(|queue| !served.contains(queue)) {
+            None => Ok(()),
+            Some(queue) => Err(Failure::Usage(format!(
+                "--queue-concurrency {queue:?}: this worker does not serve that queue: {}",
+                nearest::hint(queue, &served)
+            ))),
+        }
     }
 }
 
@@ -213,18 +262,13 @@ fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("{text:?} is not a number from 1 on")),
-        Ok(number) => Ok(number),
-    }
-}
-
 /// Adds the kinds that need no Rust: all of them to a program without handlers, those that are allowed
 /// something to any other.
-fn with_built_in(mut registry: Registry, args: &Args) -> Result<Registry, String> {
-    let programs = AllowedPrograms::find(&args.allow_command)?;
-    let urls = AllowedUrls::read(&args.allow_url)?;
+fn with_built_in(
+    mut registry: Registry,
+    programs: AllowedPrograms,
+    urls: AllowedUrls,
+) -> Result<Registry, String> {
     let is_bare = registry.kinds().next().is_none();
     if is_bare || !programs.is_empty() {
         registry = command::register(registry, programs);

@@ -43,7 +43,43 @@ fn one_line(text: &str, command: &str) -> String {
             parts.push(tip.replace(" tip: ", "; "));
         }
     }
-    format!("{} (see `{command} --help`)", parts.join("; "))
+    if parts.first().is_some_and(|fault| fault.ends_with("not provided: <ID|all>...")) {
+        parts.push("`all` is all of the queue that --queue names, or of any".to_owned());
+    }
+    let foreign = text.lines().next().is_some_and(is_foreign);
+    if foreign {
+        // What is near in its letters is far in its meaning.
+        parts.truncate(1);
+    }
+    let read = if foreign { " and docs/coming-from.md" } else { "" };
+    format!("{} (see `{command} --help`{read})", without_secrets(&parts.join("; ")))
+}
+
+/// Whether it is about a word of Laravel, Sidekiq, BullMQ or Celery.
+fn is_foreign(fault: &str) -> bool {
+    const FLAGS: [&str; 6] =
+        ["--backoff", "--sleep", "--rest", "--memory", "--max-tries", "--loglevel"];
+    let word = fault.split('\'').nth(1).unwrap_or_default();
+    let is_command = fault.contains("unrecognized subcommand");
+    (is_command && (word.contains(':') || ["horizon", "sidekiq", "celery"].contains(&word)))
+        || FLAGS.contains(&word.split('=').next().unwrap_or_default())
+}
+
+/// The same without what may be a password: all between `//` and `@` of a word.
+fn without_secrets(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("//") {
+        let (before, after) = rest.split_at(at + 2);
+        let end = after.find([' ', '\'', '"']).unwrap_or(after.len());
+        let secret = after[..end].rfind('@').unwrap_or(0);
+        shown.push_str(before);
+        if secret > 0 {
+            shown.push('…');
+        }
+        rest = &after[secret..];
+    }
+    shown + rest
 }
 
 #[cfg(test)]
@@ -74,8 +110,25 @@ mod tests {
                 "unrecognized subcommand 'doctr'; a similar subcommand exists: 'doctor' (see `jobq --help`)",
             ),
             (
+                "jobq queues redis://:hunter2@h:1/0",
+                "unexpected argument 'redis://…@h:1/0' found (see `jobq queues --help`)",
+            ),
+            (
+                "jobq retry --queue=mail",
+                "the following required arguments were not provided: <ID|all>...; `all` is all of the queue \
+                 that --queue names, or of any (see `jobq retry --help`)",
+            ),
+            (
+                "jobq queue:work --sleep=3",
+                "unrecognized subcommand 'queue:work' (see `jobq --help` and docs/coming-from.md)",
+            ),
+            (
+                "jobq work --sleep=3",
+                "unexpected argument '--sleep' found (see `jobq work --help` and docs/coming-from.md)",
+            ),
+            (
                 "jobq jobs list mail --limit 0",
-                "invalid value '0' for '--limit <N>': 0 is not in 1..=1000 (see `jobq jobs list --help`)",
+                "invalid value '0' for '--limit <N>': \"0\" is not a number from 1 to 1000 (see `jobq jobs list --help`)",
             ),
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();

@@ -26,8 +26,8 @@ async fn a_mistake_in_it_is_told_with_its_line_whatever_the_command() {
             "line 2, column 1: unknown key \"concurency\": did you mean \"concurrency\"?",
         ),
         ("[queues.crm]\nrate = \"often\"", "line 2, column 8: \"often\" is not a rate"),
-        ("[queues.crm]\nconcurrency = 0", "a concurrency of 0 is not possible"),
-        ("[queues", "line 1, column 8: "),
+        ("[queues.crm]\nconcurrency = 0", "line 2, column 15: 0 is too small: 1 to 1000000000"),
+        ("[queues", "line 1, column 8: the table's name lacks its ]"),
     ] {
         let path = write(&stage, toml);
         for command in ["work", "queues"] {

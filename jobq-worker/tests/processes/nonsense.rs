@@ -13,8 +13,12 @@ const VALUES: [&str; 4] = ["", "-1", "no such: {thing}!", "999999999999999999999
 const NOWHERE: &str = "redis://127.0.0.1:1";
 
 fn jobq(folder: &Path, arguments: &[String]) -> Output {
+    jobq_at(NOWHERE, folder, arguments)
+}
+
+fn jobq_at(url: &str, folder: &Path, arguments: &[String]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
-    command.env_clear().env("REDIS_URL", NOWHERE).env("PATH", "/usr/bin:/bin");
+    command.env_clear().env("REDIS_URL", url).env("PATH", "/usr/bin:/bin");
     command.current_dir(folder).stdin(Stdio::null()).args(arguments).output().unwrap()
 }
 
@@ -175,7 +179,7 @@ fn a_file_that_is_none_is_told_and_stops_nobody_who_does_not_need_it() {
         ("binary", "line 1 is not UTF-8: save the file as UTF-8 text"),
         ("huge", "it has more than 1048576 bytes"),
         ("none", "there is no such file: see --config and JOBQ_CONFIG"),
-        ("broken", "broken, line 1, column 8: "),
+        ("broken", "broken, line 1, column 8: the table's name lacks its ]"),
     ] {
         let run = |command: &[&str]| {
             let mut arguments = vec!["--config".to_owned(), path(name)];
@@ -197,4 +201,161 @@ fn a_file_that_is_none_is_told_and_stops_nobody_who_does_not_need_it() {
             assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
         }
     }
+}
+
+/// Where the command gets as far as it can, to what it warns of before it begins.
+#[test]
+fn what_ends_a_command_is_told_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    fs::write(folder.path().join("twice"), "[work]\nqueue = [\"a\", \"a\"]").unwrap();
+    fs::write(folder.path().join("short"), "[work]\n\ntimeout = \"0s\"").unwrap();
+    fs::write(folder.path().join("program"), "[work]\n\nallow_command = [\"nope\"]").unwrap();
+    fs::write(folder.path().join("url"), "[work]\nallow_url = [\n\"nope\"]").unwrap();
+    for (line, code, told) in [
+        ("work --queue a,a", 2, "--queue: queue \"a\" is named twice"),
+        ("--config twice work", 2, "twice, line 2, column 9: queue \"a\" is named twice"),
+        ("work --listen foo", 2, "(from --listen or JOBQ_LISTEN)"),
+        ("scheduler --listen foo", 2, "(from --listen or JOBQ_LISTEN)"),
+        (&format!("work --listen {taken}"), 1, "(from --listen or JOBQ_LISTEN)"),
+        ("work --lease 1ms", 2, "\"1ms\" is no length of a lease: 100ms to 30d"),
+        ("work --lease 1000d", 2, "\"1000d\" is no length of a lease"),
+        ("work --timeout 0s", 2, "no job could end in time"),
+        (
+            "--config short work",
+            2,
+            "short, line 3, column 11: timeout \"0s\": no job could end in time",
+        ),
+        (
+            "work --queue a --queue-concurrency zz=3",
+            2,
+            "--queue-concurrency \"zz\": this worker does not serve that queue: there are a",
+        ),
+        ("work --queue-concurrency zz=3", 2, "\"zz\": this worker does not serve that queue"),
+        ("work --queue-concurrency q=1,q=2", 2, "--queue-concurrency: queue \"q\" is named twice"),
+        ("work --concurrency 99999999999", 2, "\"99999999999\" is not a number from 1 to 100000"),
+        ("work --name=", 2, "the name is empty"),
+        ("work --allow-command nope", 2, "--allow-command \"nope\": there is no such program"),
+        (
+            "--config program work",
+            2,
+            "program, line 3: allow_command \"nope\": there is no such program",
+        ),
+        ("--config url work", 2, "url, line 3: allow_url \"nope\" is not a URL"),
+    ] {
+        let arguments: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let output = jobq_at("memory:", folder.path(), &arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.starts_with("jobq: ") && said.contains(told), "{line}: {said}");
+        assert_eq!(said.lines().count(), 1, "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_is_no_number_or_no_job_is_told_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, told) in [
+        ("work --max-jobs x", "\"x\" is not a number from 1 on"),
+        ("work --max-jobs 0", "\"0\" is not a number from 1 on"),
+        ("scheduler --deploy-stamp=-1", "\"-1\" is not a number from 0 on"),
+        ("monitor mail --max x", "\"x\" is not a number from 0 on"),
+        ("jobs list mail --limit x", "\"x\" is not a number from 1 to 1000"),
+        ("jobs list mail --offset 99999999999999999999", "is not a number from 0 to 20000"),
+        ("prune --hours x --yes", "\"x\" is not a number from 0 to"),
+        ("enqueue sync --cost 99999999999", "is not a number from 1 to 65535"),
+        ("schedule next nightly -n 0", "\"0\" is not a number from 1 to 10000"),
+        ("work --timeout=60", "\"60\" has no unit: write 60s"),
+        ("enqueue sync --retention 1500ms", "no whole number of seconds"),
+        ("enqueue sync --timeout 0s", "timeout of a job of kind \"sync\" is 0s; it must be 1ms to"),
+        ("enqueue sync --json=", "the payload is not valid JSON: it is empty"),
+        ("enqueue sync --unique {", "what makes a job unique is not valid JSON: it ends too early"),
+        ("enqueue http --json {\"url\":\"x\"}", "\"x\" has no https:// in front"),
+        ("schedule add x --every 1ms sync", "an interval of 1ms"),
+        ("retry --queue=mail", "retry"),
+    ] {
+        let arguments: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let output = jobq(folder.path(), &arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(said.contains(told) && said.lines().count() == 1, "{line}: {said}");
+        for of_rust in ["invalid digit", "non-zero type", "EOF while", "..=", "0ns", "relative URL"]
+        {
+            assert!(!said.contains(of_rust), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_schedule_that_has_ended_is_not_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "schedule add x --every 1h --ends-at 2001-01-01T00:00:00Z sync";
+    let arguments: Vec<_> = line.split(' ').map(str::to_owned).collect();
+
+    let output = jobq_at("memory:", folder.path(), &arguments);
+
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("jobq: --ends-at 2001-01-01"), "{said}");
+}
+
+#[test]
+fn a_wrong_address_is_told_with_who_has_said_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |toml: &str, variable: Option<&str>, arguments: &[&str]| {
+        fs::write(folder.path().join("jobq.toml"), toml).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+        command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).args(arguments);
+        if let Some(url) = variable {
+            command.env("REDIS_URL", url);
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let flag = ["queues", "--backend", "redis://127.0.0.1:99999"];
+    let port = "the Redis URL is malformed in its port, which is a number from 1 to 65535";
+    let file = "prefix = \"a\"\nbackend = \"foo\"";
+    for (toml, variable, arguments, told) in [
+        ("", None, &flag as &[&str], format!("{port} (from --backend)")),
+        ("", Some("redis://h:x"), &["queues"], format!("{port} (from REDIS_URL)")),
+        (file, Some("redis://h:x"), &["queues"], format!("{port} (from REDIS_URL)")),
+        (
+            file,
+            None,
+            &["queues"],
+            "redis+sentinel://host:port,host:port,…/master (from jobq.toml, line 2)".to_owned(),
+        ),
+        (
+            "prefix = \"a b\"",
+            None,
+            &["queues"],
+            "jobq: key prefix \"a b\" may hold only ASCII letters, digits, '.', '_' and '-' (from \
+             jobq.toml, line 1)"
+                .to_owned(),
+        ),
+        ("", None, &["queues", "--prefix", "a b"], "and '-' (from --prefix)".to_owned()),
+    ] {
+        let (code, said) = run(toml, variable, arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.trim_end().ends_with(&told), "{arguments:?}: {said}");
+        assert!(!said.contains("invalid client config"), "{said}");
+    }
+    let nowhere = format!("backend = \"{NOWHERE}\"");
+    let (code, said) = run(&nowhere, None, &["queues"]);
+    assert_eq!(code, Some(1));
+    assert!(said.trim_end().ends_with("(from jobq.toml, line 1)"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_the_file_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("mkfifo").arg(folder.path().join("jobq.toml")).status().unwrap();
+    assert!(made.success());
+
+    let output = jobq(folder.path(), &["queues".to_owned()]);
+
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("it is no plain file"), "{output:?}");
 }

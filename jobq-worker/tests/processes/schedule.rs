@@ -302,7 +302,11 @@ async fn mistakes_point_at_what_was_meant() {
             2,
         ),
         (&["schedule", "add", "x", "--every", "1h", "sync", "--json", "{"], "", 2),
-        (&["schedule", "next", "prune", "-n", "10001"], "--count 10001 is more than 10000", 2),
+        (
+            &["schedule", "next", "prune", "-n", "10001"],
+            "\"10001\" is not a number from 1 to 10000",
+            2,
+        ),
     ] {
         let said = refused(&stage, arguments, code);
         assert!(said.contains(told), "{arguments:?}: {said}");

@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Backoff, Error, Job, JobContext, JobError, JobResult};
+use jobq_core::{Backoff, Error, Job, JobContext, JobError, JobResult, duration};
 use serde::{Deserialize, Serialize};
 
 use self::program::Program;
@@ -92,6 +92,9 @@ impl Command {
     fn fault(&self) -> Option<String> {
         if self.program.is_empty() {
             return Some("the program of a command is empty".to_owned());
+        }
+        if self.timeout_s == Some(0) {
+            return Some("timeout_s is 0: no program could end in time".to_owned());
         }
         let has_nul = |text: &String| text.contains('\0');
         for (what, is_wrong) in [
@@ -176,7 +179,9 @@ async fn run(job: Command, context: JobContext, allowed: Arc<AllowedPrograms>) -
     }
     Err(match status {
         Ok(status) => verdict(&job.program, status, lines.last()),
-        Err(limit) => JobError::retry(format!("{:?} took longer than {limit:?}", job.program)),
+        Err(limit) => {
+            JobError::retry(format!("{:?} took longer than {}", job.program, duration::text(limit)))
+        }
     })
 }
 

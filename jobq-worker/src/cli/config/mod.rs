@@ -1,25 +1,26 @@
 //! `jobq.toml`: what is set once for all commands. [`cli`](super) shows one.
 
+mod complaint;
 mod file;
 #[cfg(test)]
 mod fuzz;
+mod limits;
 mod schedules;
 mod values;
 mod work;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use jobq_core::{GroupName, LaneKey, LimitName, LimitScope, Limits, QueueName, Rate};
+use jobq_core::{GroupName, LimitScope, Limits};
 use serde::Deserialize;
+use toml::Spanned;
 
+use self::complaint::{complaint, line_of};
+use self::limits::{QueueTables, SharedTables};
 use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
-use self::values::{Failures, Text};
 pub(super) use self::work::WorkTable;
 use super::connect::OF_ALL;
 use super::exit::Failure;
-use super::nearest;
-use crate::given_limits::{self, GivenLimits};
 use crate::registry::Registry;
 
 /// Where the file is, as every command takes it.
@@ -30,17 +31,35 @@ pub(super) struct ConfigFile {
     config: Option<PathBuf>,
 }
 
+/// A value of the file, with the place to name when it turns out to be wrong: `jobq.toml, line 3`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Set<T> {
+    pub(super) value: T,
+    pub(super) place: String,
+}
+
+impl<T> Set<T> {
+    fn by_file(it: Spanned<T>, (path, text): (&str, &str)) -> Self {
+        let place = format!("{path}, line {}", line_of(text, it.span().start));
+        Self { value: it.into_inner(), place }
+    }
+}
+
 /// What the file says.
 #[derive(Debug, Default)]
 pub(super) struct Config {
     /// Where the jobs are.
-    pub(super) backend: Option<String>,
+    pub(super) backend: Option<Set<String>>,
     /// What the keys in Redis begin with.
-    pub(super) prefix: Option<String>,
+    pub(super) prefix: Option<Set<String>>,
     /// What is set for workers.
     pub(super) work: WorkTable,
+    /// Programs that workers allow, beside those that flags do.
+    pub(super) allow_command: Vec<Set<String>>,
+    /// Beginnings of URLs that workers allow, beside those that flags do.
+    pub(super) allow_url: Vec<Set<String>>,
     /// Where to serve health.
-    pub(super) listen: Option<String>,
+    pub(super) listen: Option<Set<String>>,
     /// Limits that hold whenever a worker starts.
     pub(super) limits: Vec<(LimitScope, Limits)>,
     /// The group of schedules, unless another one is asked for.
@@ -60,199 +79,54 @@ impl ConfigFile {
 
 impl Config {
     pub(super) fn parse(path: &str, text: &str, registry: &Registry) -> Result<Self, String> {
-        let mut file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
-        let (group, tables) = (file.scheduler.group.take(), std::mem::take(&mut file.schedules));
+        let file: File = toml::from_str(text).map_err(|error| complaint(path, text, &error))?;
         let mut faults = Vec::new();
-        let work = std::mem::take(&mut file.work);
-        let [backend, prefix, listen] =
-            [&mut file.backend, &mut file.prefix, &mut file.listen].map(Option::take);
-        let limits = given_limits::check(file.limits(), &mut faults);
-        if !faults.is_empty() {
-            return Err(format!("{path}: {}", faults.join("; ")));
-        }
-        let schedules = FileSchedules::of(tables, (path, text), registry, &mut faults);
+        let limits = limits::read(file.queues, file.limits, text, &mut faults);
+        let schedules = FileSchedules::of(file.schedules, (path, text), registry, &mut faults);
         if !faults.is_empty() {
             return Err(format!("{path}, {}", faults.join("; ")));
         }
-        Ok(Self { backend, prefix, work, listen, limits, group, schedules })
+        let set = |it: Spanned<String>| Set::by_file(it, (path, text));
+        let mut work = file.work;
+        let [allow_command, allow_url] = [&mut work.allow_command, &mut work.allow_url]
+            .map(|them| std::mem::take(them).into_iter().map(set).collect());
+        Ok(Self {
+            backend: file.backend.map(set),
+            prefix: file.prefix.map(set),
+            work,
+            allow_command,
+            allow_url,
+            listen: file.listen.map(set),
+            limits,
+            group: file.scheduler.group,
+            schedules,
+        })
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    backend: Option<String>,
-    prefix: Option<String>,
-    listen: Option<String>,
+    backend: Option<Spanned<String>>,
+    prefix: Option<Spanned<String>>,
+    listen: Option<Spanned<String>>,
     #[serde(default)]
     work: WorkTable,
     #[serde(default)]
-    queues: BTreeMap<String, QueueTable>,
+    queues: QueueTables,
     #[serde(default)]
-    limits: BTreeMap<String, SharedTable>,
+    limits: SharedTables,
     #[serde(default)]
     scheduler: SchedulerTable,
     #[serde(default)]
     schedules: ScheduleTables,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QueueTable {
-    concurrency: Option<u32>,
-    rate: Option<Text<Rate>>,
-    max_size: Option<u64>,
-    shared: Option<String>,
-    lanes: Option<LaneTable>,
-    #[serde(default)]
-    lane: BTreeMap<String, LaneTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LaneTable {
-    concurrency: Option<u32>,
-    rate: Option<Text<Rate>>,
-    max_size: Option<u64>,
-    weight: Option<u16>,
-    breaker: Option<Failures>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SharedTable {
-    concurrency: Option<u32>,
-    rate: Option<Text<Rate>>,
-}
-
-impl File {
-    fn limits(self) -> Vec<GivenLimits> {
-        let mut given = Vec::new();
-        for (name, queue) in self.queues {
-            match QueueName::new(name) {
-                Ok(name) => queue.limits(&name, &mut given),
-                Err(fault) => given.push((Err(fault.to_string()), Limits::new())),
-            }
-        }
-        for (name, shared) in self.limits {
-            let scope = LimitName::new(name).map(LimitScope::Shared);
-            given.push((scope.map_err(|fault| fault.to_string()), shared.limits()));
-        }
-        given
-    }
-}
-
-impl QueueTable {
-    /// A queue that the file names has just the limits that the file says, so what it does not say is
-    /// set to none.
-    fn limits(self, queue: &QueueName, given: &mut Vec<GivenLimits>) {
-        let mut limits = Limits::new();
-        limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|Text(rate)| rate);
-        limits.max_size = self.max_size;
-        match self.shared.map(LimitName::new).transpose() {
-            Ok(name) => limits.shared = name,
-            Err(fault) => given.push((Err(fault.to_string()), Limits::new())),
-        }
-        given.push((Ok(LimitScope::Queue(queue.clone())), limits));
-        let lanes = self.lanes.map_or_else(Limits::new, LaneTable::limits);
-        given.push((Ok(LimitScope::Lanes(queue.clone())), lanes));
-        for (key, lane) in self.lane {
-            let scope = LaneKey::new(key).map(|key| LimitScope::Lane(queue.clone(), key));
-            given.push((scope.map_err(|fault| fault.to_string()), lane.limits()));
-        }
-    }
-}
-
-impl LaneTable {
-    fn limits(self) -> Limits {
-        let mut limits = Limits::new();
-        limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|Text(rate)| rate);
-        limits.max_size = self.max_size;
-        limits.weight = self.weight;
-        limits.breaker = self.breaker.map(|Failures(breaker)| breaker);
-        limits
-    }
-}
-
-impl SharedTable {
-    fn limits(self) -> Limits {
-        let mut limits = Limits::new();
-        limits.concurrency = self.concurrency;
-        limits.rate = self.rate.map(|Text(rate)| rate);
-        limits
-    }
-}
-
-/// What is wrong, and where, in one line.
-fn complaint(path: &str, text: &str, error: &toml::de::Error) -> String {
-    let message = error.message();
-    let what =
-        unknown_key(message).unwrap_or_else(|| in_words_of_toml(message).replace('\n', "; "));
-    match error.span() {
-        Some(span) => {
-            let (line, column) = (line_of(text, span.start), column_of(text, span.start));
-            format!("{path}, line {line}, column {column}: {what}")
-        }
-        None => format!("{path}: {what}"),
-    }
-}
-
-/// What serde says of a value of a wrong type, which it names as Rust does.
-fn in_words_of_toml(message: &str) -> String {
-    let Some((found, expected)) = message.rsplit_once(", expected ") else {
-        return message.to_owned();
-    };
-    let found = ["invalid type: ", "invalid value: "]
-        .iter()
-        .find_map(|start| found.strip_prefix(start))
-        .unwrap_or(found);
-    let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
-    let kind = match kind {
-        "sequence" => "list",
-        "map" => "table",
-        "integer" => "number",
-        kind => kind,
-    };
-    let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "f32" | "f64" => "a number",
-        "a sequence" => "a list, such as [\"a\", \"b\"]",
-        "a string" => "a text in quotes",
-        "a map" => "a table",
-        "a boolean" => "true or false",
-        other if other.starts_with("struct ") => "a table",
-        other => other,
-    };
-    format!("{expected} is expected, not {}", format!("{kind} {value}").trim_end())
-}
-
-/// In which line a place in a text is.
-fn line_of(text: &str, place: usize) -> usize {
-    text.get(..place).unwrap_or(text).matches('\n').count() + 1
-}
-
-/// In which column of its line a place in a text is, in letters.
-fn column_of(text: &str, place: usize) -> usize {
-    let before = text.get(..place).unwrap_or(text);
-    before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
-}
-
-/// What serde says of an unknown key, with the one that was probably meant.
-fn unknown_key(message: &str) -> Option<String> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
-    let key = quoted.next()?;
-    let known: Vec<&str> = quoted.collect();
-    Some(format!("unknown key {key:?}: {}", nearest::hint(key, &known)))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::time::Duration;
 
-    use jobq_core::Breaker;
+    use jobq_core::{Breaker, LimitName, Rate};
 
     use super::*;
 
@@ -288,7 +162,7 @@ pub(super) mod tests {
         for (text, place) in [
             ("[queues.crm]\n  weight = 5", "line 2, column 3: unknown key"),
             ("[queues.crm]\nrate = \"often\"", "line 2, column 8: \"often\" is not a rate"),
-            ("# żółw\n[limits.\"żółw\"]\nrat = 1", "line 3, column 1: unknown key \"rat\""),
+            ("# żółw\n[limits.crm]\nrat = 1", "line 3, column 1: unknown key \"rat\""),
             ("[scheduler]\ngroup = \"ż\", x = 1", "line 2, column 12: "),
         ] {
             let told = parse(text).unwrap_err();
@@ -357,7 +231,8 @@ pub(super) mod tests {
     #[test]
     fn an_address_to_listen_at_stands_before_all_tables() {
         let config = parse("listen = \"0.0.0.0:9090\"\n[queues.crm]").unwrap();
-        assert_eq!(config.listen.as_deref(), Some("0.0.0.0:9090"));
+        let listen = config.listen.unwrap();
+        assert_eq!((&*listen.value, &*listen.place), ("0.0.0.0:9090", "jobq.toml, line 1"));
 
         let told = parse("\nlisten = 9090").unwrap_err();
         assert_eq!(
@@ -403,33 +278,49 @@ pub(super) mod tests {
             ),
             (
                 "[queues.crm]\nconcurrency = -1",
-                "jobq.toml, line 2: a whole number from 0 on is expected, not number `-1`",
+                "jobq.toml, line 2: -1 is too small: 1 to 1000000000",
             ),
             (
                 "[queues.crm]\nconcurrency = \"many\"",
-                "jobq.toml, line 2: a whole number from 0 on is expected, not string \"many\"",
+                "jobq.toml, line 2: a whole number from 1 to 1000000000 is expected, not text \"many\"",
             ),
             (
                 "[work]\nallow_command = \"report\"",
-                "jobq.toml, line 2: a list, such as [\"a\", \"b\"] is expected, not string \"report\"",
+                "jobq.toml, line 2: a list, such as [\"a\", \"b\"], is expected, not text \"report\"",
             ),
             (
                 "[work]\ntries = 70000",
                 "jobq.toml, line 2: \"70000\" is not how often a job can be tried: 1 to 65535",
             ),
+            ("[queues.crm]\nconcurrency = 0", "jobq.toml, line 2: 0 is too small: 1 to 1000000000"),
             (
-                "[queues.crm]\nconcurrency = 0",
-                "jobq.toml: the limits of queue crm: a concurrency of 0 is not possible: 1 to \
-                 1000000000",
+                "[queues.crm]\nconcurrency = 99999999999",
+                "jobq.toml, line 2: 99999999999 is too large: 1 to 1000000000",
+            ),
+            ("[queues.crm]\nmax_size = 0", "jobq.toml, line 2: 0 is too small: 1 to 1000000000000"),
+            (
+                "[queues.crm.lanes]\nweight = 70000",
+                "jobq.toml, line 2: 70000 is too large: 1 to 100",
             ),
             (
-                "[queues.\"c m\"]",
-                "jobq.toml: queue name \"c m\" may hold only ASCII letters, digits, '.', '_' and '-'",
+                "[work]\nconcurrency = 99999999999",
+                "jobq.toml, line 2: 99999999999 is too large: 1 to 100000",
+            ),
+            (
+                "[work]\nconcurrency = 99999999999999999999",
+                "jobq.toml, line 2: 99999999999999999999 is too large: 1 to 100000",
+            ),
+            (
+                "\n[queues.\"c m\"]",
+                "jobq.toml, line 2: queue name \"c m\" may hold only ASCII letters, digits, '.', '_' and '-'",
             ),
             (
                 "[queues.crm]\nshared = \"a b\"",
-                "jobq.toml: limit name \"a b\" may hold only ASCII letters, digits, '.', '_' and '-'",
+                "jobq.toml, line 2: limit name \"a b\" may hold only ASCII letters, digits, '.', '_' and '-'",
             ),
+            ("\n\n[limits.\"a b\"]", "jobq.toml, line 3: limit name \"a b\" may hold only"),
+            ("[queues.crm]\n[queues.crm.lane.\"\"]", "jobq.toml, line 2: lane key \"\" is empty"),
+            ("[queues.crm]\n\nrate = \"0/s\"", "jobq.toml, line "),
             ("[queues.crm", "jobq.toml, line 1: "),
             ("[queues.crm]\n[queues.crm]", "jobq.toml, line 2: "),
         ] {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use super::line_of;
-use super::values::{Cron, DailyAt, Instant, Level, Mode, Text, Time, Zone};
+use super::complaint::line_of;
+use super::values::{Cost, Cron, DailyAt, Instant, Kept, Level, Mode, Text, Time, Whole, Zone};
 use crate::cli::exit::Failure;
 use crate::cli::job::JobOptions;
 use crate::cli::schedule::TimingArgs;
@@ -50,11 +50,11 @@ pub(super) struct ScheduleTable {
     payload: Option<toml::Value>,
     queue: Option<QueueName>,
     priority: Option<Level>,
-    max_attempts: Option<u32>,
+    max_attempts: Option<Whole<1, 65_535>>,
     timeout: Option<Time>,
-    retention: Option<Time>,
+    retention: Option<Kept>,
     lane: Option<LaneKey>,
-    cost: Option<u32>,
+    cost: Option<Cost>,
     unique: Option<toml::Value>,
     unique_mode: Option<Mode>,
     #[serde(default)]
@@ -123,11 +123,11 @@ impl ScheduleTable {
         let options = JobOptions {
             queue: self.queue,
             priority: self.priority.map(|Level(level)| level),
-            max_attempts: self.max_attempts,
+            max_attempts: self.max_attempts.map(Whole::number),
             timeout: self.timeout.map(|Time(time)| time),
-            retention: self.retention.map(|Time(time)| time),
+            retention: self.retention.map(|Kept(time)| time),
             lane: self.lane,
-            cost: self.cost,
+            cost: self.cost.map(Whole::number),
             unique: self.unique.map(json).transpose()?.map(|value| value.to_string()),
             unique_mode: self.unique_mode.map(|Mode(mode)| mode),
             unique_everywhere: self.unique_everywhere,

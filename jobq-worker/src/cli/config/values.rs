@@ -1,6 +1,6 @@
 //! Values as `jobq.toml` has them. What is wrong with one is told with its line, because it is told while it is read.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -69,9 +69,61 @@ text!(
     Failures(Breaker) by units::breaker
 );
 text!(
+    /// How long something is kept: `7d`.
+    Kept(Duration) by units::retention
+);
+text!(
     /// A duration: `30s`.
     Time(Duration) by units::duration
 );
+
+/// A whole number within these bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole<const LEAST: u64, const MOST: u64>(pub(super) u64);
+
+/// How much of a rate a job uses up.
+pub(super) type Cost = Whole<1, 65_535>;
+
+impl<const LEAST: u64, const MOST: u64> Whole<LEAST, MOST> {
+    /// The number as a smaller type, which its bounds must fit into.
+    pub(super) fn number<N: TryFrom<u64> + Default>(self) -> N {
+        N::try_from(self.0).unwrap_or_default()
+    }
+}
+
+impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(Within::<LEAST, MOST>).map(Self)
+    }
+}
+
+struct Within<const LEAST: u64, const MOST: u64>;
+
+impl<const LEAST: u64, const MOST: u64> de::Visitor<'_> for Within<LEAST, MOST> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {LEAST} to {MOST}")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<u64, E> {
+        self.visit_i128(number.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+        self.visit_i128(number.into())
+    }
+
+    fn visit_i128<E: de::Error>(self, number: i128) -> Result<u64, E> {
+        match u64::try_from(number) {
+            Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
+            _ => {
+                let how = if number < i128::from(LEAST) { "small" } else { "large" };
+                Err(E::custom(format!("{number} is too {how}: {LEAST} to {MOST}")))
+            }
+        }
+    }
+}
 
 /// A priority: 0 to 15.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +131,8 @@ pub(super) struct Level(pub(super) Priority);
 
 impl<'de> Deserialize<'de> for Level {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let level = u8::deserialize(deserializer)?;
-        Priority::new(level).map(Self).map_err(de::Error::custom)
+        let level: Whole<0, 15> = Whole::deserialize(deserializer)?;
+        Priority::new(level.number()).map(Self).map_err(de::Error::custom)
     }
 }
 

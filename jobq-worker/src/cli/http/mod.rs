@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::backoff::ThreadRandom;
+use jobq_core::duration::text;
 use jobq_core::{Backoff, Error, Job, JobContext, JobError, JobResult, SystemClock};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 use self::answer::{rest, retry_after, tail, verdict};
 use super::allowed_urls::{AllowedUrls, is_web, same_place};
+use super::output;
 use crate::events::Chain;
 use crate::registry::Registry;
 
@@ -106,12 +108,27 @@ impl Http {
 
     /// Refuses what no worker could ask for.
     pub(super) fn check(&self) -> jobq_core::Result<()> {
+        if let Some(seconds) = self.timeout_s
+            && seconds > LONGEST.as_secs()
+        {
+            let most = LONGEST.as_secs();
+            return Err(Error::invalid_input(format!("timeout_s is {seconds}: 1 to {most} s")));
+        }
         self.request().map(drop).map_err(Error::invalid_input)
     }
 
     /// The request as it is to be made, or why it makes no sense.
     fn request(&self) -> Result<(Method, Url, HeaderMap), String> {
         // A URL may hold a password: only what is wrong with it is told.
+        if self.timeout_s == Some(0) {
+            return Err("timeout_s is 0: no request could end in time".to_owned());
+        }
+        if !self.url.contains("://") {
+            return Err(match self.url.contains('@') {
+                true => "the URL has no https:// in front".to_owned(),
+                false => format!("{:?} has no https:// in front", output::one_line(&self.url, 80)),
+            });
+        }
         let url: Url = self.url.parse().map_err(|fault| format!("the URL is wrong: {fault}"))?;
         if !is_web(&url) {
             return Err(format!("a URL of {}: only http and https are possible", url.scheme()));
@@ -218,7 +235,7 @@ async fn run(
     };
     let sent = tokio::time::timeout_at(end, request.send()).await;
     let answer = sent
-        .map_err(|_| JobError::retry(format!("{what} took longer than {limit:?}")))?
+        .map_err(|_| JobError::retry(format!("{what} took longer than {}", text(limit))))?
         // Without the URL, which may hold a password.
         .map_err(|error| JobError::retry(format!("{what}: {}", Chain(&error.without_url()))))?;
     let status = answer.status();

@@ -24,7 +24,9 @@ fn what_is_not_said_is_chosen_to_fit() {
 #[test]
 fn what_makes_no_sense_is_told_without_the_password() {
     for (json, why) in [
-        (r#"{"url":"example.com"}"#, "the URL is wrong"),
+        (r#"{"url":"example.com"}"#, "\"example.com\" has no https:// in front"),
+        (r#"{"url":"u:secret@example.com"}"#, "the URL has no https:// in front"),
+        (r#"{"url":"http://a/","timeout_s":0}"#, "no request could end in time"),
         (r#"{"url":"http://u:secret@:80:80/"}"#, "the URL is wrong"),
         (r#"{"url":"file:///etc/passwd"}"#, "a URL of file: only http and https"),
         (r#"{"url":"http://a/","method":"a b"}"#, "\"A B\" is not a method"),

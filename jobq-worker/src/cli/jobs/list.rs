@@ -10,6 +10,7 @@ use crate::cli::connect::{Address, Store};
 use crate::cli::count::count;
 use crate::cli::exit::Failure;
 use crate::cli::known;
+use crate::cli::numbers::within;
 use crate::cli::units::queue_name;
 
 /// How far into a list one may look: jobs that have left a ready list may have to be counted up to there.
@@ -27,11 +28,11 @@ pub(super) struct Args {
     state: Vec<JobState>,
     /// How many jobs are shown, 1000 at most.
     #[arg(long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u64).range(1..=1000))]
+        value_parser = within::<u64>(1, 1_000))]
     limit: u64,
     /// How many are passed over, 20000 at most.
     #[arg(long, value_name = "N", default_value_t = 0,
-        value_parser = clap::value_parser!(u64).range(..=FARTHEST))]
+        value_parser = within::<u64>(0, FARTHEST))]
     offset: u64,
     /// One JSON object, for programs.
     #[arg(long)]

@@ -1,11 +1,14 @@
 //! `jobq jobs show`: all that is known of a job.
 
+use jobq_core::Job;
 use jobq_core::duration;
 use jobq_core::inspect::JobView;
+use serde_json::Value;
 
 use super::{output, view};
 use crate::cli::connect::Address;
 use crate::cli::exit::Failure;
+use crate::cli::http::Http;
 use crate::cli::named::OneJob;
 
 /// How much of a payload or a result is shown to people.
@@ -81,9 +84,10 @@ fn text(job: &JobView) -> String {
         let of = if progress.total > 0 { format!(" of {}", progress.total) } else { String::new() };
         fact("progress", format!("{}{of}  {}", progress.done, progress.message).trim_end().into());
     }
-    fact("payload", shown(record.payload.as_bytes()));
+    let is_http = record.kind.as_str() == Http::KIND;
+    fact("payload", shown(record.payload.as_bytes(), if is_http { masked } else { |value| value }));
     if let Some(result) = &job.result {
-        fact("result", shown(result));
+        fact("result", shown(result, |value| value));
     }
     for failure in job.history.failures() {
         lines.push(format!(
@@ -101,8 +105,32 @@ fn text(job: &JobView) -> String {
     lines.join("\n")
 }
 
-fn shown(bytes: &[u8]) -> String {
-    match view::decoded(bytes) {
+/// What a request of kind `http` would be, without what opens a door: a screen is seen by many.
+fn masked(mut request: Value) -> Value {
+    if let Some(Value::String(url)) = request.get_mut("url")
+        && let Some((scheme, rest)) = url.split_once("://")
+    {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        if let Some(at) = rest[..end].rfind('@') {
+            *url = format!("{scheme}://…{}", &rest[at..]);
+        }
+    }
+    if let Some(Value::Object(headers)) = request.get_mut("headers") {
+        for (name, value) in headers {
+            let name = name.to_ascii_lowercase();
+            let is_key = ["authorization", "cookie", "token", "secret", "api-key", "apikey"]
+                .iter()
+                .any(|part| name.contains(part));
+            if is_key {
+                *value = Value::from("…");
+            }
+        }
+    }
+    request
+}
+
+fn shown(bytes: &[u8], masked: fn(Value) -> Value) -> String {
+    match view::decoded(bytes).map(masked) {
         Some(value) => {
             let text = value.to_string();
             if text.chars().count() <= SHOWN {
@@ -174,10 +202,28 @@ mod tests {
     }
 
     #[test]
+    fn what_opens_a_door_is_not_shown_of_a_request() {
+        let mut job = dead_job();
+        job.record.kind = Kind::new("http").unwrap();
+        job.record.payload = Payload::from_json(
+            r#"{"url":"https://user:hunter2@example.com/a@b?c=d","headers":{"Authorization":"Bearer hunter2",
+            "X-Api-Key":"hunter2","Cookie":"a=hunter2","idempotency-key":"7"}}"#,
+        )
+        .unwrap();
+
+        let told = text(&job);
+
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(told.contains("https://…@example.com/a@b?c=d") && told.contains("\"7\""), "{told}");
+        // Programs are given what was enqueued.
+        assert!(view::whole_as_json(&job).to_string().contains("user:hunter2@"));
+    }
+
+    #[test]
     fn a_long_payload_is_cut_and_says_so() {
         let long = Payload::from_json(&format!("[\"{}\"]", "x".repeat(9_000))).unwrap();
-        let text = shown(long.as_bytes());
+        let text = shown(long.as_bytes(), |value| value);
         assert!(text.len() < 2_100 && text.ends_with("bytes; all of it by --json)"), "{text}");
-        assert_eq!(shown(&[0xc1]), "1 bytes that are not readable as JSON");
+        assert_eq!(shown(&[0xc1], |value| value), "1 bytes that are not readable as JSON");
     }
 }

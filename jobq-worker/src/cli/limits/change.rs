@@ -159,12 +159,17 @@ pub(super) async fn set(store: &Store, args: &SetArgs, change: &Limits) -> Resul
     if let Some(name) = &change.shared {
         check_shared(store, name).await?;
     }
-    if let Some(queue) = &args.scope.queue {
-        known::warn(store, queue).await?;
-    }
+    // It is seen before, and told when it is done: what fails is told alone.
+    let doubt = match &args.scope.queue {
+        Some(queue) => known::doubt(store, queue).await?,
+        None => None,
+    };
     let before = already_set(store, &scope, LimitSource::Operator).await?;
     let limits = change.or(&before);
     store.backend.set_limits(&scope, LimitSource::Operator, &limits).await?;
+    if let Some(doubt) = doubt {
+        output::complain(&format!("warning: {doubt}"));
+    }
     if args.json {
         output::json(&setting_as_json(&scope, LimitSource::Operator, &limits))?;
     } else {

@@ -34,6 +34,10 @@ impl Args {
 }
 
 pub(super) async fn add(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
+    let now = place.store.backend.clock().now();
+    if let Some(end) = args.timing.ends_at.filter(|end| *end <= now) {
+        return Err(Failure::Usage(format!("--ends-at {end} is past: it would never fire")));
+    }
     let name = args.name.as_str();
     if let Err(fault) = place.timetable.add(name, schedule).await {
         let is_ours = match place.timetable.get(name).await {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Place;
 use crate::cli::exit::Failure;
+use crate::cli::numbers::within;
 use crate::cli::output::{self, Column};
 
 /// What `list` takes.
@@ -14,7 +15,7 @@ use crate::cli::output::{self, Column};
 pub(super) struct Args {
     /// How many schedules are shown, by name, 20000 at most.
     #[arg(long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u64).range(1..=20_000))]
+        value_parser = within::<u64>(1, 20_000))]
     limit: u64,
     /// Only those after this one.
     #[arg(long, value_name = "NAME")]

@@ -1,17 +1,16 @@
 //! `jobq schedule next`: when a schedule is to run next.
 
-use std::num::NonZeroUsize;
-
 use jobq_core::{ScheduleName, Timestamp};
 use jobq_scheduler::{ScheduleView, instant};
 use serde_json::{Value, json};
 
 use super::Place;
 use crate::cli::exit::Failure;
+use crate::cli::numbers::within;
 use crate::cli::output::{self, Column};
 
 /// The most times that are worked out.
-const MOST: usize = 10_000;
+const MOST: u64 = 10_000;
 
 /// What `next` takes.
 #[derive(Debug, clap::Args)]
@@ -19,19 +18,17 @@ pub(super) struct Args {
     /// The name of the schedule.
     name: ScheduleName,
     /// How many times, at most 10,000.
-    #[arg(long, short = 'n', value_name = "N", default_value = "10")]
-    count: NonZeroUsize,
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10,
+        value_parser = within::<usize>(1, MOST))]
+    count: usize,
     /// One JSON array, for programs.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(place: &Place, args: &Args) -> Result<(), Failure> {
-    let (name, count) = (args.name.as_str(), args.count.get());
-    if count > MOST {
-        return Err(Failure::Usage(format!("--count {count} is more than {MOST}")));
-    }
-    let times = match place.timetable.next(name, count).await {
+    let name = args.name.as_str();
+    let times = match place.timetable.next(name, args.count).await {
         Ok(times) => times,
         Err(fault) => return Err(place.explain(fault).await),
     };
