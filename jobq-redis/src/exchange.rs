@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::{
-    Exchanged, Held, JobId, JobRecord, Lease, LeaseRequest, QueueName, Result, Settlement,
-    Timestamp, Token, WorkerId,
+    Exchanged, Held, JobId, JobRecord, Lease, LeaseRef, LeaseRequest, QueueName, Result,
+    Settlement, Timestamp, Token, WorkerId,
 };
 use redis::Value;
 
@@ -15,6 +15,7 @@ use crate::record::{self, Facts};
 use crate::reply;
 use crate::scripts::{EXCHANGE, EXCHANGE_FLOW, SETTLE, Script};
 use crate::settling;
+use crate::unreadable::Unreadable;
 
 /// The most leases one script settles.
 const SETTLE_STEP: usize = 500;
@@ -161,6 +162,7 @@ impl Store {
         let next_in = reply::optional_count(next())?.map(Duration::from_millis);
         let mut cursors = reply::list(next())?.into_iter();
         let mut leases = Vec::with_capacity(ids.len());
+        let mut unreadable = Vec::new();
         if !ids.is_empty() {
             let first_token = reply::count(first_token)?;
             let expires_at = Timestamp::from_millis(reply::count(expires_at)?);
@@ -170,7 +172,8 @@ impl Store {
             {
                 let id = reply::id(id)?;
                 let cursor = reply::bytes(cursors.next().unwrap_or(Value::Nil))?;
-                match decode_job(id, queue, record, facts) {
+                let (record, facts) = (reply::bytes(record)?, reply::bytes(facts)?);
+                match decode_job(id, queue, &record, &facts) {
                     Ok((job, facts)) => {
                         let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
                         lease.failed_attempts = facts.failed_attempts;
@@ -179,12 +182,15 @@ impl Store {
                         lease.checkpoint = Some(cursor).filter(|cursor| !cursor.is_empty());
                         leases.push(Arc::new(lease));
                     }
-                    // Its lease expires, and with it the job goes to the dead for people to look at.
                     Err(error) => {
-                        tracing::error!(name: "jobq.redis.unreadable", job = %id, queue = %queue, %error);
+                        let lease = LeaseRef::new(id, Token::from_u64(token), worker);
+                        unreadable.push(Unreadable { lease, facts, error });
                     }
                 }
             }
+        }
+        if !unreadable.is_empty() {
+            self.put_aside(queue, &unreadable).await;
         }
         if reply::optional_count(next())? == Some(1) {
             self.relay_later(queue).await;
@@ -196,11 +202,10 @@ impl Store {
 fn decode_job(
     id: JobId,
     queue: &QueueName,
-    record: Value,
-    facts: Value,
+    record: &[u8],
+    facts: &[u8],
 ) -> Result<(JobRecord, Facts)> {
-    let record = reply::bytes(record)?;
-    Ok((record::decode(id, queue, &record)?, Facts::decode(&reply::bytes(facts)?)?))
+    Ok((record::decode(id, queue, record)?, Facts::decode(facts)?))
 }
 
 /// Marks the settlement at a script's position, counted from 1.

@@ -78,6 +78,7 @@ mod test_sentinel;
 #[cfg(any(test, feature = "test-util"))]
 mod test_server;
 mod topology;
+mod unreadable;
 mod wake;
 mod watch;
 
