@@ -122,9 +122,23 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
         );
     }
     if is(error, "NOPERM") {
+        let what = error.detail().and_then(command_in);
+        let what =
+            what.map_or_else(|| "do what jobq needs".to_owned(), |name| format!("use {name}"));
         return (
             ErrorKind::Refused,
-            format!("the Redis user at {address} may not do what jobq needs: check its ACL"),
+            format!("the Redis user at {address} may not {what}: check its ACL"),
+        );
+    }
+    if lacks_command(error) {
+        let name = error.detail().and_then(command_in);
+        let name = name.map_or_else(
+            || "a command that jobq needs".to_owned(),
+            |name| format!("the command {name}"),
+        );
+        return (
+            ErrorKind::Refused,
+            format!("Redis at {address} does not have {name}: it was renamed, or a proxy hides it"),
         );
     }
     if is(error, "READONLY") {
@@ -200,6 +214,22 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
         );
     }
     (ErrorKind::Corrupt, format!("Redis at {address} answered with an error: {error}"))
+}
+
+/// Whether the server does not know a command, or does not let scripts know it.
+fn lacks_command(error: &RedisError) -> bool {
+    let is_told = |text: &str| {
+        let text = text.to_lowercase();
+        text.contains("unknown command") || text.contains("unknown redis command")
+    };
+    error.detail().is_some_and(is_told)
+}
+
+/// The command that a refusal names between its first quotes.
+fn command_in(detail: &str) -> Option<String> {
+    let name = detail.split(['\'', '`']).nth(1)?;
+    let is_name = |byte: u8| byte.is_ascii_alphabetic() || byte == b'|';
+    (!name.is_empty() && name.len() < 40 && name.bytes().all(is_name)).then(|| name.to_uppercase())
 }
 
 fn is_wrong_password(error: &RedisError) -> bool {

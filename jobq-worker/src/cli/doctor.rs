@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobq_redis::{RedisBackend, ServerFacts};
+use jobq_redis::{RedisBackend, Rights, ServerFacts};
 use serde_json::json;
 
 use super::connect::Address;
@@ -70,7 +70,7 @@ async fn examine(redis: &RedisBackend) -> Result<Vec<Finding>, Failure> {
     let lacking = redis.rights().await?;
     Ok(vec![
         Finding::ok("server", format!("{} {} at {}", facts.product, facts.version, facts.address)),
-        rights(&lacking.missing, &lacking.untold),
+        rights(&lacking),
         persistence(&facts),
         disk(&facts),
         eviction(&facts),
@@ -140,27 +140,28 @@ impl Finding {
     }
 }
 
-fn rights(missing: &[&str], untold: &[&str]) -> Finding {
+fn rights(rights: &Rights) -> Finding {
     const NEEDED: &str = "give the user ~{jobq*}:* &{jobq*}:* +@all -@admin -@dangerous";
-    match missing {
-        [] if untold.is_empty() => Finding::ok("rights", "the Redis user may do what jobq needs"),
-        [] => Finding::ok(
+    const KEPT: &str = "rename no command, and ask the proxy's maker: jobq needs all of them";
+    match rights.fault() {
+        None if rights.untold.is_empty() => {
+            Finding::ok("rights", "the Redis user may do what jobq needs")
+        }
+        None => Finding::ok(
             "rights",
             format!(
                 "the Redis user may do what could be tried; this server cannot tell of {}",
-                untold.join(", ")
+                rights.untold.join(", ")
             ),
         ),
-        ["PUBLISH"] => Finding::warn(
+        Some(_) if rights.missing == ["PUBLISH"] && rights.unknown.is_empty() => Finding::warn(
             "rights",
             "the Redis user may not PUBLISH, so no job can be watched",
             NEEDED,
         ),
-        missing => Finding::fail(
-            "rights",
-            format!("the Redis user may not {}", missing.join(", ")),
-            NEEDED,
-        ),
+        Some(fault) => {
+            Finding::fail("rights", fault, if rights.unknown.is_empty() { NEEDED } else { KEPT })
+        }
     }
 }
 
@@ -282,12 +283,24 @@ mod tests {
 
     #[test]
     fn rights_that_are_missing_are_named() {
-        assert_eq!(rights(&[], &[]).verdict, Verdict::Ok);
-        let untold = rights(&[], &["INCR"]);
+        let of = |missing: &[&'static str], unknown: &[&'static str], untold: &[&'static str]| {
+            let mut found = Rights::default();
+            found.missing.extend(missing);
+            found.unknown.extend(unknown);
+            found.untold.extend(untold);
+            rights(&found)
+        };
+        assert_eq!(of(&[], &[], &[]).verdict, Verdict::Ok);
+        let untold = of(&[], &[], &["INCR"]);
         assert_eq!(untold.verdict, Verdict::Ok);
         assert!(untold.found.ends_with("cannot tell of INCR"), "{untold:?}");
-        assert_eq!(rights(&["PUBLISH"], &[]).verdict, Verdict::Warn);
-        let finding = rights(&["EVAL", "ZADD"], &[]);
+        assert_eq!(of(&["PUBLISH"], &[], &[]).verdict, Verdict::Warn);
+        let finding = of(&[], &["EVALSHA"], &[]);
+        assert_eq!(finding.verdict, Verdict::Fail);
+        let found =
+            "the server does not have the command EVALSHA: it was renamed or a proxy hides it";
+        assert_eq!(finding.found, found);
+        let finding = of(&["EVAL", "ZADD"], &[], &[]);
         assert_eq!(
             (finding.verdict, finding.found.as_str()),
             (Verdict::Fail, "the Redis user may not EVAL, ZADD")
