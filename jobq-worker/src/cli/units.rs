@@ -65,6 +65,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
 }
 
+/// The shortest lease for people: a shorter one runs out on a machine that is busy for a moment, again and again,
+/// until its jobs are dead.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// How long a lease lasts.
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lease if lease < SHORTEST_LEASE => Err(format!(
+            "a lease of {text} is too short: a busy machine would lose its jobs to other workers; give 1s or more"
+        )),
+        lease => Ok(lease),
+    }
+}
+
 /// How often a job is tried: as often as can be kept.
 pub(super) fn attempts(text: &str) -> Result<u32, String> {
     match text.parse() {
@@ -226,6 +240,14 @@ mod tests {
         let queue = Some(QueueName::new("crm").unwrap());
         assert_eq!(after(&format!("crm/{id}")), Ok(After::Job(Named { queue, id })));
         assert!(after("soon").unwrap_err().contains("neither a duration"));
+    }
+
+    #[test]
+    fn a_lease_lasts_for_a_second_at_least() {
+        assert_eq!(lease("1s"), Ok(Duration::from_secs(1)));
+        let refusal = lease("100ms").unwrap_err();
+        assert!(refusal.ends_with("give 1s or more"), "{refusal}");
+        assert!(lease("soon").is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::exit::Failure;
 use super::health::ListenArgs;
 use super::log::{self, LogFormat};
 use super::scheduler::{DeclareArgs, beside};
-use super::units::{QueueSpec, attempts, bytes, duration, queue_limit, queue_spec};
+use super::units::{QueueSpec, attempts, bytes, duration, lease, queue_limit, queue_spec};
 use super::{command, http, limits, output};
 use crate::registry::Registry;
 use crate::signals::StopSignals;
@@ -36,7 +36,8 @@ pub(super) struct Args {
     /// Run one job if there is one, and end.
     #[arg(long)]
     once: bool,
-    /// End when all queues are empty.
+    /// End when all queues have nothing to lease. A job that another worker holds is not waited for, also if
+    /// that one has died and its lease has yet to run out.
     #[arg(long)]
     stop_when_empty: bool,
     /// End after this many jobs.
@@ -62,8 +63,8 @@ pub(super) struct Args {
     /// How long running jobs may go on when the worker is told to end; 25s by default.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
-    /// After how long the jobs of a worker that died run elsewhere; 10s by default.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// After how long the jobs of a worker that died run elsewhere; 10s by default, 1s at least.
+    #[arg(long, value_name = "DURATION", value_parser = lease)]
     lease: Option<Duration>,
     /// How log lines are written to standard error. RUST_LOG says which.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -104,7 +105,13 @@ pub(super) async fn run(
     let is_bare = registry.kinds().next().is_none();
     let can_nothing = is_bare && args.allow_command.is_empty() && args.allow_url.is_empty();
     let registry = with_built_in(registry, &args).map_err(Failure::Usage)?;
-    let store = address.connect().await?;
+    let (store, redis) = address.connect_to_both().await?;
+    // It goes on: somebody may be about to give the right, and most can be done without some.
+    if let Some(redis) = redis
+        && let Some(fault) = redis.rights().await.ok().and_then(|rights| rights.fault())
+    {
+        tracing::warn!(target: "jobq", "not all that jobq needs is there: {fault}; see `jobq doctor`");
+    }
     if can_nothing {
         tracing::warn!(
             target: "jobq",

@@ -21,7 +21,7 @@ pub(in crate::cli) struct WorkTable {
     pub(in crate::cli) timeout: Option<Duration>,
     #[serde(default, deserialize_with = "time")]
     pub(in crate::cli) grace: Option<Duration>,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "lease")]
     pub(in crate::cli) lease: Option<Duration>,
     /// Together with those that flags allow.
     #[serde(default)]
@@ -39,6 +39,11 @@ fn queues<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<QueueSpec>, D::Error
 fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
     units::duration(&text).map(Some).map_err(de::Error::custom)
+}
+
+fn lease<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    units::lease(&text).map(Some).map_err(de::Error::custom)
 }
 
 fn attempts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
