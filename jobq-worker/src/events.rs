@@ -10,6 +10,8 @@
 //! | info | `worker stopped` | `reason`, `processed`, `failed`, `lost`, `unsettled`, `elapsed_ms` |
 //! | warn | `backend unreachable` | `error`; once per outage |
 //! | info | `backend reachable again` | `after_ms` |
+//! | warn | `queue unreachable` | `queue`, `error`; once per outage of a queue while others are reached |
+//! | info | `queue reachable again` | `queue`, `after_ms` |
 //! | info | `limits set` | `scope`, `limits` |
 //! | warn | `maintenance failed` | `call`, `error` |
 //! | debug | `job done` | `job`, `kind`, `next` |
@@ -31,7 +33,8 @@ use std::fmt;
 use std::time::Duration;
 
 use jobq_core::{
-    Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, StopReason, Token,
+    Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, QueueName, StopReason,
+    Token,
 };
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
@@ -95,6 +98,14 @@ pub(crate) fn backend_unreachable(error: &Error) {
 
 pub(crate) fn backend_reachable(after: Duration) {
     info!(target: TARGET, after_ms = millis(after), "backend reachable again");
+}
+
+pub(crate) fn queue_unreachable(queue: &QueueName, error: &Error) {
+    warn!(target: TARGET, %queue, error = %Chain(error), "queue unreachable");
+}
+
+pub(crate) fn queue_reachable(queue: &QueueName, after: Duration) {
+    info!(target: TARGET, %queue, after_ms = millis(after), "queue reachable again");
 }
 
 pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {

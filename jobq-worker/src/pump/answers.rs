@@ -47,7 +47,7 @@ impl Pump {
                     let feed = &mut self.feeds[queue];
                     feed.answered(0);
                     feed.must_forfeit = result.is_err();
-                    self.note_link(result.map(|_| ()), now);
+                    self.note_reach(queue, result.map(|_| ()), now);
                 }
                 Answer::Pinged(result) => self.note_link(result, now),
                 Answer::LimitsSet(result) => self.limits_answered(result, now),
@@ -70,7 +70,13 @@ impl Pump {
     pub(super) fn note_link(&mut self, result: Result<()>, now: Instant) {
         let draining = self.phase.is_draining();
         match result {
-            Ok(()) => self.link.succeeded(now, &self.runtime, draining),
+            Ok(()) => {
+                if self.link.is_down() {
+                    // What is back for one queue is so for all, as a rule.
+                    self.feeds.iter_mut().for_each(|feed| feed.hope(now));
+                }
+                self.link.succeeded(now, &self.runtime, draining);
+            }
             Err(error) => {
                 self.link.failed(now, &error, &self.runtime, draining);
                 // Whatever was known of the queues may have changed unheard.
@@ -80,6 +86,29 @@ impl Pump {
                     }
                 }
             }
+        }
+    }
+
+    /// Notes whether a call about a queue was answered. While others are, one that is away by itself is no outage.
+    fn note_reach(&mut self, queue: usize, result: Result<()>, now: Instant) {
+        let feed = &mut self.feeds[queue];
+        let Err(error) = &result else {
+            if let Some(away) = feed.reached(now).filter(|away| away.is_reported) {
+                events::queue_reachable(&feed.name, now - away.began_at);
+            }
+            self.note_link(result, now);
+            return;
+        };
+        let was_away = feed.away.is_some();
+        feed.failed(now);
+        if !was_away || self.link.is_down() {
+            self.note_link(result, now);
+            return;
+        }
+        self.runtime.meters.backend_errors.add(1);
+        if let Some(away) = feed.away.as_mut().filter(|away| !away.is_reported) {
+            away.is_reported = true;
+            events::queue_unreachable(&feed.name, error);
         }
     }
 
@@ -102,13 +131,13 @@ impl Pump {
             feed.pending.put_back(batch);
         }
         let copy = Error::new(error.kind(), events::Chain(error).to_string());
-        self.note_link(Err(copy), now);
+        self.note_reach(queue, Err(copy), now);
     }
 
     /// Finds the settlement that the backend will never take, and gives it up: its job runs again when
     /// its lease has expired.
     fn refused_settlements(&mut self, queue: usize, batch: Batch, now: Instant, error: &Error) {
-        self.note_link(Ok(()), now);
+        self.note_reach(queue, Ok(()), now);
         if let ([settlement], [tag]) = (&*batch.settlements, &*batch.tags) {
             let lease = &settlement.lease;
             self.runtime.leases.remove([tag.key]);
@@ -131,7 +160,7 @@ impl Pump {
         exchanged: Exchanged,
     ) {
         let now = Instant::now();
-        self.note_link(Ok(()), now);
+        self.note_reach(queue, Ok(()), now);
         self.settled(queue, &batch, &exchanged.held);
         self.feeds[queue].brought(sent_at, asked, exchanged.leases.len(), exchanged.next_in);
         if !exchanged.leases.is_empty() {

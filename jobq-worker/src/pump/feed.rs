@@ -6,6 +6,7 @@ use jobq_core::QueueName;
 use tokio::time::Instant;
 
 use super::batch::Batch;
+use super::outage::Backoff;
 use crate::config::QueueConfig;
 
 /// How soon a queue that had nothing is asked again while others keep the worker busy: the price, in
@@ -21,6 +22,16 @@ pub(crate) enum Supply {
     Perhaps,
     /// There were at least as many as were asked for, so two calls at once are worth it.
     Plenty,
+}
+
+/// A queue about which calls fail: as a rule together with all others, but in a cluster by itself, when the node
+/// that has it is down.
+#[derive(Debug)]
+pub(crate) struct Away {
+    pub(crate) began_at: Instant,
+    pub(crate) backoff: Backoff,
+    /// Whether it was reported to be away by itself.
+    pub(crate) is_reported: bool,
 }
 
 /// One queue, as the pump sees it.
@@ -48,8 +59,10 @@ pub(crate) struct Feed {
     pub(crate) empty_at: Option<Instant>,
     /// When a scheduled job is due or a lease expires.
     pub(crate) due_at: Option<Instant>,
-    /// Whether leases may be held that the worker does not know of.
+    /// Whether leases may be held that the worker does not know of. It is away then.
     pub(crate) must_forfeit: bool,
+    /// Since its newest call failed. It is only tried again then, so that the others are not held up.
+    pub(crate) away: Option<Away>,
 }
 
 impl Feed {
@@ -70,6 +83,7 @@ impl Feed {
             empty_at: None,
             due_at: None,
             must_forfeit: false,
+            away: None,
         }
     }
 
@@ -80,13 +94,13 @@ impl Feed {
 
     /// Whether it could take a job if there was one.
     pub(crate) fn has_room(&self) -> bool {
-        self.running < self.limit && !self.must_forfeit
+        self.running < self.limit && self.away.is_none()
     }
 
     /// Whether a call may ask it for jobs: one at a time, two if it is known to have plenty.
     pub(crate) fn may_be_asked(&self) -> bool {
         let most = if self.supply == Supply::Plenty { 2 } else { 1 };
-        self.room() > 0 && !self.must_forfeit && self.leasing < most
+        self.room() > 0 && self.away.is_none() && self.leasing < most
     }
 
     /// Whether it should be asked for jobs now, since it may have some.
@@ -143,6 +157,33 @@ impl Feed {
             self.leasing -= 1;
             self.reserved -= asked;
         }
+    }
+
+    /// Notes that a call about it failed.
+    pub(crate) fn failed(&mut self, now: Instant) {
+        let begin = || Away { began_at: now, backoff: Backoff::new(now), is_reported: false };
+        self.away.get_or_insert_with(begin).backoff.failed(now);
+    }
+
+    /// Notes that a call about it was answered, and says how it was away if it is so no more.
+    pub(crate) fn reached(&mut self, now: Instant) -> Option<Away> {
+        if self.must_forfeit {
+            self.hope(now);
+            return None;
+        }
+        self.away.take()
+    }
+
+    /// Notes that it may be there again.
+    pub(crate) const fn hope(&mut self, now: Instant) {
+        if let Some(away) = &mut self.away {
+            away.backoff.hope(now);
+        }
+    }
+
+    /// When it is tried again.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.away.as_ref().map(|away| away.backoff.retry_at())
     }
 
     /// Notes how many jobs a call sent at `sent_at` brought.

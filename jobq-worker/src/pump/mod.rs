@@ -199,7 +199,7 @@ impl Pump {
             return usize::MAX;
         }
         if self.grouping.holds_back(now) && !self.phase.is_draining() {
-            let missing = self.grouping.threshold.saturating_sub(self.pending());
+            let missing = self.grouping.threshold.saturating_sub(self.deliverable());
             missing.min(self.running).max(1)
         } else {
             1
@@ -212,6 +212,10 @@ impl Pump {
         let mut at_latest = |at: Option<Instant>| deadline = deadline.min(at.unwrap_or(deadline));
         at_latest(self.phase.deadline());
         at_latest(self.time_is_up_at());
+        for feed in &self.feeds {
+            // If its time has come, an answer that is waited for comes first.
+            at_latest(feed.retry_at().filter(|retry_at| *retry_at > now));
+        }
         if !self.link.may_try(now) {
             at_latest(self.link.retry_at());
         } else if !self.may_call(now) {
@@ -260,13 +264,20 @@ impl Pump {
         self.feeds.iter().map(|feed| feed.pending.len()).sum()
     }
 
+    /// Those of them that are for queues that can be reached.
+    fn deliverable(&self) -> usize {
+        let reachable = self.feeds.iter().filter(|feed| feed.away.is_none());
+        reachable.map(|feed| feed.pending.len()).sum()
+    }
+
     /// Whether some queue has, or may have, jobs that could be leased.
     fn is_busy(&self) -> bool {
         self.feeds.iter().any(|feed| feed.supply != Supply::Nothing && feed.has_room())
     }
 
     fn hold_until(&self) -> Option<Instant> {
-        let oldest = self.feeds.iter().filter_map(|feed| feed.pending_since).min();
+        let reachable = self.feeds.iter().filter(|feed| feed.away.is_none());
+        let oldest = reachable.filter_map(|feed| feed.pending_since).min();
         oldest.map(|since| since + grouping::HOLD)
     }
 }

@@ -17,6 +17,35 @@ const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// A failure reported from outside the pump counts for nothing this soon after a success inside it.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
+/// When to try again what fails.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    failures: u32,
+    retry_at: Instant,
+}
+
+impl Backoff {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { failures: 0, retry_at: now }
+    }
+
+    pub(crate) fn failed(&mut self, now: Instant) {
+        let delay = FIRST_DELAY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_DELAY);
+        // Half of it at random: workers that lost the backend together do not come back together.
+        self.retry_at = now + delay.mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// There is reason to hope: it is tried at once, and if that fails, as late as before.
+    pub(crate) const fn hope(&mut self, now: Instant) {
+        self.retry_at = now;
+    }
+
+    pub(crate) const fn retry_at(&self) -> Instant {
+        self.retry_at
+    }
+}
+
 /// The connection, as the pump sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
@@ -28,8 +57,7 @@ pub(crate) struct Link {
 struct Outage {
     began_at: Instant,
     since: Since,
-    failures: u32,
-    retry_at: Instant,
+    backoff: Backoff,
 }
 
 impl Link {
@@ -39,7 +67,7 @@ impl Link {
 
     /// Until when nothing should be sent.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.outage.as_ref().map(|outage| outage.retry_at)
+        self.outage.as_ref().map(|outage| outage.backoff.retry_at())
     }
 
     /// Whether something may be sent now.
@@ -68,12 +96,9 @@ impl Link {
         runtime.meters.backend_errors.add(1);
         let outage = self.outage.get_or_insert_with(|| {
             events::backend_unreachable(error);
-            Outage { began_at: now, since: Since::now(), failures: 0, retry_at: now }
+            Outage { began_at: now, since: Since::now(), backoff: Backoff::new(now) }
         });
-        let delay = FIRST_DELAY.saturating_mul(1 << outage.failures.min(10)).min(LONGEST_DELAY);
-        // Half of it at random: workers that lost the backend together do not come back together.
-        outage.retry_at = now + delay.mul_f64(0.5 + fastrand::f64() / 2.0);
-        outage.failures = outage.failures.saturating_add(1);
+        outage.backoff.failed(now);
         if !draining {
             let why = events::Chain(error).to_string();
             runtime.readiness.say(Readiness::Disconnected { since: outage.since, why });

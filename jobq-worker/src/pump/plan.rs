@@ -28,18 +28,50 @@ impl Pump {
             if self.must_set_limits() {
                 return;
             }
-            if self.begin_forfeit() {
+            // The one call of an outage goes to a queue that has not failed, if there is one: it may be that
+            // only some are away. At other times those have their turn first, which comes seldom.
+            let has_begun = if self.link.is_down() {
+                self.exchange_next(now) || self.try_again(now)
+            } else {
+                self.try_again(now) || self.exchange_next(now)
+            };
+            if has_begun {
                 continue;
             }
-            let Some(plan) = self.plan(now) else {
-                if self.link.is_down() {
-                    let caller = self.caller();
-                    self.calls.begin(caller.ping());
-                }
-                return;
-            };
-            self.begin_exchange(&plan, now);
+            // While all queues are away only one of them can tell when they are back.
+            if self.link.is_down() && self.feeds.iter().any(|feed| feed.away.is_none()) {
+                let caller = self.caller();
+                self.calls.begin(caller.ping());
+            }
+            return;
         }
+    }
+
+    fn exchange_next(&mut self, now: Instant) -> bool {
+        let plan = self.plan(now);
+        if let Some(plan) = &plan {
+            self.begin_exchange(plan, now);
+        }
+        plan.is_some()
+    }
+
+    /// Tries a queue again that is away, when its time has come: one at a time, for the answer may take long.
+    fn try_again(&mut self, now: Instant) -> bool {
+        let away = || self.feeds.iter().enumerate().filter(|(_, feed)| feed.away.is_some());
+        if away().any(|(_, feed)| feed.calls > 0) {
+            return false;
+        }
+        let next = away().min_by_key(|(_, feed)| feed.retry_at());
+        let Some((queue, feed)) = next.filter(|(_, feed)| feed.retry_at() <= Some(now)) else {
+            return false;
+        };
+        if feed.must_forfeit {
+            self.begin_forfeit(queue, now);
+        } else {
+            // Settlements, or nothing: then it only says whether it is there.
+            self.begin_exchange(&Plan { queue, lease: 0 }, now);
+        }
+        true
     }
 
     /// Whether a call may be made. While the backend cannot be reached, one at a time finds out whether
@@ -76,21 +108,16 @@ impl Pump {
 
     /// Gives back leases that may have come with an answer that got lost. It must know all others, so no
     /// exchange of the queue may be under way.
-    fn begin_forfeit(&mut self) -> bool {
-        let Some(queue) = self.feeds.iter().position(|feed| feed.must_forfeit && feed.calls == 0)
-        else {
-            return false;
-        };
+    fn begin_forfeit(&mut self, queue: usize, now: Instant) {
         let caller = self.caller();
         let keep = self.runtime.leases.of_queue(queue);
         let feed = &mut self.feeds[queue];
-        feed.sent(Instant::now(), 0);
+        feed.sent(now, 0);
         self.calls.begin(caller.forfeit(queue, feed.name.clone(), self.runtime.worker, keep));
-        true
     }
 
     fn plan(&mut self, now: Instant) -> Option<Plan> {
-        let (pending, capacity) = (self.pending(), self.capacity());
+        let (pending, capacity) = (self.deliverable(), self.capacity());
         if !self.is_worth_a_call(now, pending, capacity) {
             return None;
         }
@@ -103,7 +130,7 @@ impl Pump {
         if let Some(queue) = chosen {
             return Some(Plan { queue, lease: self.lease_size(queue, capacity) });
         }
-        let fullest = self.feeds.iter().enumerate().filter(|(_, feed)| !feed.must_forfeit);
+        let fullest = self.feeds.iter().enumerate().filter(|(_, feed)| feed.away.is_none());
         let (queue, feed) = fullest.max_by_key(|(_, feed)| feed.pending.len())?;
         if feed.pending.is_empty() {
             return None;
@@ -152,7 +179,7 @@ impl Pump {
         let overdue = |since: Instant| now >= since + HOLD + OVERDUE;
         self.feeds
             .iter()
-            .position(|feed| !feed.must_forfeit && feed.pending_since.is_some_and(overdue))
+            .position(|feed| feed.away.is_none() && feed.pending_since.is_some_and(overdue))
     }
 
     fn lease_size(&self, queue: usize, capacity: usize) -> usize {

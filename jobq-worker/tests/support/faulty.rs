@@ -1,5 +1,6 @@
 //! A backend that fails on demand, and counts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,6 +41,10 @@ pub struct Faulty {
 #[derive(Debug)]
 pub struct Shared {
     exchange: Mutex<Fault>,
+    /// Instead of that, for calls about these queues.
+    by_queue: Mutex<HashMap<QueueName, Fault>>,
+    /// How many exchanges and forfeits were made about each queue.
+    about: Mutex<HashMap<QueueName, usize>>,
     extend: Mutex<Fault>,
     set_limits: Mutex<Fault>,
     /// Settlements of this job are never taken.
@@ -57,6 +62,8 @@ impl Faulty {
     pub fn new(inner: MemoryBackend) -> Self {
         let shared = Shared {
             exchange: Mutex::new(Fault::None),
+            by_queue: Mutex::default(),
+            about: Mutex::default(),
             extend: Mutex::new(Fault::None),
             set_limits: Mutex::new(Fault::None),
             poison: Mutex::default(),
@@ -70,6 +77,24 @@ impl Faulty {
 
     pub fn fail_exchange(&self, fault: Fault) {
         *self.shared.exchange.lock().unwrap() = fault;
+    }
+
+    /// As if a node of a cluster were away: calls about this queue fail, all others do as before.
+    pub fn fail_queue(&self, queue: &str, fault: Fault) {
+        let queue = QueueName::new(queue).unwrap();
+        self.shared.by_queue.lock().unwrap().insert(queue, fault);
+    }
+
+    /// How many exchanges and forfeits were made about a queue.
+    pub fn count_about(&self, queue: &str) -> usize {
+        let queue = QueueName::new(queue).unwrap();
+        self.shared.about.lock().unwrap().get(&queue).copied().unwrap_or(0)
+    }
+
+    fn fault_of(&self, queue: &QueueName) -> Fault {
+        *self.shared.about.lock().unwrap().entry(queue.clone()).or_default() += 1;
+        let by_queue = self.shared.by_queue.lock().unwrap().get(queue).copied();
+        by_queue.unwrap_or_else(|| *self.shared.exchange.lock().unwrap())
     }
 
     pub fn fail_extend(&self, fault: Fault) {
@@ -162,7 +187,7 @@ impl Backend for Faulty {
         {
             return spoil(Fault::Answer(kind), std::future::pending()).await;
         }
-        let fault = *self.shared.exchange.lock().unwrap();
+        let fault = self.fault_of(queue);
         spoil(fault, self.inner.exchange(queue, settlements, request)).await
     }
 
@@ -188,7 +213,7 @@ impl Backend for Faulty {
         keep: &[LeaseRef],
     ) -> Result<usize> {
         self.note("forfeit");
-        let fault = *self.shared.exchange.lock().unwrap();
+        let fault = self.fault_of(queue);
         let count = spoil(fault, self.inner.forfeit(queue, worker, keep)).await?;
         self.shared.forfeited.fetch_add(count, Ordering::SeqCst);
         Ok(count)
