@@ -194,20 +194,66 @@ async fn a_kind_without_a_handler_is_a_mistake() {
     queue.drain(&handler(|_: Reminder, _: JobContext| async {})).await;
 }
 
-/// Three retries in two days, as a program's test would say it; a machine that is busy gets ten times the
-/// promised time.
+/// Three retries in two days, as a program's test would say it. Of several runs the fastest counts: the machine may be
+/// busy with others.
 #[tokio::test]
-async fn two_days_take_no_time() {
-    let began = std::time::Instant::now();
+async fn two_days_take_less_than_50_ms() {
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        let began = std::time::Instant::now();
+        let queue = TestQueue::new();
+        for order in 0..10 {
+            queue.enqueue(Invoice { order }).await.unwrap();
+        }
+
+        let ran = queue.run_for(&handler(fails), HOUR * 48).await;
+
+        assert_eq!(ran.len(), 30);
+        let queue_name = QueueName::new("mail").unwrap();
+        assert_eq!(queue.queue(&queue_name).await.unwrap().dead, 10);
+        fastest = fastest.min(began.elapsed());
+    }
+    assert!(fastest < Duration::from_millis(50), "{fastest:?}");
+}
+
+mod elsewhere {
+    use jobq_core::Job;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize, Job)]
+    pub(crate) struct Ring(pub(crate) u32);
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_path_and_counted_by_any_number() {
     let queue = TestQueue::new();
-    for order in 0..10 {
-        queue.enqueue(Invoice { order }).await.unwrap();
+    for nth in 0..3 {
+        queue.enqueue(elsewhere::Ring(nth)).lane("bells").await.unwrap();
     }
 
-    let ran = queue.run_for(&handler(fails), HOUR * 48).await;
+    let (all, nth) = (3, 1);
+    assert_enqueued!(queue, elsewhere::Ring(2));
+    assert_enqueued!(queue, elsewhere::Ring(_));
+    assert_enqueued!(queue, all, elsewhere::Ring(..));
+    assert_enqueued!(queue, all - 1, crate::elsewhere::Ring(n) if *n >= nth);
+    assert_not_enqueued!(queue, elsewhere::Ring(3));
+    assert_enqueued!(queue, 0, elsewhere::Ring(n) if *n > 2);
+    let lanes: Vec<_> = queue.jobs::<elsewhere::Ring>();
+    assert!(lanes.iter().all(|found| found.view.record.lane.is_some()));
+}
 
-    assert_eq!(ran.len(), 30);
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
-    let queue_name = QueueName::new("mail").unwrap();
-    assert_eq!(queue.queue(&queue_name).await.unwrap().dead, 10);
+#[tokio::test]
+async fn a_version_that_the_handler_does_not_know_is_not_run() {
+    let queue = TestQueue::new();
+    let mut job = queue.enqueue(Invoice { order: 7 }).build().unwrap();
+    job.record.version += 1;
+    queue.enqueue_jobs(&[job]).await.unwrap();
+
+    let ran = queue.drain(&handler(|_: Invoice, _: JobContext| async {})).await;
+
+    assert!(
+        matches!(&ran[0].end, End::Dead { error } if error.contains("newer")),
+        "{:?}",
+        ran[0].end
+    );
 }

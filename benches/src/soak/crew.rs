@@ -12,13 +12,17 @@ use clap::ValueEnum;
 use jobq_redis::{FaultProxy, RedisBackend};
 use jobq_scheduler::{CatchUp, Schedule, Scheduler};
 use jobq_worker::Worker;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::job::{self, QUEUES};
+use super::job::{self, PANIC, QUEUES};
 use super::observer::Observer;
 use crate::AnyResult;
+
+/// How long a lease of the workers lasts.
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
 /// What a process of the soak is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,6 +33,13 @@ pub(crate) enum Role {
     Steady,
     /// One of the schedulers of the group `soak`.
     Scheduler,
+}
+
+impl Role {
+    /// Whether it runs jobs that abort their process.
+    const fn may_abort(self) -> bool {
+        matches!(self, Self::Worker)
+    }
 }
 
 /// What is done to a process.
@@ -115,8 +126,8 @@ impl Start {
             // It ends when this pipe does, so that none is left if this process is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            // Panics of jobs are told there.
-            .stderr(Stdio::null())
+            // Panics are told there.
+            .stderr(Stdio::piped())
             // A Ctrl+C is for us: they are told when it is time.
             .process_group(0)
             .kill_on_drop(true)
@@ -139,13 +150,16 @@ async fn keep(
         let mut child = start.spawn()?;
         // Waiting for a process closes the pipe that keeps it running, unless it is ours.
         let _pipe = child.stdin.take();
+        if let Some(told) = child.stderr.take() {
+            tokio::spawn(listen(told, start.role, Arc::clone(&fates)));
+        }
         let id = child.id().unwrap_or(0);
         pid.store(id, Ordering::Relaxed);
         loop {
             let order = tokio::select! {
                 ended = child.wait() => {
                     match ended? {
-                        status if is_abort(status) => {
+                        status if start.role.may_abort() && is_abort(status) => {
                             fates.aborts.fetch_add(1, Ordering::Relaxed);
                         }
                         status => fates.fail(format!("a {:?} ended by itself, {status}", start.role)),
@@ -169,8 +183,9 @@ async fn keep(
                 Order::Terminate | Order::Retire => {
                     fates.terminations.fetch_add(1, Ordering::Relaxed);
                     match end(&mut child, id).await {
-                        // A job may abort its worker while that ends.
-                        Some(status) if status.success() || is_abort(status) => {}
+                        Some(status) if status.success() => {}
+                        // By a job, while it ends.
+                        Some(status) if start.role.may_abort() && is_abort(status) => {}
                         Some(status) => {
                             fates.fail(format!("a {:?} was told to end: {status}", start.role));
                         }
@@ -188,6 +203,20 @@ async fn keep(
         }
         // As a supervisor would wait a moment.
         tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Reads what a process says of panics: those of jobs that are meant to are no fault, all others are ours.
+async fn listen(told: ChildStderr, role: Role, fates: Arc<Fates>) {
+    let mut lines = BufReader::new(told).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if !line.contains("panicked at") {
+            continue;
+        }
+        let Ok(Some(message)) = lines.next_line().await else { return };
+        if message != PANIC {
+            fates.fail(format!("a {role:?} panicked: {line} {message}"));
+        }
     }
 }
 
@@ -251,6 +280,7 @@ pub(crate) async fn play(role: Role, redis: &str, observer: &str) -> AnyResult {
             let worker = Worker::new(backend)
                 .queues(queues.copied())
                 .concurrency(40)
+                .lease(LEASE)
                 .state(Observer::connect(observer).await?)
                 .handle(job::work)
                 .handle(job::abort)

@@ -21,6 +21,9 @@ pub(crate) const QUEUES: [&str; 6] = [PLAIN, LANES, RATED, BATCHES, TICKS, DEADL
 /// How many crashes an abort may cause before its job is put aside.
 pub(crate) const ABORTS: u32 = 2;
 
+/// What jobs say that panic because they are meant to.
+pub(crate) const PANIC: &str = "this one panics";
+
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fate {
@@ -103,21 +106,31 @@ pub(crate) struct Tick;
 
 pub(crate) async fn work(job: Work, cx: JobContext, State(observer): State<Observer>) -> JobResult {
     observer.started(&cx).await;
-    observer.look_at_parents(&cx, &job.parents).await;
+    if cx.queue_name().as_str() == RATED {
+        observer.leased(&cx).await;
+    }
+    let outcome = meet(job, &cx, &observer).await;
+    observer.held(&cx).await;
+    outcome
+}
+
+/// Does what its fate says.
+async fn meet(job: Work, cx: &JobContext, observer: &Observer) -> JobResult {
+    observer.look_at_parents(cx, &job.parents).await;
     if let Some(key) = job.key {
-        observer.hold(&cx, key).await;
+        observer.hold(cx, key).await;
     }
     match job.fate {
         Fate::Succeed => {}
-        Fate::Work(ms) => toil(&cx, ms).await?,
+        Fate::Work(ms) => toil(cx, ms).await?,
         Fate::FailFirst(count) if cx.attempt() <= count => {
             return Err(JobError::retry("this one fails"));
         }
         Fate::PanicFirst(count) if cx.attempt() <= count => {
-            std::panic::panic_any("this one panics");
+            std::panic::panic_any(PANIC);
         }
         Fate::FailFirst(_) | Fate::PanicFirst(_) => {}
-        Fate::Snooze if observer.is_first_snooze(&cx).await => {
+        Fate::Snooze if observer.is_first_snooze(cx).await => {
             return Err(JobError::snooze(Duration::from_millis(700)));
         }
         Fate::Snooze => {}
@@ -127,9 +140,9 @@ pub(crate) async fn work(job: Work, cx: JobContext, State(observer): State<Obser
         Fate::DieAtOnce => return Err(JobError::dead("beyond help")),
         Fate::Abort => std::process::abort(),
     }
-    observer.ended(&cx).await;
+    observer.ended(cx).await;
     if let Some(key) = job.key {
-        observer.let_go(&cx, key).await;
+        observer.let_go(cx, key).await;
     }
     Ok(())
 }

@@ -4,15 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use jobq_core::{JobContext, JobId};
+use jobq_core::{Clock, JobContext, JobId, SystemClock};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
+use super::crew::LEASE;
+use super::limits::Hold;
 use crate::AnyResult;
 
 /// Notes of a job are kept that long: longer than any job lives.
 const NOTES_KEPT_S: u64 = 3_600;
 const VIOLATIONS: &str = "soak:violations";
-const STARTS: &str = "soak:starts";
+const LANES_SEEN: &str = "soak:lanes";
 
 /// The connection of one process to the notes.
 #[derive(Clone)]
@@ -27,6 +29,10 @@ pub(crate) struct Notes {
 
 fn notes_of(id: impl std::fmt::Display) -> String {
     format!("soak:job:{id}")
+}
+
+fn leased_at(cx: &JobContext) -> u64 {
+    cx.lease().expires_at.as_millis() - LEASE.as_millis() as u64
 }
 
 /// A connection that waits for a machine that is busy with other things.
@@ -61,7 +67,6 @@ impl Observer {
         let key = notes_of(cx.id());
         let mut notes = redis::pipe();
         notes.hincr(&key, "starts", 1).ignore().expire(&key, NOTES_KEPT_S as i64).ignore();
-        notes.hincr(STARTS, cx.queue_name().as_str(), 1).ignore();
         let () = self.note(&notes).await;
     }
 
@@ -77,6 +82,45 @@ impl Observer {
             self.violation(format!("job {id} ended {times} times at {after}, attempt {attempt}"))
                 .await;
         }
+    }
+
+    /// When it was leased, by the store's clock.
+    pub(crate) async fn leased(&self, cx: &JobContext) {
+        let list = format!("soak:leased:{}", cx.queue_name());
+        let () = self.note(redis::pipe().rpush(list, leased_at(cx)).ignore()).await;
+    }
+
+    /// A handler of a lane comes to its end, whatever that is.
+    pub(crate) async fn held(&self, cx: &JobContext) {
+        let Some(lane) = cx.lane() else { return };
+        let (from, now) = (leased_at(cx), SystemClock::default().now().as_millis());
+        let hold = format!("{from} {}", now.min(from + LEASE.as_millis() as u64));
+        let mut notes = redis::pipe();
+        notes.rpush(format!("soak:held:{lane}"), hold).ignore();
+        notes.cmd("SADD").arg(LANES_SEEN).arg(lane.to_string()).ignore();
+        let () = self.note(&notes).await;
+    }
+
+    pub(crate) async fn leases(&self, queue: &str) -> Vec<u64> {
+        let list = format!("soak:leased:{queue}");
+        let (leases,): (Vec<u64>,) = self.note(redis::pipe().lrange(list, 0, -1)).await;
+        leases
+    }
+
+    /// Who held a place in each lane, and when.
+    pub(crate) async fn holds(&self) -> BTreeMap<String, Vec<Hold>> {
+        let (lanes,): (Vec<String>,) = self.note(redis::pipe().smembers(LANES_SEEN)).await;
+        let mut holds = BTreeMap::new();
+        for lane in lanes {
+            let list = format!("soak:held:{lane}");
+            let (lines,): (Vec<String>,) = self.note(redis::pipe().lrange(list, 0, -1)).await;
+            let hold = |line: &String| {
+                let (from, until) = line.split_once(' ')?;
+                Some(Hold { from: from.parse().ok()?, until: until.parse().ok()? })
+            };
+            holds.insert(lane, lines.iter().filter_map(hold).collect());
+        }
+        holds
     }
 
     pub(crate) async fn look_at_parents(&self, cx: &JobContext, parents: &[String]) {
@@ -139,12 +183,6 @@ impl Observer {
         let (pair,): ((Option<u64>, Option<u64>),) =
             self.note(redis::pipe().hmget(notes_of(id), &["starts", "ends"])).await;
         Notes { starts: pair.0.unwrap_or(0), ends: pair.1.unwrap_or(0) }
-    }
-
-    /// How many handlers were started, by queue.
-    pub(crate) async fn starts(&self) -> BTreeMap<String, u64> {
-        let (starts,): (BTreeMap<String, u64>,) = self.note(redis::pipe().hgetall(STARTS)).await;
-        starts
     }
 
     /// The ticks of a schedule that ran, and how often each did.

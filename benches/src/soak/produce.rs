@@ -9,6 +9,7 @@ use jobq_core::{
 };
 use jobq_redis::RedisBackend;
 
+use super::RATED_A_SECOND;
 use super::job::{Abort, BATCHES, DEADLY, Fate, LANES, PLAIN, RATED, Work};
 use super::ledger::{Entry, Ledger};
 use super::observer::Observer;
@@ -38,9 +39,9 @@ impl Producer {
     pub(crate) async fn run(mut self) -> AnyResult {
         while !self.stop.load(Ordering::Relaxed) {
             let jobs = match self.chance.u32(..1_000) {
-                0..480 => self.plain().await?,
-                480..700 => self.laned().await?,
-                700..780 => self.rated().await?,
+                0..558 => self.plain().await?,
+                558..778 => self.laned().await?,
+                778..780 => self.rated().await?,
                 780..880 => self.unique().await?,
                 880..940 => self.family().await?,
                 940..965 => self.batch().await?,
@@ -120,8 +121,8 @@ impl Producer {
 
     async fn laned(&mut self) -> AnyResult<u32> {
         let fate = match self.fate() {
-            // Of a lane two run at once: long ones would pile up.
-            Fate::Work(ms) => Fate::Work(ms % 400),
+            // Long enough that more than two would run at once if they could, and not so long that they pile up.
+            Fate::Succeed | Fate::Work(_) => Fate::Work(self.chance.u32(100..1_500)),
             fate => fate,
         };
         let lane = self.chance.u32(..LANE_COUNT);
@@ -131,10 +132,10 @@ impl Producer {
         Ok(1)
     }
 
+    /// More at once than the rate lets through.
     async fn rated(&mut self) -> AnyResult<u32> {
-        let job = self.backend.enqueue(work(Fate::Succeed)).id(self.id()).on(RATED).build()?;
-        self.enter(job, RATED, Fate::Succeed).await?;
-        Ok(1)
+        let count = RATED_A_SECOND + self.chance.u32(10..60);
+        self.stream(RATED, count).await
     }
 
     async fn unique(&mut self) -> AnyResult<u32> {
@@ -246,13 +247,17 @@ impl Producer {
         Ok(1)
     }
 
-    /// Many at once, by one stream.
     async fn many(&mut self) -> AnyResult<u32> {
         let count = self.chance.u32(20..200);
+        self.stream(PLAIN, count).await
+    }
+
+    /// So many by one call.
+    async fn stream(&mut self, queue: &'static str, count: u32) -> AnyResult<u32> {
         let ids: Vec<JobId> = (0..count).map(|_| self.id()).collect();
         loop {
             let jobs = ids.iter().map(|id| {
-                let job = self.backend.enqueue(work(Fate::Succeed)).id(*id).build();
+                let job = self.backend.enqueue(work(Fate::Succeed)).id(*id).on(queue).build();
                 job.map_err(Into::into)
             });
             let jobs = jobs.collect::<AnyResult<Vec<NewJob>>>()?;
@@ -263,7 +268,7 @@ impl Producer {
             }
         }
         for id in ids {
-            self.ledger.add(Entry::new(id, PLAIN, Fate::Succeed));
+            self.ledger.add(Entry::new(id, queue, Fate::Succeed));
         }
         Ok(count)
     }

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jobq_core::{Backend, Inspect, JobState, LimitScope, LimitSource, Limits, QueueName};
+use jobq_core::{
+    Backend, Inspect, JobState, LimitScope, LimitSource, Limits, QueueName, Timestamp,
+};
 use redis::aio::ConnectionManager;
 use serde::Serialize;
 
 use super::crew::{Post, Role, SCHEDULES};
 use super::job::{LANES, QUEUES, RATED};
 use super::ledger::Counts;
+use super::limits::{more_at_once_than, more_within_than};
 use super::observer::patient;
-use super::{Plan, RATED_A_SECOND, Stage};
+use super::{LANE_LIMIT, Plan, RATED_A_SECOND, Stage};
 use crate::AnyResult;
 
 /// What an emptied server may have more than an empty one: scripts, buffers, and what queues keep.
@@ -23,6 +26,9 @@ const WORKER_MAY_GROW: u64 = 32 << 20;
 /// A lane is remembered for a minute after its last job, so that it does not go first again; half as much
 /// again for the maintenance.
 const LANES_ARE_FORGOTTEN_AFTER: Duration = Duration::from_secs(90);
+
+/// How long a schedule may rest while schedulers are killed and frozen.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(90);
 
 /// A connection that asks the server about itself.
 pub(crate) struct Control(ConnectionManager);
@@ -96,6 +102,16 @@ pub(crate) struct Verdict {
     #[serde(serialize_with = "seconds")]
     pub(crate) drained_after: Duration,
     pub(crate) memory: Memory,
+    /// Jobs of lanes that came to their end, and lanes that ran as many at once as they may.
+    held: usize,
+    held_up_lanes: usize,
+    /// Leases of the queue with a rate.
+    rated: usize,
+    #[serde(skip)]
+    since: Timestamp,
+    /// When the schedulers were told to end.
+    #[serde(skip)]
+    pub(crate) schedulers_until: Timestamp,
     violations: Vec<String>,
 }
 
@@ -104,7 +120,7 @@ fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Err
 }
 
 impl Verdict {
-    pub(crate) fn new(plan: Plan, server_first: u64, memory: Memory) -> Self {
+    pub(crate) fn new(plan: Plan, server_first: u64, memory: Memory, since: Timestamp) -> Self {
         Self {
             ok: false,
             seed: plan.seed,
@@ -114,6 +130,11 @@ impl Verdict {
             faults: BTreeMap::new(),
             drained_after: Duration::ZERO,
             memory: Memory { server_first, ..memory },
+            held: 0,
+            held_up_lanes: 0,
+            rated: 0,
+            since,
+            schedulers_until: since,
             violations: Vec::new(),
         }
     }
@@ -148,7 +169,7 @@ impl Stage {
                 jobs.acknowledged
             ));
         }
-        self.judge_rate(&mut found).await;
+        self.judge_limits(verdict, &mut found).await;
         self.judge_ticks(verdict, &mut found).await?;
         self.clear(&mut found).await?;
         for (key, size) in self.leftovers().await? {
@@ -181,17 +202,31 @@ impl Stage {
         counts.iter().map(|(name, count)| (*name, count.load(Ordering::Relaxed))).collect()
     }
 
-    /// No window has more than its count, and each started handler had a lease.
-    async fn judge_rate(&self, found: &mut Vec<String>) {
-        let starts = self.observer.starts().await.get(RATED).copied().unwrap_or(0);
-        let windows = self.started.elapsed().as_secs() + 2;
-        let most = windows * u64::from(RATED_A_SECOND);
-        if starts > most {
-            found.push(format!("{starts} jobs were started where a rate allows {most}"));
+    /// Never more jobs of a lane at once, and never more leases in any second, than the limits say.
+    async fn judge_limits(&self, verdict: &mut Verdict, found: &mut Vec<String>) {
+        for (lane, holds) in self.observer.holds().await {
+            verdict.held += holds.len();
+            verdict.held_up_lanes +=
+                usize::from(more_at_once_than(LANE_LIMIT - 1, &holds).is_some());
+            if let Some(moment) = more_at_once_than(LANE_LIMIT, &holds) {
+                found.push(format!("lane {lane} ran more than {LANE_LIMIT} at once, at {moment}"));
+            }
+        }
+        let mut leases = self.observer.leases(RATED).await;
+        let second = Duration::from_secs(1);
+        if let Some(moment) = more_within_than(RATED_A_SECOND, second, &mut leases) {
+            found.push(format!("more than {RATED_A_SECOND} leases in a second, from {moment} on"));
+        }
+        verdict.rated = leases.len();
+        // What never reaches a limit shows nothing of it.
+        if verdict.held_up_lanes == 0
+            || more_within_than(RATED_A_SECOND - 1, second, &mut leases).is_none()
+        {
+            found.push("no limit was ever reached".to_owned());
         }
     }
 
-    /// Between the first and the last tick of a schedule none is missing.
+    /// From the first tick of a schedule to the last none is missing, and they reach from begin to end.
     async fn judge_ticks(&self, verdict: &mut Verdict, found: &mut Vec<String>) -> AnyResult {
         for (name, every_ms) in SCHEDULES {
             let ticks = self.observer.ticks(&format!("soak/{name}")).await;
@@ -204,9 +239,13 @@ impl Stage {
                     found.push(format!("{name} did not run between {} and {}", pair[0], pair[1]));
                 }
             }
-            let expected = self.started.elapsed().as_millis() as u64 / every_ms / 2;
-            if (times.len() as u64) < expected {
-                found.push(format!("{name} ran {} times, less than {expected}", times.len()));
+            let is_whole = times.first().zip(times.last()).is_some_and(|(first, last)| {
+                first.since(verdict.since) < TAKEN_OVER_WITHIN
+                    && verdict.schedulers_until.since(*last) < TAKEN_OVER_WITHIN
+            });
+            if !is_whole {
+                let (first, last) = (times.first(), times.last());
+                found.push(format!("{name} ran from {first:?} to {last:?} only"));
             }
             verdict.ticks.insert(name, times.len());
         }
@@ -263,8 +302,15 @@ impl Stage {
 fn may_stay(key: &str, size: u64) -> bool {
     let (tag, part) = key.rsplit_once("}:").unwrap_or(("", key));
     if !tag.contains(':') {
-        // The list of queues, and what belongs to a group of schedules.
-        return true;
+        return match part {
+            "queues" => size <= QUEUES.len() as u64,
+            // The group and the greatest revision of any; its schedules and what was deployed last; and schedulers
+            // that were killed, until the next one that attends forgets them.
+            "groups" => size <= 2,
+            "entries:soak" => size <= SCHEDULES.len() as u64 + 1,
+            "attending:soak" => size <= 2,
+            _ => false,
+        };
     }
     match part {
         "leased" | "wake" => size <= 1,

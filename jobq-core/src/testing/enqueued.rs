@@ -39,6 +39,8 @@ pub struct TestJob<J> {
     pub due_at: Option<Timestamp>,
     /// What the last attempt that failed has said.
     pub last_error: Option<String>,
+    /// All else that is known of it: priority, lane, unique key, batch and metadata in its record, and its history.
+    pub view: JobView,
 }
 
 impl TestQueue {
@@ -88,6 +90,7 @@ impl TestQueue {
                     failed_attempts: view.failed_attempts,
                     due_at: view.at.filter(|_| view.state == JobState::Scheduled),
                     last_error: view.history.last().map(|failure| failure.message.clone()),
+                    view,
                 },
                 Err(fault) => panic!("a job of kind {:?} does not fit its type: {fault}", J::KIND),
             })
@@ -131,7 +134,9 @@ impl TestQueue {
 }
 
 /// Asserts that a [`TestQueue`](crate::testing::TestQueue) has a job that is still to run and fits the pattern, perhaps with
-/// a condition, or so many of them.
+/// a condition, or so many of them. The pattern begins with the job's type, by its name or by its path.
+///
+/// Where a job waits, until when, and with which options: [`TestQueue::jobs`](crate::testing::TestQueue::jobs).
 ///
 /// ```
 /// # use jobq_core::testing::TestQueue;
@@ -139,6 +144,9 @@ impl TestQueue {
 /// # use serde::{Deserialize, Serialize};
 /// #[derive(Serialize, Deserialize, Job)]
 /// struct SendInvoice { order: u64, copy: bool }
+///
+/// #[derive(Serialize, Deserialize, Job)]
+/// struct CloseBooks;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// # let queue = TestQueue::new();
@@ -148,43 +156,79 @@ impl TestQueue {
 /// assert_enqueued!(queue, SendInvoice { order, .. } if *order > 5);
 /// assert_enqueued!(queue, 1, SendInvoice { .. });
 /// assert_not_enqueued!(queue, SendInvoice { copy: true, .. });
+/// assert_not_enqueued!(queue, CloseBooks);
+///
+/// queue.enqueue(CloseBooks).on("books").priority(9).await?;
+///
+/// let close = &queue.jobs::<CloseBooks>()[0];
+/// assert_eq!(close.queue.as_str(), "books");
+/// assert_eq!(close.view.record.priority, jobq_core::Priority::constant(9));
 /// # Ok::<(), jobq_core::Error>(())
 /// # }).unwrap();
 /// ```
 #[macro_export]
 macro_rules! assert_enqueued {
-    ($queue:expr, $count:literal, $job:ident $pattern:tt $(if $condition:expr)? $(,)?) => {{
-        let queue: &$crate::testing::TestQueue = &$queue;
-        let found = queue.enqueued::<$job>();
-        let count = found.iter().filter(|job| matches!(job, $job $pattern $(if $condition)?)).count();
-        assert!(
-            count == $count,
-            "{count} jobs {} are enqueued in place of {}; {}",
-            stringify!($job $pattern $(if $condition)?), $count, queue.listing(),
-        );
-    }};
-    ($queue:expr, $job:ident $pattern:tt $(if $condition:expr)? $(,)?) => {{
-        let queue: &$crate::testing::TestQueue = &$queue;
-        let found = queue.enqueued::<$job>();
-        assert!(
-            found.iter().any(|job| matches!(job, $job $pattern $(if $condition)?)),
-            "no job {} is enqueued; {}",
-            stringify!($job $pattern $(if $condition)?), queue.listing(),
-        );
-    }};
+    ($queue:expr, $($job:ident)::+ { $($fields:tt)* } $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, at_least_one, [$($job)::+] [$($job)::+ { $($fields)* } $(if $condition)?])
+    };
+    ($queue:expr, $($job:ident)::+ ( $($fields:tt)* ) $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, at_least_one, [$($job)::+] [$($job)::+ ( $($fields)* ) $(if $condition)?])
+    };
+    ($queue:expr, $($job:ident)::+ $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, at_least_one, [$($job)::+] [$($job)::+ $(if $condition)?])
+    };
+    ($queue:expr, $count:expr, $($job:ident)::+ { $($fields:tt)* } $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, $count, [$($job)::+] [$($job)::+ { $($fields)* } $(if $condition)?])
+    };
+    ($queue:expr, $count:expr, $($job:ident)::+ ( $($fields:tt)* ) $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, $count, [$($job)::+] [$($job)::+ ( $($fields)* ) $(if $condition)?])
+    };
+    ($queue:expr, $count:expr, $($job:ident)::+ $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, $count, [$($job)::+] [$($job)::+ $(if $condition)?])
+    };
 }
 
 /// Asserts that a [`TestQueue`](crate::testing::TestQueue) has no job that is still to run and fits the pattern: the opposite of
 /// [`assert_enqueued!`](crate::assert_enqueued).
 #[macro_export]
 macro_rules! assert_not_enqueued {
-    ($queue:expr, $job:ident $pattern:tt $(if $condition:expr)? $(,)?) => {{
+    ($queue:expr, $($job:ident)::+ { $($fields:tt)* } $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, none, [$($job)::+] [$($job)::+ { $($fields)* } $(if $condition)?])
+    };
+    ($queue:expr, $($job:ident)::+ ( $($fields:tt)* ) $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, none, [$($job)::+] [$($job)::+ ( $($fields)* ) $(if $condition)?])
+    };
+    ($queue:expr, $($job:ident)::+ $(if $condition:expr)? $(,)?) => {
+        $crate::__assert_enqueued!($queue, none, [$($job)::+] [$($job)::+ $(if $condition)?])
+    };
+}
+
+/// How many jobs of a type fit a pattern, and whether that is what was wanted.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __assert_enqueued {
+    (@count $queue:ident, [$job:path] [$($pattern:tt)+]) => {
+        $queue.enqueued::<$job>().iter().filter(|job| matches!(job, $($pattern)+)).count()
+    };
+    ($queue:expr, at_least_one, [$job:path] [$($pattern:tt)+]) => {{
         let queue: &$crate::testing::TestQueue = &$queue;
-        let found = queue.enqueued::<$job>();
+        let count: usize = $crate::__assert_enqueued!(@count queue, [$job] [$($pattern)+]);
+        let wanted = stringify!($($pattern)+);
+        assert!(count > 0, "no job {wanted} is enqueued; {}", queue.listing());
+    }};
+    ($queue:expr, none, [$job:path] [$($pattern:tt)+]) => {{
+        let queue: &$crate::testing::TestQueue = &$queue;
+        let count: usize = $crate::__assert_enqueued!(@count queue, [$job] [$($pattern)+]);
+        let unwanted = stringify!($($pattern)+);
+        assert!(count == 0, "a job {unwanted} is enqueued; {}", queue.listing());
+    }};
+    ($queue:expr, $count:expr, [$job:path] [$($pattern:tt)+]) => {{
+        let queue: &$crate::testing::TestQueue = &$queue;
+        let count: usize = $crate::__assert_enqueued!(@count queue, [$job] [$($pattern)+]);
+        let (wanted, jobs): (usize, _) = ($count, stringify!($($pattern)+));
         assert!(
-            !found.iter().any(|job| matches!(job, $job $pattern $(if $condition)?)),
-            "a job {} is enqueued; {}",
-            stringify!($job $pattern $(if $condition)?), queue.listing(),
+            count == wanted,
+            "{count} jobs {jobs} are enqueued in place of {wanted}; {}", queue.listing(),
         );
     }};
 }

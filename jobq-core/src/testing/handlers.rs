@@ -51,6 +51,10 @@ where
     fn run(&self, context: JobContext) -> Pin<Box<dyn Future<Output = Ending> + Send + '_>> {
         Box::pin(async move {
             let record = &context.lease().job;
+            if record.version > J::VERSION {
+                let newer = format!("version {} is newer than the handler's", record.version);
+                return Ending::Undecodable(newer);
+            }
             let decoded = if record.version < J::VERSION {
                 J::upcast(OlderPayload::new(record.version, record.payload.clone()))
             } else {
