@@ -8,10 +8,13 @@
 //! | info | `worker started` | `worker`, `name`, `queues`, `kinds`, `concurrency` |
 //! | info | `worker draining` | `reason`, `running` |
 //! | info | `worker stopped` | `reason`, `processed`, `failed`, `lost`, `unsettled`, `elapsed_ms` |
-//! | warn | `backend unreachable` | `error`; once per outage |
-//! | info | `backend reachable again` | `after_ms` |
-//! | warn | `queue unreachable` | `queue`, `error`; once per outage of a queue while others are reached |
-//! | info | `queue reachable again` | `queue`, `after_ms` |
+//! | warn | `backend unreachable` | `error`; once per outage, and once a minute at most |
+//! | info | `backend reachable again` | `after_ms`; if the outage was told |
+//! | warn | `queue unreachable` | `queue`, `error`; while others are reached; once a minute and queue at most |
+//! | info | `queue reachable again` | `queue`, `after_ms`; if it was told before |
+//! | warn | `queue cannot be served` | `queue`, `error`; the backend refuses; once a minute and queue at most |
+//! | info | `queue served again` | `queue`, `after_ms`; if it was told before |
+//! | warn | `no waiting for jobs: queues are looked at instead` | `error`; once a minute at most |
 //! | info | `limits set` | `scope`, `limits` |
 //! | warn | `maintenance failed` | `call`, `error` |
 //! | debug | `job done` | `job`, `kind`, `next` |
@@ -36,9 +39,11 @@ use jobq_core::{
     Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, QueueName, StopReason,
     Token,
 };
+use tokio::time::Instant;
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
 use crate::flow;
+use crate::pump::Away;
 use crate::runtime::Runtime;
 use crate::summary::{StopCause, Summary};
 
@@ -104,8 +109,21 @@ pub(crate) fn queue_unreachable(queue: &QueueName, error: &Error) {
     warn!(target: TARGET, %queue, error = %Chain(error), "queue unreachable");
 }
 
-pub(crate) fn queue_reachable(queue: &QueueName, after: Duration) {
-    info!(target: TARGET, %queue, after_ms = millis(after), "queue reachable again");
+pub(crate) fn queue_refused(queue: &QueueName, error: &Error) {
+    warn!(target: TARGET, %queue, error = %Chain(error), "queue cannot be served");
+}
+
+pub(crate) fn queue_back(queue: &QueueName, away: &Away, now: Instant) {
+    let after_ms = millis(now - away.began_at);
+    if away.is_refused {
+        info!(target: TARGET, %queue, after_ms, "queue served again");
+    } else {
+        info!(target: TARGET, %queue, after_ms, "queue reachable again");
+    }
+}
+
+pub(crate) fn wait_refused(error: &Error) {
+    warn!(target: TARGET, error = %Chain(error), "no waiting for jobs: queues are looked at instead");
 }
 
 pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {

@@ -15,7 +15,7 @@ pub enum Readiness {
     Starting,
     /// It leases and runs jobs.
     Ready,
-    /// It cannot reach its backend, and keeps trying.
+    /// It cannot reach its backend, or that refuses to serve any of its queues, and it keeps trying.
     Disconnected {
         /// When it noticed.
         since: Since,
