@@ -30,11 +30,10 @@ impl Pump {
             }
             // The one call of an outage goes to a queue that has not failed, if there is one: it may be that
             // only some are away. At other times those have their turn first, which comes seldom.
-            let has_begun = if self.link.is_down() {
-                self.exchange_next(now) || self.try_again(now)
-            } else {
-                self.try_again(now) || self.exchange_next(now)
-            };
+            let is_down = self.link.is_down();
+            let has_begun = (is_down && self.exchange_next(now))
+                || self.try_again(now)
+                || (!is_down && self.exchange_next(now));
             if has_begun {
                 continue;
             }
