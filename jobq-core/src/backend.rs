@@ -43,7 +43,7 @@ pub fn check_checkpoint(cursor: &[u8]) -> Result<()> {
 ///
 /// # Contract
 ///
-/// An implementation MUST pass the [conformance suite](crate::conformance). In short:
+/// An implementation MUST pass the conformance suite (`jobq_core::conformance`, feature `test-util`). In short:
 ///
 /// - **Atomic.** Each transition of a job happens whole or not at all, and a call that fails has for
 ///   each job either had its full effect or none. A full store refuses; it never loses.

@@ -28,11 +28,25 @@
 //!   `sql-mysql` and `sql-postgres`.
 //! - Saying how a worker or scheduler is, for health checks: [`Vitals`].
 //! - Testing programs that use jobs: the module `testing`, behind the feature `testing`.
-//! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the [conformance suite](conformance).
+//! - Writing a backend: [`Backend`], [`Inspect`], [`Schedules`], and the conformance suite: the module
+//!   `conformance`, behind the feature `test-util`.
+//!
+//! Pages under `docs/` that are named here are in the repository.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `derive` (default) | `#[derive(Job)]` |
+//! | `testing` | the module `testing`, a queue with virtual time for the tests of programs, and `ManualClock` |
+//! | `sql-sqlite`, `sql-mysql`, `sql-postgres` | the module `sql`, an outbox and an inbox, each for one database (`sql-mysql` also for MariaDB). They need Rust 1.94 |
+//! | `test-util` | for authors of backends: the conformance suite with its model test, and the tools of fuzz targets. Not covered by semver |
 //!
 //! # Architecture invariant
 //!
 //! This crate knows no Redis, no HTTP, no command line and no cron.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod backend;
 pub mod backoff;
@@ -74,6 +88,10 @@ mod retention;
 pub mod schedules;
 mod sighting;
 #[cfg(feature = "_sql")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "sql-mysql", feature = "sql-postgres", feature = "sql-sqlite")))
+)]
 pub mod sql;
 mod state;
 #[cfg(any(test, feature = "testing"))]
@@ -83,6 +101,11 @@ mod unique;
 pub mod verdict;
 pub mod vitals;
 pub mod workflow;
+
+// The snippet of the page that crates.io shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 // The derive's absolute paths must hold in this crate's own tests and examples too.
 extern crate self as jobq_core;
@@ -126,7 +149,7 @@ pub use job_ref::{After, JobRef};
 /// | `version` | `3` | 1 |
 /// | `upcast` | `from_older`: a function from [`OlderPayload`] to a result with `Self` | older payloads are read as the current version |
 /// | `max_crashes` | `2` | 3 |
-/// | `crate` | `"my::jobq_core"`: where this crate is, for who exports it again | `::jobq_core` |
+/// | `crate` | `"my::jobq_core"`: where this crate is, for those who export it again | `::jobq_core` |
 ///
 /// ```
 /// use jobq_core::{Job, OlderPayload, Result};

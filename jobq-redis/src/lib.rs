@@ -22,7 +22,7 @@
 //! file, and leave `maxmemory-policy` at `noeviction`. An enqueue can wait for replicas or the disk
 //! ([`Durability`]). A full server refuses to enqueue
 //! and can still be drained. The ACL of a user with just the rights that are needed is in
-//! `docs/operations.md`; one without channels can do everything but watch jobs.
+//! `docs/operations.md` in the repository; one without channels can do everything but watch jobs.
 //!
 //! # How it works
 //!
@@ -30,9 +30,18 @@
 //! record is written once; leases live in one sorted set by their expiry; time is the server's. An idle
 //! worker waits for a token on a connection of its own and never for a job.
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `tls` (default) | `rediss://` URLs, by rustls with ring and the machine's root certificates |
+//! | `test-util` | private servers, clusters and bad links for tests. Not covered by semver |
+//!
 //! # Architecture invariant
 //!
 //! This crate knows no workers and no scheduler, and no type of its Redis client is in its public API.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
 mod batches;
@@ -81,6 +90,11 @@ mod topology;
 mod unreadable;
 mod wake;
 mod watch;
+
+// The snippet of the page that crates.io shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;

@@ -47,7 +47,8 @@
 //! Ticks that were missed are made up for as [`CatchUp`] says; what happens while a job of the schedule
 //! still runs says [`Overlap`]. A schedule that left the code leaves the store, and two versions that run side
 //! by side during a deployment agree on what is run. A [`Timetable`] shows the schedules of a group, and adds,
-//! changes, pauses and runs them. All of this, to the last case, is in `docs/scheduling.md`.
+//! changes, pauses and runs them. All of this, to the last case, is in `docs/scheduling.md` in
+//! the repository.
 //!
 //! # Cron expressions
 //!
@@ -96,10 +97,18 @@
 //! none. They change every few months, somewhere: keep machines that run the same schedules equally
 //! up to date, or a schedule may tick by both rules around a change that only one of them knows.
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `cron` | schedules from values of the crate `cron` |
+//!
 //! # Architecture invariant
 //!
 //! This crate turns time into enqueues and nothing else, and does not know how a backend stores them. No
 //! type of a dependency is in a public signature, but for that of the feature `cron`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod calendar;
 mod counts;
@@ -133,6 +142,11 @@ mod units;
 mod view;
 mod wall;
 mod zone;
+
+// The snippet of the page that crates.io shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub use calendar::Weekday;
 pub use definition::Source;

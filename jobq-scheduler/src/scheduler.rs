@@ -37,7 +37,7 @@ use crate::sync::Declared;
 /// ```
 ///
 /// Any number of processes may run the schedules of one group: each tick is enqueued once.
-/// `docs/scheduling.md` says exactly what that means. Besides the schedules given here, those run that
+/// `docs/scheduling.md` in the repository says exactly what that means. Besides the schedules given here, those run that
 /// were added to the group at run time.
 #[must_use = "a scheduler does nothing until it is run"]
 pub struct Scheduler {

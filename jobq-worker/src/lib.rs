@@ -11,7 +11,8 @@
 //!    handlers whose leases cannot be extended before anybody else can take them.
 //! 3. The **maintenance** task starts: it promotes, reclaims and prunes, says that the worker lives, and
 //!    listens for a restart.
-//! 4. The **pump** starts: it sets the limits of queues and lanes that the program gives, leases jobs when there is room to run them, starts each as a task of its
+//! 4. The **pump** starts: it sets the limits of queues and lanes that the program gives, leases jobs when
+//!    there is room to run them, starts each as a task of its
 //!    own, and settles many at a time, together with the next lease.
 //! 5. Told to stop, the pump leases no more and lets handlers finish; then it cancels them, gives back
 //!    what is left, delivers the last settlements, and ends. Maintenance and renewer end after it.
@@ -46,13 +47,25 @@
 //!
 //! # Health
 //!
-//! With the feature `health`, a `Health` answers `/livez`, `/readyz` and `/metrics` for the workers and schedulers of a process, and tells systemd.
+//! With the feature `health`, a `Health` answers `/livez`, `/readyz` and `/metrics` for the workers and schedulers of a
+//! process, and tells systemd.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `metrics` (default) | counters, gauges and histograms through the crate `metrics`; `docs/health.md` in the repository lists them |
+//! | `health` | the module `health`: a listener for probes and Prometheus, and what systemd is told |
+//! | `testing` | `Registry::for_tests`: a program's own handlers under the test kit of `jobq-core` |
+//! | `cli` | the module `cli`, a command line for programs of one's own, and the program `jobq`. It brings `health`, the store in Redis, and the scheduler |
 //!
 //! # Architecture invariant
 //!
 //! Without the feature `cli` this crate knows no Redis and no scheduler: only the [`Backend`] contract.
 //!
 //! [`Backend`]: jobq_core::Backend
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -84,6 +97,11 @@ mod summary;
 #[cfg(feature = "testing")]
 mod testing;
 mod worker;
+
+// The snippet of the page that crates.io shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub use extract::{FromContext, Scope};
 pub use handler::{BlockingHandler, Handler};

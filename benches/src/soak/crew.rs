@@ -1,7 +1,7 @@
 //! The processes of the soak: workers and schedulers, each behind a link of its own, started again whenever
 //! they end.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use jobq_redis::{FaultProxy, RedisBackend};
 use jobq_scheduler::{CatchUp, Schedule, Scheduler};
-use jobq_worker::Worker;
+use jobq_worker::{StopSignals, Worker};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
@@ -125,7 +125,8 @@ impl Start {
             .args(["--redis", &self.redis, "--observer", &self.observer])
             // It ends when this pipe does, so that none is left if this process is killed.
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            // It tells there when it hears signals.
+            .stdout(Stdio::piped())
             // Panics are told there.
             .stderr(Stdio::piped())
             // A Ctrl+C is for us: they are told when it is time.
@@ -155,6 +156,10 @@ async fn keep(
         }
         let id = child.id().unwrap_or(0);
         pid.store(id, Ordering::Relaxed);
+        if let Some(told) = child.stdout.take() {
+            // A process that is told to end before it can hear it ends by the signal, and that is no fault of ours.
+            let _ = BufReader::new(told).read_line(&mut String::new()).await;
+        }
         loop {
             let order = tokio::select! {
                 ended = child.wait() => {
@@ -272,6 +277,8 @@ pub(crate) async fn play(role: Role, redis: &str, observer: &str) -> AnyResult {
         // Whoever started us is gone.
         std::process::exit(71);
     });
+    let mut signals = StopSignals::listen()?;
+    std::io::stdout().write_all(b"ready\n")?;
     let backend = patiently(redis).await;
     match role {
         Role::Worker | Role::Steady => {
@@ -285,17 +292,11 @@ pub(crate) async fn play(role: Role, redis: &str, observer: &str) -> AnyResult {
                 .handle(job::work)
                 .handle(job::abort)
                 .handle(job::tick);
-            worker.run().await?;
+            worker.run_with(signals).await?;
         }
         Role::Scheduler => {
-            use tokio::signal::unix::{SignalKind, signal};
-            let mut stop = signal(SignalKind::terminate())?;
             let scheduler = Scheduler::new(backend).group("soak").schedules(schedules());
-            scheduler
-                .run_until(async move {
-                    stop.recv().await;
-                })
-                .await?;
+            scheduler.run_until(async move { signals.next().await }).await?;
         }
     }
     Ok(())

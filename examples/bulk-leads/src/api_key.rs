@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use program::Failure;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -88,6 +89,12 @@ pub struct NotAKey;
 #[error("the machine has no random numbers to give")]
 #[non_exhaustive]
 pub struct NoRandomness;
+
+impl From<NoRandomness> for Failure {
+    fn from(error: NoRandomness) -> Self {
+        Self::failed(&error)
+    }
+}
 
 /// Random bytes that nobody can foresee, in hexadecimal.
 pub(crate) fn random_hex<const N: usize>() -> Result<String, NoRandomness> {

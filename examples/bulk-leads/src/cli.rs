@@ -86,7 +86,7 @@ pub struct StageArgs {
     #[arg(long, default_value = "memory:", value_name = "URL")]
     pub queue: String,
     /// How many jobs that change leads run at once
-    #[arg(long, default_value_t = BESIDE_THE_API, value_parser = concurrency, value_name = "N")]
+    #[arg(long, default_value_t = BESIDE_THE_API, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// Print the result as one line of JSON
     #[arg(long)]
@@ -168,7 +168,7 @@ pub struct WorkArgs {
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub queue: String,
     /// How many jobs that change leads run at once
-    #[arg(long, default_value_t = 4, value_parser = concurrency, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// After what time the jobs of a worker that has died run elsewhere
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
@@ -373,13 +373,6 @@ fn job_timeout(text: &str) -> Result<Duration, String> {
     }
     let [least, most] = [*TIMEOUTS.start(), *TIMEOUTS.end()].map(humantime::format_duration);
     Err(format!("give a time from {least} to {most}"))
-}
-
-fn concurrency(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(jobs) if jobs > 0 => Ok(jobs),
-        _ => Err("give a whole number, at least 1".to_owned()),
-    }
 }
 
 fn webhook_url(text: &str) -> Result<String, String> {

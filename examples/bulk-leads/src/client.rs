@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use program::Failure;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-
-use crate::failure::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take; events may come for as long as they like.
@@ -39,7 +38,8 @@ impl Client {
     ///
     /// When the machine's certificates cannot be read.
     pub fn new(base: impl Into<String>, key: impl Into<String>) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build();
+        let http = http.map_err(failed)?;
         Ok(Self { http, base: base.into(), key: key.into() })
     }
 
@@ -102,12 +102,12 @@ impl Client {
         mut progress: impl FnMut(&Value),
     ) -> Result<Value, Failure> {
         let path = format!("/api/crm/jobs/{job_id}/events");
-        let mut answer = self.request(Method::GET, &path).send().await?;
+        let mut answer = self.request(Method::GET, &path).send().await.map_err(failed)?;
         if !answer.status().is_success() {
             return Err(Failure::new(format!("no events of job {job_id}: {}", answer.status())));
         }
         let mut text = String::new();
-        while let Some(bytes) = answer.chunk().await? {
+        while let Some(bytes) = answer.chunk().await.map_err(failed)? {
             // What we follow is all ASCII.
             text.push_str(&String::from_utf8_lossy(&bytes));
             while let Some((event, rest)) = text.split_once("\n\n") {
@@ -132,11 +132,11 @@ impl Client {
 
 impl Answer {
     async fn of(request: RequestBuilder) -> Result<Self, Failure> {
-        let answer = request.timeout(ANSWER_TIMEOUT).send().await?;
+        let answer = request.timeout(ANSWER_TIMEOUT).send().await.map_err(failed)?;
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.map(str::to_owned);
-        let text = answer.text().await?;
+        let text = answer.text().await.map_err(failed)?;
         let body = serde_json::from_str(&text)
             .map_err(|_| Failure::new(format!("answer {status} is not JSON: {text:.200}")))?;
         Ok(Self { status, retry_after, body })
@@ -147,6 +147,10 @@ impl Answer {
     pub fn text(&self, name: &str) -> &str {
         self.body[name].as_str().unwrap_or_default()
     }
+}
+
+fn failed(error: reqwest::Error) -> Failure {
+    Failure::failed(&error)
 }
 
 /// The name and the data of an event; a comment has neither.

@@ -3,6 +3,9 @@
 //! Read [`jobs`] first: what is done in the background. Then [`split_job`], [`change_chunk`] and
 //! [`finish_job`]: how each can be killed at any point and run again. The tables are in [`db`], the API
 //! is in `api`.
+//!
+//! How it starts, prints and fails is in [`program`], and how a database is asked in [`sql_store`]: the examples share
+//! them.
 
 mod api;
 pub mod api_key;
@@ -12,7 +15,6 @@ pub mod cli;
 pub mod client;
 mod commands;
 pub mod db;
-mod failure;
 mod feed;
 pub mod finish_job;
 pub mod forget_ended;
@@ -23,7 +25,6 @@ mod patrol;
 mod progress;
 mod queue;
 pub mod receiver;
-mod report;
 pub mod schedules;
 pub mod send_webhook;
 mod service;
@@ -36,7 +37,6 @@ mod workers;
 pub use api::Rules;
 pub use app::App;
 pub use commands::run;
-pub use failure::Failure;
 pub use feed::Feed;
 pub use patrol::Rounds;
 pub use queue::{OpenQueue, Scheduling};

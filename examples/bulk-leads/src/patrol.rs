@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jobq_core::JobId;
+use program::Failure;
 use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::failure::Failure;
 use crate::jobs::{BULK_QUEUE, FinishJob, SendWebhook, SplitJob, WEBHOOK_QUEUE, run_dead};
 use crate::queue::OpenQueue;
 

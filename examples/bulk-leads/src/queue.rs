@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jobq_core::{Backend, Inspect, MemoryBackend, Schedules};
 use jobq_redis::RedisBackend;
 use jobq_scheduler::Scheduler;
-
-use crate::failure::Failure;
+use program::Failure;
 
 /// Whether an address is that of the queue in this process's memory.
 pub(crate) fn is_memory(url: &str) -> bool {

@@ -11,12 +11,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use jobq_core::{Clock, SystemClock};
+use program::Failure;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::failure::Failure;
 use crate::signature::{DELIVERY_HEADER, Rejected, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
 
 /// A message that has come.

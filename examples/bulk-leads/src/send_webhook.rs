@@ -95,7 +95,7 @@ async fn deliver(app: &App, bulk: &BulkJob, url: &str, secret: &str) -> Result<(
         Ok(answer) => Err(refused(&answer)),
         Err(error) => {
             // Without the address, which may hold a password.
-            let why = crate::failure::Failure::failed(&error.without_url()).to_string();
+            let why = program::in_one_line(&error.without_url());
             Err(Undelivered { why, again: Again::Later })
         }
     }

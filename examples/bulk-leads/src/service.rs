@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http_server::serve;
 use jobq_worker::Summary;
+use program::Failure;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
@@ -12,7 +13,6 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::api::{Api, Rules, router};
 use crate::app::App;
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::patrol::{Patrol, Rounds};
 use crate::queue::OpenQueue;
 use crate::workers::{lead_worker, webhook_worker};
@@ -60,7 +60,7 @@ impl Service {
             .await
             .map_err(|error| Failure::new(format!("cannot listen on {}: {error}", setup.listen)))?;
         let address = listener.local_addr()?;
-        let app = App::new(setup.store)?;
+        let app = App::new(setup.store).map_err(|error| Failure::failed(&error))?;
         let stopping = watch::Sender::new(false);
         let api = Api {
             app: app.clone(),

@@ -4,16 +4,19 @@
 
 mod support;
 
-use std::process::Command;
-
 use bulk_leads::client::Client;
 use bulk_leads::receiver::{Receiver, Reception};
+use fixtures::{Background, Ended, Place, anywhere, eventually};
 use serde_json::{Value, json};
 
-use support::program::{Background, Ended, run, run_in, run_with};
+use support::PROGRAM;
 use support::steps::ids;
 use support::tables::{count, execute, leads, rows};
-use support::{Place, anywhere, eventually};
+
+/// Runs it to its end with these variables.
+fn run_with(variables: &[(&str, &str)], args: &[&str]) -> Ended {
+    Ended::of(PROGRAM.command(args).envs(variables.iter().copied()))
+}
 
 fn assert_refused(ended: &Ended, message: &str) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
@@ -22,7 +25,7 @@ fn assert_refused(ended: &Ended, message: &str) {
 
 #[test]
 fn the_demonstration_ends_with_4998_and_2() {
-    let ended = run(&["demo", "--leads", "5000", "--bad", "2", "--json"]);
+    let ended = PROGRAM.run(&["demo", "--leads", "5000", "--bad", "2", "--json"]);
 
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr, "");
@@ -42,7 +45,7 @@ fn the_demonstration_ends_with_4998_and_2() {
 
 #[test]
 fn the_demonstration_shows_people_how_far_it_is() {
-    let ended = run(&["demo", "--leads", "2000", "--bad", "3"]);
+    let ended = PROGRAM.run(&["demo", "--leads", "2000", "--bad", "3"]);
 
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().last(), Some("2000 of 2000 leads"));
@@ -57,7 +60,7 @@ fn the_demonstration_shows_people_how_far_it_is() {
 #[test]
 fn a_demonstration_may_be_all_bad_or_very_small() {
     for (leads, bad) in [("1", "0"), ("1", "1"), ("7", "7")] {
-        let ended = run(&["demo", "--leads", leads, "--bad", bad, "--json"]);
+        let ended = PROGRAM.run(&["demo", "--leads", leads, "--bad", bad, "--json"]);
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert_eq!(ended.json()["failed"].to_string(), bad);
     }
@@ -84,7 +87,7 @@ fn bad_usage_is_told() {
         (&["monitor", "--stuck-after", "-5m"], "-5"),
         (&[], "Usage"),
     ] {
-        assert_refused(&run(args), message);
+        assert_refused(&PROGRAM.run(args), message);
     }
 }
 
@@ -97,7 +100,7 @@ fn what_cannot_be_reached_is_told_without_its_password() {
         (["monitor", "--database", &format!("sqlite://{}", nowhere.display())], "cannot open"),
         (["demo", "--queue", "redis://:hunter2@127.0.0.1:1"], "127.0.0.1:1"),
     ] {
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.contains(message), "{}", ended.stderr);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
@@ -117,7 +120,7 @@ fn a_password_is_never_shown() {
         "postgres://app:hunter2@127.0.0.1/crm",
         "mysql://app@127.0.0.1:1/crm?password=hunter2",
     ] {
-        let ended = run(&["monitor", "--database", database]);
+        let ended = PROGRAM.run(&["monitor", "--database", database]);
         assert_ne!(ended.code, Some(0), "{database}");
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     }
@@ -128,7 +131,7 @@ fn a_password_is_never_shown() {
 async fn leads_that_are_there_are_not_overwritten_unasked() {
     let place = Place::new();
     let db = place.sqlite();
-    assert_eq!(run(&["seed", "--leads", "3", "--database", &db]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["seed", "--leads", "3", "--database", &db]).code, Some(0));
     execute(&db, "UPDATE crm_leads SET status = 'won'").await;
     let mine = leads(&db).await;
     let servers = [("DATABASE_URL", db.as_str()), ("REDIS_URL", "redis://127.0.0.1:1")];
@@ -139,14 +142,14 @@ async fn leads_that_are_there_are_not_overwritten_unasked() {
     run_with(&servers, &["bench", "--requests", "1", "--rounds", "1", "--json"]).json();
     assert_eq!(leads(&db).await, mine);
     for args in [&["demo"][..], &["bench"], &["seed"]] {
-        let refused = run(&[args, &["--database", &db]].concat());
+        let refused = PROGRAM.run(&[args, &["--database", &db]].concat());
         assert_refused(&refused, "--overwrite");
         assert_eq!(leads(&db).await, mine);
     }
     assert_refused(&run_with(&servers, &["seed"]), "--overwrite");
 
     let small = ["demo", "--leads", "5", "--bad", "0", "--database", &db, "--overwrite"];
-    assert_eq!(run(&small).code, Some(0));
+    assert_eq!(PROGRAM.run(&small).code, Some(0));
     assert_eq!(leads(&db).await.iter().filter(|lead| lead[1] == "contacted").count(), 5);
 }
 
@@ -156,7 +159,7 @@ fn a_new_database_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
 
-    let seeded = run_in(&place.path(""), &["seed", "--leads", "1"]);
+    let seeded = Ended::of(PROGRAM.command(&["seed", "--leads", "1"]).current_dir(place.path("")));
 
     assert_eq!(seeded.code, Some(0), "{}", seeded.stderr);
     let mode = std::fs::metadata(place.path("bulk-leads.db")).unwrap().permissions().mode();
@@ -167,7 +170,7 @@ fn a_new_database_is_for_its_owner_alone() {
 async fn keys_are_made_listed_limited_and_revoked() {
     let place = Place::new();
     let db = place.sqlite();
-    let keys = |args: &[&str]| run(&[&["keys"], args, &["--database", &db]].concat());
+    let keys = |args: &[&str]| PROGRAM.run(&[&["keys"], args, &["--database", &db]].concat());
 
     let added = keys(&[
         "add",
@@ -220,24 +223,23 @@ async fn keys_are_made_listed_limited_and_revoked() {
 async fn a_server_is_run_watched_and_stopped() {
     let place = Place::new();
     let db = place.sqlite();
-    assert_eq!(run(&["seed", "--leads", "1200", "--database", &db]).code, Some(0));
-    let added = run(&["keys", "add", "--user", "7", "--database", &db, "--json"]).json();
-    let (server, url) = Background::serve(&["serve", "--listen", "127.0.0.1:0", "--database", &db]);
+    assert_eq!(PROGRAM.run(&["seed", "--leads", "1200", "--database", &db]).code, Some(0));
+    let added = PROGRAM.run(&["keys", "add", "--user", "7", "--database", &db, "--json"]).json();
+    let (server, url) = PROGRAM.listening(&["serve", "--listen", "127.0.0.1:0", "--database", &db]);
     let client = Client::new(url, added["key"].as_str().unwrap()).unwrap();
 
     let accepted = client.change(&ids(1, 1_200), "contacted").await.unwrap();
     let end = client.follow(accepted.text("job_id"), |_| {}).await.unwrap();
     assert_eq!((&end["status"], &end["successes"]), (&json!("completed"), &json!(1200)));
-    let healthy = run(&["monitor", "--database", &db, "--json"]);
+    let healthy = PROGRAM.run(&["monitor", "--database", &db, "--json"]);
     assert_eq!((healthy.code, &healthy.json()["pending"]), (Some(0), &json!(0)));
 
-    let stop = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
-    assert!(stop.success());
-    assert_eq!(server.wait(), Some(0));
+    server.terminate();
+    assert_eq!(server.wait().0, Some(0));
 
     // Two of its jobs are left behind by a worker that has died.
     execute(&db, "UPDATE crm_bulk_jobs SET state = 'pending', moved_at = 0, ended_at = NULL").await;
-    let stuck = run(&["monitor", "--database", &db]);
+    let stuck = PROGRAM.run(&["monitor", "--database", &db]);
     assert_eq!(stuck.code, Some(1));
     assert!(
         stuck.stdout.contains(&format!("stuck: {}", accepted.text("job_id"))),
@@ -246,11 +248,11 @@ async fn a_server_is_run_watched_and_stopped() {
     );
     execute(&db, "UPDATE crm_bulk_jobs SET state = 'processing', successes = 0, deadline_at = 1")
         .await;
-    let late = run(&["monitor", "--database", &db, "--json"]);
+    let late = PROGRAM.run(&["monitor", "--database", &db, "--json"]);
     assert_eq!((late.code, &late.json()["timed_out"]), (Some(0), &json!(1)));
 
     execute(&db, "UPDATE crm_bulk_jobs SET created_at = 1, ended_at = 1").await;
-    let pruned = run(&["prune", "--database", &db]);
+    let pruned = PROGRAM.run(&["prune", "--database", &db]);
     assert_eq!((pruned.code, pruned.stdout.trim()), (Some(0), "1 jobs forgotten"));
     assert_eq!(count(&db, "SELECT COUNT(*) FROM crm_bulk_jobs").await, 0);
 }
@@ -262,16 +264,16 @@ async fn a_server_that_is_killed_again_and_again_updates_no_lead_twice() {
     let place = Place::new();
     let db = place.sqlite();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--chunk-leads", "20", "--database", &db];
-    assert_eq!(run(&["seed", "--leads", "4000", "--database", &db]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["seed", "--leads", "4000", "--database", &db]).code, Some(0));
     execute(&db, "UPDATE crm_leads SET deleted_at = 1 WHERE id IN (777, 3000)").await;
     execute(&db, "CREATE TABLE updates (lead_id INTEGER NOT NULL)").await;
     let note = "CREATE TRIGGER note AFTER UPDATE OF status ON crm_leads
                 BEGIN INSERT INTO updates VALUES (new.id); END";
     execute(&db, note).await;
-    let added = run(&["keys", "add", "--user", "7", "--database", &db, "--json"]).json();
+    let added = PROGRAM.run(&["keys", "add", "--user", "7", "--database", &db, "--json"]).json();
     let done_chunks = async || count(&db, "SELECT COUNT(*) FROM crm_bulk_chunks").await;
 
-    let (mut server, url) = Background::serve(&serve);
+    let (mut server, url) = PROGRAM.listening(&serve);
     let client = Client::new(url, added["key"].as_str().unwrap()).unwrap();
     let accepted = client.change(&ids(1, LEADS), "contacted").await.unwrap();
     assert_eq!(accepted.status, 202, "{}", accepted.body);
@@ -280,10 +282,10 @@ async fn a_server_that_is_killed_again_and_again_updates_no_lead_twice() {
         eventually("some chunks", async || (done_chunks().await >= some).then_some(())).await;
         server.kill();
         assert!(done_chunks().await < 200, "all chunks were done before the kill");
-        server = Background::serve(&serve).0;
+        server = PROGRAM.listening(&serve).0;
     }
     server.kill();
-    let (_server, url) = Background::serve(&serve);
+    let (_server, url) = PROGRAM.listening(&serve);
     let client = Client::new(url, added["key"].as_str().unwrap()).unwrap();
     let end = client.follow(accepted.text("job_id"), |_| {}).await.unwrap();
 
@@ -303,16 +305,16 @@ async fn a_stuck_job_is_told_in_the_log() {
     let place = Place::new();
     let db = place.sqlite();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--concurrency", "0", "--database", &db];
-    assert_eq!(run(&["seed", "--leads", "10", "--database", &db]).code, Some(0));
-    let added = run(&["keys", "add", "--user", "7", "--database", &db, "--json"]).json();
-    let (server, url) = Background::serve(&serve);
+    assert_eq!(PROGRAM.run(&["seed", "--leads", "10", "--database", &db]).code, Some(0));
+    let added = PROGRAM.run(&["keys", "add", "--user", "7", "--database", &db, "--json"]).json();
+    let (server, url) = PROGRAM.listening(&serve);
     let client = Client::new(url, added["key"].as_str().unwrap()).unwrap();
     let accepted = client.change(&ids(1, 10), "contacted").await.unwrap();
     server.kill();
     execute(&db, "UPDATE crm_bulk_jobs SET moved_at = moved_at - 300001").await;
 
     let told = format!("bulk job {} is stuck", accepted.text("job_id"));
-    Background::until_it_logs(&serve, &told).kill();
+    Background::until_it_logs(&mut PROGRAM.command(&serve), &told).kill();
 }
 
 #[tokio::test]
@@ -321,7 +323,7 @@ async fn an_address_in_use_is_told() {
     let taken = Receiver::start(Reception::new(anywhere(), "s")).await.unwrap();
     let address = taken.url().trim_start_matches("http://").split('/').next().unwrap().to_owned();
 
-    let ended = run(&["serve", "--listen", &address, "--database", &place.sqlite()]);
+    let ended = PROGRAM.run(&["serve", "--listen", &address, "--database", &place.sqlite()]);
 
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&format!("cannot listen on {address}")), "{}", ended.stderr);
@@ -330,7 +332,7 @@ async fn an_address_in_use_is_told() {
 /// Small, so that it is the program that is tested and not the machine.
 #[test]
 fn the_benchmark_says_what_it_has_measured() {
-    let ended = run(&["bench", "--requests", "5", "--rounds", "1", "--json"]);
+    let ended = PROGRAM.run(&["bench", "--requests", "5", "--rounds", "1", "--json"]);
 
     let line = ended.json();
     assert_eq!(

@@ -10,10 +10,10 @@ use bulk_leads::api_key::ApiKey;
 use bulk_leads::client::Client;
 use bulk_leads::db::{NewKey, Store};
 use bulk_leads::{OpenQueue, Rounds, Rules, Service, Setup};
+use fixtures::{Place, anywhere};
 use serde_json::{Value, json};
 
 use support::steps::{NO_PAUSE, Steps, ids};
-use support::{Place, anywhere};
 
 /// Every event is at least as far as the one before, the counts add up, and the last one is the end.
 fn assert_tells_a_job(events: &[Value], leads: u64) {

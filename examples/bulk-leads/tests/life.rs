@@ -10,13 +10,13 @@ use std::time::Duration;
 use bulk_leads::db::{BulkState, WebhookState};
 use bulk_leads::jobs::{BULK_QUEUE, ChangeChunk};
 use bulk_leads::{OpenQueue, Rounds, Rules, Service, Setup};
+use fixtures::{anywhere, eventually};
 use jobq_core::{Inspect, JobState, QueueName};
 use serde_json::json;
 
 use support::steps::{CHUNK, KeyOf, NO_PAUSE, Steps, ids};
 use support::tables::{count, execute, history, leads, rows};
 use support::twice::everything_twice;
-use support::{anywhere, eventually};
 
 /// No chunk that has lead 15 can be done.
 const FIRE: &str = "CREATE TRIGGER fire BEFORE UPDATE ON crm_leads WHEN new.id = 15

@@ -4,17 +4,16 @@
 
 mod support;
 
-use std::process::Command;
 use std::time::Duration;
 
 use bulk_leads::schedules::{GROUP, schedules};
+use fixtures::{Place, eventually};
 use jobq_redis::{RedisBackend, TestServer};
 use jobq_scheduler::{Scheduler, TimeUnits, Timetable};
 
-use support::program::Background;
+use support::PROGRAM;
 use support::steps::Steps;
 use support::tables::count;
-use support::{Place, eventually};
 
 /// Both schedulers look at once, and the worker does what they have enqueued. Tells how much that is.
 async fn after(steps: &Steps, time: Duration) -> u64 {
@@ -50,7 +49,7 @@ async fn jobs_are_forgotten_without_anybody_asking() {
 async fn a_worker_declares_them_and_ends_with_them() {
     let (place, redis) = (Place::new(), TestServer::start().unwrap());
     let (database, url) = (place.sqlite(), redis.url());
-    let worker = Background::start(&["work", "--database", &database, "--queue", &url]);
+    let worker = PROGRAM.start(&["work", "--database", &database, "--queue", &url]);
     let timetable = Timetable::new(RedisBackend::connect(&url).await.unwrap(), GROUP).unwrap();
     let list = eventually("the schedule", async || {
         let list = timetable.list().await.unwrap();
@@ -59,7 +58,6 @@ async fn a_worker_declares_them_and_ends_with_them() {
     .await;
     assert_eq!((list.len(), list[0].name.as_str()), (1, "forget-ended"));
 
-    let id = worker.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    assert_eq!(worker.wait(), Some(0));
+    worker.terminate();
+    assert_eq!(worker.wait().0, Some(0));
 }

@@ -12,15 +12,14 @@ use bulk_leads::client::Client;
 use bulk_leads::db::{AtOnce, BulkState, Chunk, LeadChange, NewKey, Store};
 use bulk_leads::limits::{LimitOverrides, Limits};
 use bulk_leads::status::LeadStatus;
+use fixtures::{Background, MariaDb, Place, eventually};
 use jobq_redis::TestServer;
 use serde_json::json;
 
-use support::mariadb::MariaDb;
-use support::program::{Background, run};
+use support::PROGRAM;
 use support::steps::{KeyOf, NO_PAUSE, Steps, ids};
 use support::tables::{count, execute, history, leads};
 use support::twice::everything_twice;
-use support::{Place, eventually};
 
 const LEADS: usize = 6_000;
 /// Small chunks, so that there are many moments to be killed at.
@@ -167,7 +166,7 @@ impl Stage {
             webhook: None,
         };
         store.add_key(&new).await.unwrap();
-        let (api, url) = Background::serve(&[
+        let (api, url) = PROGRAM.listening(&[
             "serve",
             "--listen",
             "127.0.0.1:0",
@@ -185,7 +184,7 @@ impl Stage {
     fn worker(&self) -> Background {
         let queue = self.redis.url();
         let args = ["work", "--database", &self.db, "--queue", &queue, "--concurrency", "2"];
-        Background::start(&[&args[..], &["--lease", "1s"]].concat())
+        PROGRAM.start(&[&args[..], &["--lease", "1s"]].concat())
     }
 
     async fn done_chunks(&self) -> i64 {
@@ -288,7 +287,7 @@ async fn the_demonstration_runs_on_servers() {
     let demo = [&["demo", "--leads", "5000", "--bad", "2"], &servers[..]].concat();
 
     for _ in 0..2 {
-        let ended = run(&demo);
+        let ended = PROGRAM.run(&demo);
         assert_eq!(ended.code, Some(0), "{} {}", ended.stdout, ended.stderr);
         let line = ended.json();
         assert_eq!((&line["ok"], &line["failed"]), (&json!(4998), &json!(2)));

@@ -12,6 +12,7 @@ use bulk_leads::db::WebhookState;
 use bulk_leads::limits::LimitOverrides;
 use bulk_leads::receiver::{Received, Receiver, Reception};
 use bulk_leads::{OpenQueue, Rounds, Rules, Service, Setup};
+use fixtures::{anywhere, eventually};
 use jobq_core::JobState;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +20,6 @@ use tokio::sync::mpsc;
 
 use support::steps::{Caller, KeyOf, NO_PAUSE, Steps, ids};
 use support::tables::execute;
-use support::{anywhere, eventually};
 
 const SECRET: &str = "0123456789abcdef";
 

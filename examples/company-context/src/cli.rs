@@ -135,7 +135,7 @@ impl ModelArgs {
 #[derive(Debug, Args)]
 pub struct MannerArgs {
     /// How many texts are condensed at once
-    #[arg(long, default_value_t = 4, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// After how many seconds the jobs of a worker that died run elsewhere
     #[arg(long, default_value_t = 10, value_name = "SECONDS",
@@ -154,7 +154,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seed: u64,
     /// How many texts are condensed at once
-    #[arg(long, default_value_t = 16, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 16, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// A database of its own: sqlite://FILE or mysql://… [default: a temporary file]
     #[arg(long, value_name = "URL")]
@@ -237,7 +237,7 @@ pub struct MonitorArgs {
 #[derive(Debug, Args)]
 pub struct FailedArgs {
     /// How many are listed, oldest first
-    #[arg(long, default_value_t = 50, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 50, value_parser = program::at_least_one, value_name = "N")]
     pub limit: usize,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
@@ -297,13 +297,6 @@ pub struct StubArgs {
 
 fn share() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(0..=1_000)
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("give a whole number, at least 1".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use program::{InputFault, shown};
 use serde::{Deserialize, Serialize};
-
-use crate::input::{InputFault, shown};
 
 /// How long a customer's name may be, in characters.
 pub const MAX_NAME: usize = 200;

@@ -6,12 +6,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use program::{Failure, InputFault};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect, retry};
 use serde_json::{Value, json};
 
 use crate::customer::MAX_TEXT;
-use crate::failure::Failure;
 
 /// The model that is asked for.
 pub const MODEL: &str = "gpt-oss";
@@ -70,22 +70,21 @@ impl Model {
     ///
     /// `model_endpoint` or `model_key` when it is none.
     pub fn new(endpoint: &str, key: Option<&str>, timeout: Duration) -> Result<Self, Failure> {
-        // reqwest comes without a choice of cryptography. It can only be taken once; who was earlier has
-        // taken the same.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        // Whoever was earlier has taken the same.
+        program::choose_cryptography();
         let wrong = || {
             let message =
                 "the model's endpoint must be an address such as http://127.0.0.1:11434/api";
-            Failure::usage("model_endpoint", message)
+            InputFault::new("model_endpoint", message)
         };
         let mut chat = Url::parse(endpoint).map_err(|_| wrong())?;
         if !matches!(chat.scheme(), "http" | "https") || !chat.has_host() {
-            return Err(wrong());
+            return Err(wrong().into());
         }
         chat.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().push("chat");
         let key = key.map(|key| HeaderValue::try_from(format!("Bearer {key}")));
         let mut key = key.transpose().map_err(|_| {
-            Failure::usage("model_key", "the model's key holds characters that cannot be sent")
+            InputFault::new("model_key", "the model's key holds characters that cannot be sent")
         })?;
         if let Some(key) = &mut key {
             key.set_sensitive(true);

@@ -1,10 +1,10 @@
 //! The numbers for those who watch.
 
 use jobq_core::{Clock, SystemClock};
+use program::Failure;
 use serde::Serialize;
 
 use crate::db::{Counts, Store};
-use crate::failure::Failure;
 use crate::job::queue_name;
 use crate::queue::Opened;
 

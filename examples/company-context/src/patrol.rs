@@ -8,13 +8,13 @@
 use std::time::Duration;
 
 use jobq_core::{Clock, JobState, SystemClock, Timestamp};
+use program::Failure;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::customer::TextId;
 use crate::db::Store;
 use crate::dispatch::{Dispatcher, enqueue, run_here};
-use crate::failure::Failure;
 use crate::job::{CondenseContext, queue_name};
 use crate::queue::Opened;
 

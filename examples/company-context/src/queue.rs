@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use jobq_core::{Backend, Inspect, MemoryBackend};
 use jobq_redis::RedisBackend;
-
-use crate::failure::Failure;
+use program::Failure;
 
 /// An open queue. Clones are the same.
 #[derive(Clone, Debug)]
@@ -34,7 +33,7 @@ impl Opened {
     /// A queue in Redis.
     pub(crate) async fn redis(url: &str) -> Result<Self, Failure> {
         if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(Failure::usage("unknown_queue", "--redis must be redis://HOST:PORT"));
+            return Err(Failure::usage("--redis must be redis://HOST:PORT"));
         }
         Ok(Self::of(RedisBackend::connect(url).await?))
     }

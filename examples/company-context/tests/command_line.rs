@@ -7,12 +7,12 @@ mod support;
 use company_context::customer::ContextStatus;
 use company_context::db::Store;
 use company_context::stub::{Chances, Fault, Plan};
+use fixtures::Place;
 use jobq_core::Timestamp;
 use jobq_redis::TestServer;
 use serde_json::{Value, json};
 
-use support::program::{Background, done, run};
-use support::{Place, stub};
+use support::{PROGRAM, stub};
 
 const NOON: Timestamp = Timestamp::from_millis(1_795_348_800_000);
 
@@ -44,7 +44,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_says_what() {
     ] {
         let needs_db = matches!(args[0], "serve" | "work") && !args.contains(&"--database");
         let more = if needs_db { vec!["--database", &db] } else { Vec::new() };
-        let ended = run(&[args.clone(), more].concat());
+        let ended = PROGRAM.run(&[args.clone(), more].concat());
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(error), "{args:?}: {}", ended.stderr);
@@ -61,7 +61,7 @@ fn servers_that_are_not_there_are_named_without_their_passwords() {
     let no_redis = ["--database", &place.sqlite(), "--redis", gone];
 
     for with in [&no_db[..], &no_redis] {
-        let ended = run(&[&["monitor"][..], with].concat());
+        let ended = PROGRAM.run(&[&["monitor"][..], with].concat());
 
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.contains("127.0.0.1:1"), "{}", ended.stderr);
@@ -76,7 +76,7 @@ async fn a_demo_refuses_a_database_with_customers() {
     let db = place.sqlite();
     Store::open(&db).await.unwrap().create("Ada", "a story", NOON).await.unwrap();
 
-    let ended = run(&["demo", "--database", &db]);
+    let ended = PROGRAM.run(&["demo", "--database", &db]);
 
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.contains("the database holds customers"), "{}", ended.stderr);
@@ -97,7 +97,7 @@ async fn people_look_after_the_jobs() {
     let with_redis = ["--redis", &queue];
     let with_db = [&with_redis[..], &["--database", &db]].concat();
     let with_model = [&with_db[..], &["--model", &endpoint]].concat();
-    let on = |args: &[&str], with: &[&str]| done(&[args, with].concat());
+    let on = |args: &[&str], with: &[&str]| PROGRAM.done(&[args, with].concat());
     let monitor = || on(&["monitor", "--json"], &with_db).json();
     let failed = || on(&["failed", "--json"], &with_redis).json();
     let statuses = async || {
@@ -116,7 +116,7 @@ async fn people_look_after_the_jobs() {
     assert_eq!(statuses().await, [Condensed, Pending, Pending, Pending]);
     assert_eq!(monitor()["queue"]["waiting"], 3);
     assert_eq!(monitor()["alert"], false);
-    let alert = run(&[&["monitor", "--threshold", "2"][..], &with_db].concat());
+    let alert = PROGRAM.run(&[&["monitor", "--threshold", "2"][..], &with_db].concat());
     assert_eq!(alert.code, Some(1));
     assert!(alert.stdout.contains("ALERT: 3 jobs wait, more than 2"), "{}", alert.stdout);
 
@@ -135,7 +135,7 @@ async fn people_look_after_the_jobs() {
 
     let first = list[0]["id"].as_str().unwrap();
     assert!(on(&["retry", first], &with_redis).stdout.contains("put back"));
-    let again = run(&[&["retry", first][..], &with_redis].concat());
+    let again = PROGRAM.run(&[&["retry", first][..], &with_redis].concat());
     assert_eq!(again.code, Some(1));
     assert!(again.stdout.contains("left: it has not failed"), "{}", again.stdout);
     on(&["work", "--stop-when-empty"], &with_model);
@@ -154,7 +154,7 @@ async fn people_look_after_the_jobs() {
 #[tokio::test]
 async fn the_stub_is_told_what_to_do() {
     let args = ["stub", "--listen", "127.0.0.1:0", "--least-ms", "0", "--most-ms", "0"];
-    let (_stub, endpoint) = Background::listening(&args);
+    let (_stub, endpoint) = PROGRAM.listening(&args);
     let base = endpoint.strip_suffix("/api").unwrap();
     let client = support::client();
     let post = async |path: &str, body: Value| {

@@ -12,12 +12,11 @@ use company_context::dispatch::Dispatcher;
 use company_context::job::CondenseContext;
 use company_context::patrol::Patrol;
 use company_context::stub::{Fault, Plan, condensed};
+use fixtures::{MariaDb, Place, eventually};
 use jobq_core::history::{Failure, FailureKind};
 use jobq_core::{Next, Outcome};
 
-use support::servers::MariaDb;
 use support::steps::{NOON, Steps, job};
-use support::{Place, eventually};
 
 /// Each behaviour on SQLite by itself, and all of them on one MariaDB server.
 macro_rules! on_both {

@@ -13,14 +13,15 @@ use company_context::db::Counts;
 use company_context::dispatch::Dispatcher;
 use company_context::job::{CondenseContext, queue_name};
 use company_context::stub::{Fault, Plan, condensed};
+use fixtures::{Place, eventually};
 use jobq_core::{Inspect, JobState};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
+use support::client;
 use support::steps::Steps;
-use support::{Place, client, eventually};
 
 /// The API over SQLite.
 struct Served {

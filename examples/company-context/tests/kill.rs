@@ -11,13 +11,12 @@ use std::process::Stdio;
 use company_context::customer::CustomerId;
 use company_context::db::{Counts, Store};
 use company_context::stub::{Chances, Fault, Plan, Server, StubModel, condensed};
+use fixtures::{Background, MariaDb, Place, eventually};
 use jobq_redis::TestServer;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use support::program::{Background, command, done};
-use support::servers::MariaDb;
-use support::{Place, client, eventually, stub};
+use support::{PROGRAM, client, stub};
 
 /// MariaDB, Redis, and a model.
 struct Stage {
@@ -42,13 +41,13 @@ impl Stage {
         let (db, queue, model) = (self.database.url(), self.redis.url(), self.server.endpoint());
         let args =
             ["work", "--lease", "1", "--database", &db, "--redis", &queue, "--model", &model];
-        Background::start(&args)
+        PROGRAM.start(&args)
     }
 
     /// The API, with no worker.
     fn serve(&self) -> (Background, String) {
         let (db, queue, model) = (self.database.url(), self.redis.url(), self.server.endpoint());
-        Background::listening(&[
+        PROGRAM.listening(&[
             "serve",
             "--no-worker",
             "--listen",
@@ -179,7 +178,7 @@ async fn a_server_with_its_queue_in_memory_is_killed_and_started_again() {
         let (model, server) = stub(Chances::default());
         let (db, endpoint, client) = (place.sqlite(), server.endpoint(), client());
         let serve = || {
-            Background::listening(&[
+            PROGRAM.listening(&[
                 "serve",
                 "--listen",
                 "127.0.0.1:0",
@@ -240,7 +239,8 @@ async fn customers_are_taken_while_redis_is_away() {
     let (db, queue) = (stage.database.url(), stage.redis.url());
     let model = stage.server.endpoint();
     let with = ["--database", &db, "--redis", &queue, "--model", &model];
-    let worked = done(&[&["work", "--stop-when-empty", "--json"][..], &with].concat()).json();
+    let worked =
+        PROGRAM.done(&[&["work", "--stop-when-empty", "--json"][..], &with].concat()).json();
 
     assert_eq!(worked["completed"], 1, "{worked}");
     assert_condensed(&stage.store, ada, "the newer story").await;
@@ -274,7 +274,7 @@ async fn the_demo_keeps_its_promises_with_every_driver() {
         (vec!["--driver", "sync"], ("sync", "sqlite")),
         (vec!["--driver", "redis", "--redis", &queue, "--database", &db], ("redis", "mysql")),
     ] {
-        let shown = done(&[&demo[..], &more].concat()).json();
+        let shown = PROGRAM.done(&[&demo[..], &more].concat()).json();
 
         assert_eq!((&shown["driver"], &shown["database"]), (&json!(names.0), &json!(names.1)));
         assert_eq!((&shown["customers"], &shown["edits"]), (&json!(30), &json!(12)), "{shown}");
@@ -287,7 +287,7 @@ async fn the_demo_keeps_its_promises_with_every_driver() {
         assert_eq!(shown["condensed"].as_u64().unwrap() + kept, 30, "{shown}");
     }
     let with = ["--database", &db, "--redis", &queue];
-    let monitor = done(&[&["monitor", "--json"][..], &with].concat()).json();
+    let monitor = PROGRAM.done(&[&["monitor", "--json"][..], &with].concat()).json();
     assert_eq!(monitor["queue"]["failed"], 0, "it has tidied up: {monitor}");
     assert_eq!(monitor["customers"]["pending"], 0);
 }
@@ -300,11 +300,18 @@ async fn the_log_tells_of_each_text_and_none_of_its_words() {
     let log = place.path("log");
     let endpoint = server.endpoint().replace("://", "://user:hunter2@");
     let db = place.sqlite();
-    let mut serve =
-        command(&["serve", "--listen", "127.0.0.1:0", "--database", &db, "--model", &endpoint]);
+    let mut serve = PROGRAM.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--database",
+        &db,
+        "--model",
+        &endpoint,
+    ]);
     serve.env("MODEL_KEY", "hunter3").stderr(Stdio::from(std::fs::File::create(&log).unwrap()));
     model.plan(Plan::next(Fault::Fail, 1));
-    let (_served, url) = Background::listening_as(&mut serve);
+    let (_served, url) = Background::listening(&mut serve);
     create(&client(), &url, "a confidential story").await;
     let store = Store::open(&db).await.unwrap();
     all_condensed(&store).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jobq_core::Backoff;
+use program::Failure;
 
 use crate::courier::Courier;
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::jobs::MAX_ATTEMPTS;
 use crate::tally::Tally;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jobq_core::Backoff;
 use jobq_scheduler::Schedule;
+use program::Failure;
 
 use crate::app::Policy;
-use crate::failure::Failure;
 use crate::jobs::{MAX_ATTEMPTS, MOST_ATTEMPTS, PruneMessages};
 use crate::queue::Upkeep;
 
@@ -78,7 +78,7 @@ impl DatabaseArgs {
         self.database.clone().ok_or_else(|| {
             let message = "which database? Give --database sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME, or \
                            set DATABASE_URL";
-            Failure::usage("no_database", message)
+            Failure::usage(message)
         })
     }
 }
@@ -104,7 +104,7 @@ pub struct PlacesArgs {
 #[derive(Debug, Args)]
 pub struct MannerArgs {
     /// How many messages are worked on at once
-    #[arg(long, default_value_t = 16, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 16, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// After what time the messages of a process that died are worked on elsewhere
     #[arg(long, default_value = "10s", value_parser = lease, value_name = "TIME")]
@@ -408,13 +408,6 @@ fn timezone(text: &str) -> Result<String, String> {
 fn checked(text: &str, schedule: Schedule) -> Result<String, String> {
     let timing = schedule.job(PruneMessages { days: 1 }).timing();
     timing.map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("give a whole number, at least 1".to_owned()),
-    }
 }
 
 /// A worker that stops waits 25 seconds for what runs, so that no delivery may take longer.

@@ -2,9 +2,8 @@
 //!
 //! Another kind of message is another arm of [`Change::of`].
 
+use program::shown;
 use serde_json::Value;
-
-use crate::input::shown;
 
 /// What a message changes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -136,7 +136,7 @@ fn wait(app: &App, attempts: u64, trouble: &Trouble, cx: &JobContext) -> Option<
 }
 
 pub(crate) fn away(error: StoreError) -> JobError {
-    let cause = crate::failure::Failure::failed(&error);
+    let cause = program::in_one_line(&error);
     warn!(%cause, "the database is away: the message waits");
     JobError::snooze(DATABASE_AWAY)
 }

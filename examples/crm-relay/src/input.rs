@@ -1,38 +1,6 @@
-//! What is wrong with what a caller gave: one sentence for people, and one word for programs.
+//! What is wrong with what a caller gave of a message.
 
-use std::fmt;
-
-/// A fault of the caller's input. Nothing was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InputFault {
-    code: &'static str,
-    message: String,
-}
-
-impl InputFault {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    /// The word for it, such as `unknown_field`. A promise to programs.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        self.code
-    }
-}
-
-impl fmt::Display for InputFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for InputFault {}
-
-/// What the caller gave, short enough to be shown.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().take(60).collect()
-}
+use program::{InputFault, shown};
 
 /// How long a payload may be, in bytes of JSON.
 pub const MAX_DATA: usize = 200 * 1024;

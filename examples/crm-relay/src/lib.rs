@@ -8,6 +8,9 @@
 //! attempt, and what becomes of it; [`signature`]: what a receiver checks; and [`patrol`]: why no message is
 //! forgotten, whatever becomes of its queue.
 //!
+//! How it starts, prints and fails is in [`program`], how a database is asked in [`sql_store`], and what its API
+//! refuses in [`http_server`]: the examples share them.
+//!
 //! [`Service`] is all of it in one process, over whatever database and queue it is given:
 //!
 //! ```no_run
@@ -38,7 +41,6 @@ mod courier;
 pub mod db;
 pub mod deliver;
 mod demo;
-mod failure;
 pub mod input;
 pub mod jobs;
 pub mod message;
@@ -60,7 +62,6 @@ pub use api::Token;
 pub use app::{App, Policy};
 pub use commands::run;
 pub use courier::Courier;
-pub use failure::Failure;
 pub use pass::{Once, once};
 pub use queue::{OpenQueue, Upkeep};
 pub use service::{ApiSetup, Service, Setup, WorkSetup};

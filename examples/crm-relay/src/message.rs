@@ -1,10 +1,11 @@
 //! A message, on its way in or out.
 
 use jobq_core::Timestamp;
+use program::InputFault;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::input::{InputFault, check_data, check_event, check_message_id, check_name};
+use crate::input::{check_data, check_event, check_message_id, check_name};
 
 /// How an inbox message stands. The words are those of the column `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use program::Failure;
 use tokio::time::{Instant, sleep};
 
 use crate::app::App;
-use crate::failure::Failure;
 use crate::patrol::Patrol;
 use crate::queue::OpenQueue;
 use crate::tally::Pass;

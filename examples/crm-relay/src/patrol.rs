@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use jobq_core::{JobState, Timestamp};
+use program::Failure;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::db::{Relay, Store, Table, Unfinished};
-use crate::failure::Failure;
 use crate::jobs::queue_name;
 use crate::queue::OpenQueue;
 

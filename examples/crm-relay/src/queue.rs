@@ -7,10 +7,10 @@ use jobq_core::{Backend, Inspect, Limits, MemoryBackend};
 use jobq_redis::RedisBackend;
 use jobq_scheduler::{Schedule, Scheduler};
 use jobq_worker::Worker;
+use program::Failure;
 
 use crate::app::App;
 use crate::deliver::deliver_message;
-use crate::failure::Failure;
 use crate::jobs::{INBOX_QUEUE, OUTBOX_QUEUE, PruneMessages, UPKEEP_QUEUE};
 use crate::process::process_message;
 use crate::upkeep::prune_messages;
@@ -74,7 +74,7 @@ impl OpenQueue {
             return Ok(());
         }
         let message = "the queue must be memory: or redis://HOST:PORT";
-        Err(Failure::usage("unknown_queue", message))
+        Err(Failure::usage(message))
     }
 
     /// Whether it ends with this process, and nobody else sees it.

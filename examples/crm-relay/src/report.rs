@@ -2,20 +2,9 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use serde::Serialize;
-
-use crate::failure::Failure;
-
-/// Prints one line of what a service does; nobody need read it.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
-/// Prints a value as one line of JSON; nobody need read it.
-pub(crate) fn json<T: Serialize>(value: &T) {
-    // Texts and numbers always have a JSON form.
-    line(&serde_json::to_string(value).unwrap_or_default());
-}
+use program::Failure;
+// For what a service does: nobody need read it.
+pub(crate) use program::report::{json, line};
 
 /// Prints one line of what was asked for; a reader that has gone away is not an error.
 ///

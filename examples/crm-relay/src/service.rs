@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_server::serve;
+use program::Failure;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -12,7 +13,6 @@ use tokio::task::JoinSet;
 use crate::api::{Api, Token};
 use crate::app::{App, Policy};
 use crate::db::{Relay, Sole, Store};
-use crate::failure::Failure;
 use crate::patrol::Patrol;
 use crate::queue::{OpenQueue, Upkeep};
 use crate::tally::{Pass, Tally};
@@ -107,7 +107,7 @@ impl Service {
                 match error.kind() {
                     // By another process, which may end: systemd tries again.
                     ErrorKind::AddrInUse => Failure::new(message),
-                    _ => Failure::usage("address", message),
+                    _ => Failure::usage(message),
                 }
             })?;
             address = Some(listener.local_addr().map_err(|error| Failure::failed(&error))?);
@@ -130,12 +130,18 @@ impl Service {
             if work.concurrency > 0 {
                 let worker = queue.message_worker(app.clone(), work.concurrency, work.lease);
                 let messages = worker.run_until(until(stopping.subscribe()));
-                parts.spawn(async { ("the worker", messages.await.map(drop).map_err(refused)) });
+                parts.spawn(async {
+                    ("the worker", messages.await.map(drop).map_err(Failure::of_worker))
+                });
             }
             let upkeep = queue.upkeep_worker(app).run_until(until(stopping.subscribe()));
             let scheduler = queue.scheduler(&work.upkeep).run_until(until(stopping.subscribe()));
-            parts.spawn(async { ("the upkeep", upkeep.await.map(drop).map_err(refused)) });
-            parts.spawn(async { ("the scheduler", scheduler.await.map(drop).map_err(refused)) });
+            parts.spawn(async {
+                ("the upkeep", upkeep.await.map(drop).map_err(Failure::of_worker))
+            });
+            parts.spawn(async {
+                ("the scheduler", scheduler.await.map(drop).map_err(Failure::of_worker))
+            });
             let (patrol, stopped) = (Patrol::new(store, queue), until(stopping.subscribe()));
             parts.spawn(async move {
                 tokio::select! {
@@ -224,15 +230,6 @@ pub(crate) async fn only_one(store: &Store) -> Result<Sole, Failure> {
 
 fn taken_over() -> Failure {
     Failure::new("the database was away, and another process has taken over the work")
-}
-
-/// What a part says that cannot start: what was set is wrong.
-fn refused(error: jobq_core::Error) -> Failure {
-    let failure = Failure::failed(&error);
-    match error.kind() {
-        jobq_core::ErrorKind::Misconfigured => Failure::usage("misconfigured", failure.to_string()),
-        _ => failure,
-    }
 }
 
 async fn until(mut stopping: watch::Receiver<bool>) {

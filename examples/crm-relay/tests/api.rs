@@ -11,11 +11,12 @@ use crm_relay::message::{InboxStatus, NewOutbox, OutboxStatus};
 use crm_relay::signature::{KEY_HEADER, SIGNATURE_HEADER, sign};
 use crm_relay::stub::{Answer, Server, StubReceiver};
 use crm_relay::{ApiSetup, OpenQueue, Policy, Service, Setup, Token, WorkSetup};
+use fixtures::{Place, anywhere, eventually};
 use jobq_core::{Backoff, Clock, MemoryBackend, SystemClock};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use support::{Place, SECRET, TOKEN, anywhere, eventually, receiver};
+use support::{SECRET, TOKEN, receiver};
 
 struct Scene {
     store: Store,

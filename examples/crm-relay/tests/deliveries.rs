@@ -12,6 +12,7 @@ use crm_relay::jobs::DeliverMessage;
 use crm_relay::message::{NewOutbox, OutboxStatus};
 use crm_relay::stub::{Answer, Chances, Server, StubReceiver};
 use crm_relay::{Pass, Policy};
+use fixtures::{Place, anywhere};
 use jobq_core::{JobState, LeaseRequest, WorkerId};
 use jobq_worker::State;
 use serde_json::json;
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 
 use support::answers::{Expected, check, every_answer};
 use support::steps::{NOON, SHOP, Steps, contact, policy, two_leases};
-use support::{Place, SECRET, anywhere, closed_url};
+use support::{SECRET, closed_url};
 
 const SECOND: Duration = Duration::from_secs(1);
 const NEWER: &str = "another secret, newer";

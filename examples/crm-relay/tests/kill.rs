@@ -4,13 +4,13 @@
 
 mod support;
 
+use fixtures::eventually;
 use reqwest::Client;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use std::str::FromStr;
 use std::time::Duration;
 
-use support::eventually;
 use support::kills::{Kills, Posted, inbox, outbox, post};
 
 async fn connect(db: &str) -> SqliteConnection {

@@ -7,17 +7,16 @@ mod support;
 use crm_relay::db::{Received, Store};
 use crm_relay::message::{InboxStatus, NewInbox};
 use crm_relay::{OpenQueue, Service, Setup, WorkSetup};
+use fixtures::{Background, MariaDb, Place, eventually};
 use jobq_core::MemoryBackend;
 use jobq_redis::TestServer;
 use reqwest::Client;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
+use support::PROGRAM;
 use support::answers::every_answer;
 use support::kills::{Kills, Posted, inbox, outbox, post};
-use support::mariadb::MariaDb;
-use support::program::{Background, done};
 use support::steps::{SHOP, Steps, contact};
-use support::{Place, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_keeps_its_promises_on_mariadb() {
@@ -65,7 +64,7 @@ async fn the_demonstration_keeps_every_promise_on_mariadb_and_redis() {
     let (db, queue) = (database.url(), redis.url());
 
     let args = ["demo", "--messages", "100", "--json", "--database", &db, "--queue", &queue];
-    let verdict = done(&args).json();
+    let verdict = PROGRAM.done(&args).json();
 
     assert_eq!((&verdict["inbox"], &verdict["outbox"]), (&100.into(), &100.into()), "{verdict}");
 }
@@ -128,7 +127,7 @@ async fn a_loop_is_woken_by_another_process() {
         kills.receiver.came(n as usize).await;
     }
     let send: Background =
-        Background::start(&["send", "shop", "a", "--database", &kills.db, "--queue", &redis.url()]);
+        PROGRAM.start(&["send", "shop", "a", "--database", &kills.db, "--queue", &redis.url()]);
     kills.receiver.came(11).await;
     assert_eq!(send.wait().0, Some(0));
     for process in [api, worker] {

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use crm_relay::stub::Answer;
 use crm_relay::{OpenQueue, Service, Setup, WorkSetup};
+use fixtures::{MariaDb, Place, eventually};
 use jobq_core::MemoryBackend;
 use jobq_scheduler::Timetable;
 use sqlx::{Connection, SqliteConnection};
 
-use support::mariadb::MariaDb;
 use support::steps::{NOON, SHOP, Steps, contact};
-use support::{Place, eventually};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const MONTH: Duration = Duration::from_secs(30 * 86_400);

@@ -7,11 +7,11 @@ mod support;
 use crm_relay::db::Store;
 use crm_relay::message::{NewInbox, NewOutbox};
 use crm_relay::stub::{Answer, Server, StubReceiver};
+use fixtures::{Background, Ended, Place, eventually};
 use serde_json::json;
 
-use support::program::{Background, command, done, end, run};
 use support::steps::contact;
-use support::{Place, SECRET, TOKEN, eventually, receiver};
+use support::{PROGRAM, SECRET, TOKEN, receiver};
 
 struct Scene {
     store: Store,
@@ -58,8 +58,8 @@ async fn once_works_on_what_is_there_and_ends() {
     scene.receive(3).await;
     scene.receiver.plan("shop", [Answer::Status(422)]);
 
-    let first = done(&["work", "--once", "--database", &scene.db]);
-    let second = done(&["work", "--once", "--json", "--database", &scene.db]);
+    let first = PROGRAM.done(&["work", "--once", "--database", &scene.db]);
+    let second = PROGRAM.done(&["work", "--once", "--json", "--database", &scene.db]);
 
     assert_eq!(first.stdout, "processed 3, sent 4, failed 1\n");
     assert_eq!(second.json(), json!({"processed": 0, "sent": 0, "failed": 0, "retried": 0}));
@@ -70,7 +70,8 @@ async fn once_takes_no_more_than_its_limit_and_leaves_the_rest_to_the_next() {
     let scene = Scene::set().await;
     scene.send(7).await;
 
-    let printed = |_| done(&["work", "--once", "--limit", "3", "--database", &scene.db]).stdout;
+    let printed =
+        |_| PROGRAM.done(&["work", "--once", "--limit", "3", "--database", &scene.db]).stdout;
     let lines: String = (0..4).map(printed).collect();
 
     let line = |sent| format!("processed 0, sent {sent}, failed 0\n");
@@ -82,7 +83,8 @@ async fn a_short_pass_leaves_a_long_backlog_where_it_is() {
     let scene = Scene::set().await;
     scene.send(100).await;
 
-    let ended = done(&["work", "--once", "--limit", "5", "--json", "--database", &scene.db]);
+    let ended =
+        PROGRAM.done(&["work", "--once", "--limit", "5", "--json", "--database", &scene.db]);
 
     assert_eq!(ended.json()["sent"], 5);
     let left = scene.store.metrics().await.unwrap().relay.waiting;
@@ -96,7 +98,7 @@ async fn once_does_not_wait_for_what_is_not_due() {
     scene.receiver.plan("shop", [Answer::RetryAfter(503, "3600".to_owned())]);
 
     for expected in [1, 0] {
-        let ended = done(&["work", "--once", "--json", "--database", &scene.db]);
+        let ended = PROGRAM.done(&["work", "--once", "--json", "--database", &scene.db]);
         assert_eq!(
             (&ended.json()["retried"], &ended.json()["sent"]),
             (&expected.into(), &0.into())
@@ -113,7 +115,7 @@ async fn once_does_not_wait_for_what_is_not_due() {
 async fn a_loop_is_woken_prints_its_passes_and_stops_at_sigterm() {
     let scene = Scene::set().await;
     let args = ["work", "--loop", "--limit", "4", "--database", &scene.db];
-    let mut daemon = Background::start(&args);
+    let mut daemon = PROGRAM.start(&args);
     scene.send(10).await;
     let mut lines = vec![daemon.line(), daemon.line()];
     eventually("all to be sent", async || (scene.sent().await == 10).then_some(())).await;
@@ -137,7 +139,7 @@ async fn a_loop_is_woken_prints_its_passes_and_stops_at_sigterm() {
 async fn a_server_is_woken_by_each_message() {
     let scene = Scene::set().await;
     let args = ["serve", "--listen", "127.0.0.1:0", "--database", &scene.db];
-    let (server, url) = Background::listening(&args);
+    let (server, url) = PROGRAM.listening(&args);
     let client = reqwest::Client::new();
     let body = json!({"destination": "shop", "event": "a", "data": {}}).to_string();
     let began = std::time::Instant::now();
@@ -158,7 +160,7 @@ async fn a_delivery_under_way_ends_before_the_process_does() {
     let scene = Scene::set().await;
     scene.send(1).await;
     scene.receiver.plan("shop", [Answer::Hold]);
-    let daemon = Background::start(&["work", "--loop", "--database", &scene.db]);
+    let daemon = PROGRAM.start(&["work", "--loop", "--database", &scene.db]);
     scene.receiver.came(1).await;
 
     daemon.terminate();
@@ -175,7 +177,7 @@ async fn a_run_of_cron_can_be_stopped_gracefully_too() {
     let scene = Scene::set().await;
     scene.send(30).await;
     scene.receiver.plan("shop", vec![Answer::Hold; 4]);
-    let run = Background::start(&["work", "--once", "--database", &scene.db]);
+    let run = PROGRAM.start(&["work", "--once", "--database", &scene.db]);
     // As many as go to one destination at a time.
     scene.receiver.came(4).await;
 
@@ -205,16 +207,16 @@ async fn with_a_queue_in_memory_one_process_works_at_a_time() {
     let scene = Scene::set().await;
     scene.send(1).await;
     scene.receiver.plan("shop", [Answer::Hold]);
-    let first = Background::start(&["work", "--loop", "--database", &scene.db]);
+    let first = PROGRAM.start(&["work", "--loop", "--database", &scene.db]);
     scene.receiver.came(1).await;
 
-    let another_name = scene.db.replace("crm.db", "another.db");
+    let another_name = scene.db.replace("tables.db", "another.db");
     let path = |url: &str| url.strip_prefix("sqlite://").unwrap().to_owned();
     std::os::unix::fs::symlink(path(&scene.db), path(&another_name)).unwrap();
-    let by_cron = done(&["work", "--once", "--database", &another_name]);
-    let daemon = run(&["work", "--loop", "--database", &scene.db]);
+    let by_cron = PROGRAM.done(&["work", "--once", "--database", &another_name]);
+    let daemon = PROGRAM.run(&["work", "--loop", "--database", &scene.db]);
     let api = ["serve", "--no-worker", "--listen", "127.0.0.1:0", "--database", &scene.db];
-    let (api, _) = Background::listening(&api);
+    let (api, _) = PROGRAM.listening(&api);
 
     assert_eq!(by_cron.stdout, "processed 0, sent 0, failed 0\n");
     assert_eq!(daemon.code, Some(1));
@@ -223,7 +225,7 @@ async fn with_a_queue_in_memory_one_process_works_at_a_time() {
     // A process that was killed leaves no lock behind.
     first.kill();
     assert_eq!(
-        done(&["work", "--once", "--database", &scene.db]).stdout,
+        PROGRAM.done(&["work", "--once", "--database", &scene.db]).stdout,
         "processed 0, sent 1, failed 0\n"
     );
 }
@@ -233,18 +235,18 @@ async fn messages_are_sent_and_put_back_by_hand() {
     let scene = Scene::set().await;
     let send =
         ["send", "shop", "a", "--data", r#"{"n": 1}"#, "--key", "k-1", "--database", &scene.db];
-    let (first, again) = (done(&send).json(), done(&send).json());
+    let (first, again) = (PROGRAM.done(&send).json(), PROGRAM.done(&send).json());
     assert_eq!((&first["duplicate"], &again["duplicate"]), (&false.into(), &true.into()));
     scene.receiver.plan("shop", [Answer::Status(422)]);
-    done(&["work", "--once", "--database", &scene.db]);
+    PROGRAM.done(&["work", "--once", "--database", &scene.db]);
 
-    let retried = done(&["retry", "all", "--database", &scene.db]);
+    let retried = PROGRAM.done(&["retry", "all", "--database", &scene.db]);
     assert_eq!(retried.stdout, "1 put back\n");
-    let left = run(&["retry", "1", "--database", &scene.db]);
+    let left = PROGRAM.run(&["retry", "1", "--database", &scene.db]);
     assert_eq!((left.code, left.stdout.as_str()), (Some(1), "1  has not failed: left as it is\n"));
-    let worked = done(&["work", "--once", "--database", &scene.db]);
+    let worked = PROGRAM.done(&["work", "--once", "--database", &scene.db]);
     assert_eq!(worked.stdout, "processed 0, sent 1, failed 0\n");
-    let metrics = done(&["metrics", "--database", &scene.db]).json();
+    let metrics = PROGRAM.done(&["metrics", "--database", &scene.db]).json();
     assert_eq!(metrics["outbox"]["by_status"]["sent"], 1);
 }
 
@@ -252,11 +254,11 @@ async fn messages_are_sent_and_put_back_by_hand() {
 async fn integrations_are_added_changed_and_listed_without_their_secrets() {
     let scene = Scene::set().await;
     let with_secret = |args: &[&str], secret: &str| {
-        let mut command = command(&[args, &["--database", &scene.db]].concat());
-        end(command.env("WEBHOOK_SECRET", secret))
+        let mut command = PROGRAM.command(&[args, &["--database", &scene.db]].concat());
+        Ended::of(command.env("WEBHOOK_SECRET", secret))
     };
     let db = ["--database", scene.db.as_str()];
-    let run = |args: &[&str]| run(&[args, &db].concat());
+    let run = |args: &[&str]| PROGRAM.run(&[args, &db].concat());
 
     let added = run(&["integrations", "add", "crm", "https://crm.example/hook"]);
     let secret = added.stdout.lines().next().unwrap().strip_prefix("secret: ").unwrap();
@@ -301,7 +303,7 @@ async fn integrations_are_added_changed_and_listed_without_their_secrets() {
     // Nobody could ever read the secret.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let add = ["integrations", "add", "full", "https://crm.example"];
-    let mut lost = command(&[&add[..], &db].concat());
+    let mut lost = PROGRAM.command(&[&add[..], &db].concat());
     let lost = lost.stdout(full).status().unwrap();
     assert_eq!(lost.code(), Some(1));
     assert!(!run(&["integrations", "list"]).stdout.contains("full"));
@@ -337,20 +339,21 @@ async fn what_is_wrong_is_told_in_a_line() {
         (&["work", "--once", "--database", &db, "--lease", "1ms"], 2, "100ms"),
         (&["work", "--once", "--database", &db, "--timezone", "Europe/Nowhere"], 2, "Nowhere"),
     ] {
-        let ended = run(args);
+        let ended = PROGRAM.run(args);
         assert_eq!(ended.code, Some(code), "{args:?} {}", ended.stderr);
         assert!(ended.stderr.contains(says), "{args:?} {}", ended.stderr);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
     assert!(!place.path("nowhere.db").exists());
-    let stored = done(&["metrics", "--database", &db]).json();
+    let stored = PROGRAM.done(&["metrics", "--database", &db]).json();
     assert_eq!(stored["outbox"]["by_status"]["pending"], 0, "{stored}");
-    let unknown = run(&["retry", "99", "--database", &db]);
+    let unknown = PROGRAM.run(&["retry", "99", "--database", &db]);
     assert_eq!(
         (unknown.code, unknown.stdout.as_str()),
         (Some(1), "99  there is no such message\n")
     );
-    let away = run(&["send", "shop", "a", "--database", &db, "--queue", "redis://127.0.0.1:1"]);
+    let away =
+        PROGRAM.run(&["send", "shop", "a", "--database", &db, "--queue", "redis://127.0.0.1:1"]);
     assert_eq!(away.code, Some(0));
     assert!(away.stderr.starts_with("warning: stored, and not yet handed"), "{}", away.stderr);
 }
@@ -359,10 +362,10 @@ async fn what_is_wrong_is_told_in_a_line() {
 fn a_log_that_cannot_be_written_stops_nobody() {
     let place = Place::new();
     let db = place.sqlite();
-    done(&["send", "nobody", "a", "--database", &db]);
+    PROGRAM.done(&["send", "nobody", "a", "--database", &db]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let args = ["work", "--once", "--json", "--database", &db];
-    let output = command(&args).env("RUST_LOG", "debug").stderr(full).output().unwrap();
+    let output = PROGRAM.command(&args).env("RUST_LOG", "debug").stderr(full).output().unwrap();
     assert!(output.status.success());
     let pass: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(pass["retried"], 1, "{pass}");
@@ -371,15 +374,15 @@ fn a_log_that_cannot_be_written_stops_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stub_checks_signatures_and_drops_repeats() {
     let scene = Scene::set().await;
-    let mut stub = command(&["stub", "--listen", "127.0.0.1:0"]);
+    let mut stub = PROGRAM.command(&["stub", "--listen", "127.0.0.1:0"]);
     stub.env("WEBHOOK_SECRET", SECRET);
-    let (mut stub, url) = Background::listening_as(&mut stub);
+    let (mut stub, url) = Background::listening(&mut stub);
     let url = url.replace("NAME", "crm");
     scene.store.add_integration("crm", &url, SECRET).await.unwrap();
     scene.store.add_integration("wrong", &url, "another secret").await.unwrap();
     for destination in ["crm", "wrong"] {
-        done(&["send", destination, "a", "--data", r#"{"n":1}"#, "--database", &scene.db]);
-        let worked = done(&["work", "--once", "--database", &scene.db]);
+        PROGRAM.done(&["send", destination, "a", "--data", r#"{"n":1}"#, "--database", &scene.db]);
+        let worked = PROGRAM.done(&["work", "--once", "--database", &scene.db]);
         let is_good = destination == "crm";
         let (sent, failed) = (u8::from(is_good), u8::from(!is_good));
         assert_eq!(worked.stdout, format!("processed 0, sent {sent}, failed {failed}\n"));
@@ -397,7 +400,7 @@ fn the_demonstration_keeps_every_promise() {
         &["demo", "--messages", "60", "--json"][..],
         &["demo", "--messages", "60", "--seed", "7", "--json"],
     ] {
-        let verdict = done(args).json();
+        let verdict = PROGRAM.done(args).json();
         assert_eq!(verdict["inbox"], 60, "{verdict}");
         assert_eq!(verdict["outbox"], 60, "{verdict}");
         for nothing in ["lost", "sent_for_nothing", "not_once", "unverified", "left_after_prune"] {
@@ -405,7 +408,7 @@ fn the_demonstration_keeps_every_promise() {
         }
         assert_eq!(verdict["errors"]["connection_refused"], 3, "{verdict}");
     }
-    let shown = done(&["demo", "--messages", "60"]);
+    let shown = PROGRAM.done(&["demo", "--messages", "60"]);
     assert!(shown.stdout.contains("processed "), "{}", shown.stdout);
     assert!(shown.stderr.is_empty(), "{}", shown.stderr);
 }

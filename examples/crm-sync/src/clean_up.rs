@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jobq_core::{Inspect, JobId, JobState, Timestamp};
+use program::Failure;
 use serde::Serialize;
 
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::limits::queue_name;
 
 /// How many dead jobs are looked at and deleted at a time.

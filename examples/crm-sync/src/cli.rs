@@ -96,6 +96,17 @@ pub struct QueueArgs {
     pub queue: String,
 }
 
+/// Which database, and which queue.
+#[derive(Debug, Args)]
+pub struct PlacesArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub queue: QueueArgs,
+}
+
 /// How workers work.
 #[derive(Debug, Args)]
 pub struct MannerArgs {
@@ -104,7 +115,7 @@ pub struct MannerArgs {
     #[arg(long, default_value_t = DEFAULT_RATE, value_parser = parse_rate, value_name = "RATE")]
     pub rate: Rate,
     /// How many jobs run at once
-    #[arg(long, default_value_t = 32, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// How many requests of one store are under way at once, over all workers
     #[arg(long, default_value_t = DEFAULT_STORE_CONCURRENCY, value_name = "N",
@@ -152,7 +163,7 @@ pub struct DemoArgs {
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
     /// How many workers
-    #[arg(long, default_value_t = 4, value_parser = at_least_one, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_parser = program::at_least_one, value_name = "N")]
     pub workers: usize,
     /// A database in place of a temporary file; one that holds stores of anybody else is refused
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -173,10 +184,7 @@ pub struct WorkArgs {
     pub manner: MannerArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Stop when nothing is left that may be done now; schedules are not run then
     #[arg(long)]
     pub stop_when_empty: bool,
@@ -210,10 +218,7 @@ pub struct ServeArgs {
     pub manner: MannerArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
 }
 
 /// Arguments of `stub`.
@@ -300,10 +305,7 @@ pub struct RecordArgs {
     pub direction: Direction,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -340,10 +342,7 @@ pub struct FullSyncArgs {
     pub direction: Direction,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -363,10 +362,7 @@ pub struct RateArgs {
     pub reset: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
 }
 
 /// Arguments of `status`.
@@ -374,10 +370,7 @@ pub struct RateArgs {
 pub struct StatusArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the numbers as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -391,20 +384,10 @@ pub struct CleanUpArgs {
     pub days: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented where it is defined")]
-    pub queue: QueueArgs,
+    pub places: PlacesArgs,
     /// Print the answer as one line of JSON
     #[arg(long)]
     pub json: bool,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("give a whole number, at least 1".to_owned()),
-    }
 }
 
 fn of_a_thousand(text: &str) -> Result<u32, String> {

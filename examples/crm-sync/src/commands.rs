@@ -4,8 +4,9 @@ use std::fs::OpenOptions;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jobq_core::{Clock, Enqueued, ErrorKind, Inspect, SystemClock};
+use jobq_core::{Clock, Enqueued, Inspect, SystemClock};
 use jobq_worker::StopSignals;
+use program::Failure;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,7 +19,6 @@ use crate::cli::{
 };
 use crate::db::Store;
 use crate::demo::demo;
-use crate::failure::Failure;
 use crate::generate::{self, Amounts};
 use crate::ids::RecordKey;
 use crate::ids::StoreId;
@@ -61,19 +61,19 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 pub(crate) async fn open(url: &str) -> Result<Store, Failure> {
     if !["sqlite:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
-        return Err(Failure::usage("unknown_database", message));
+        return Err(Failure::usage(message));
     }
     Ok(Store::open(url).await?)
 }
 
 async fn work(args: WorkArgs) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let manner = args.manner.manner();
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store)?;
     let done = if args.stop_when_empty {
-        worker.stop_when_empty().run().await.map_err(misconfigured)?
+        worker.stop_when_empty().run().await.map_err(Failure::of_worker)?
     } else {
         let scheduler = schedules::scheduler(&queue, &args.schedules.timezone)?;
         let (stop, stopped) = watch::channel(false);
@@ -82,7 +82,9 @@ async fn work(args: WorkArgs) -> Result<(), Failure> {
             stop.send_replace(true);
             done
         };
-        tokio::try_join!(working, scheduler.run_until(until(stopped))).map_err(misconfigured)?.0
+        tokio::try_join!(working, scheduler.run_until(until(stopped)))
+            .map_err(Failure::of_worker)?
+            .0
     };
     print_run(RunSummary::of(&done), args.json);
     Ok(())
@@ -91,14 +93,6 @@ async fn work(args: WorkArgs) -> Result<(), Failure> {
 async fn until(mut stopped: watch::Receiver<bool>) {
     // When the sender is gone nobody is left who could say so.
     let _ = stopped.wait_for(|stop| *stop).await;
-}
-
-fn misconfigured(error: jobq_core::Error) -> Failure {
-    let failure = Failure::failed(&error);
-    match error.kind() {
-        ErrorKind::Misconfigured => Failure::usage("misconfigured", failure.to_string()),
-        _ => failure,
-    }
 }
 
 fn print_run(summary: RunSummary, as_json: bool) {
@@ -111,15 +105,15 @@ fn print_run(summary: RunSummary, as_json: bool) {
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;
-    let queue = queue::open(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = queue::open(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let manner = args.manner.manner();
     manner.install(&queue).await?;
     let worker = manner.worker(&queue, store.clone())?;
     let scheduler = schedules::scheduler(&queue, &args.schedules.timezone)?;
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
-    })?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::failed(&error))?;
     report::line(&format!("listening on http://{address}"));
 
@@ -129,9 +123,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let serving = async {
         let served = async { api.await.map_err(|error| Failure::failed(&error)) };
         let worked =
-            async { worker.run_until(until(stopped.clone())).await.map_err(misconfigured) };
+            async { worker.run_until(until(stopped.clone())).await.map_err(Failure::of_worker) };
         let scheduled =
-            async { scheduler.run_until(until(stopped.clone())).await.map_err(misconfigured) };
+            async { scheduler.run_until(until(stopped.clone())).await.map_err(Failure::of_worker) };
         tokio::try_join!(served, worked, scheduled)
     };
     let two_signals = async {
@@ -162,14 +156,14 @@ async fn stub(args: StubArgs) -> Result<(), Failure> {
         retry_after: args.retry_after,
     });
     if let Some(path) = &args.log {
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-            Failure::usage("log_file", format!("cannot write {}: {error}", path.display()))
-        })?;
+        let file =
+            OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                Failure::usage(format!("cannot write {}: {error}", path.display()))
+            })?;
         crm.log_to(file);
     }
-    let server = Server::start(crm.clone(), args.listen).map_err(|error| {
-        Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
-    })?;
+    let server = Server::start(crm.clone(), args.listen)
+        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
     report::line(&format!("listening on {}", server.url()));
     signals.next().await;
     report::json(&crm.summary());
@@ -178,10 +172,7 @@ async fn stub(args: StubArgs) -> Result<(), Failure> {
 
 async fn seed(args: &SeedArgs) -> Result<(), Failure> {
     if !args.crm.starts_with("http://") && !args.crm.starts_with("https://") {
-        return Err(Failure::usage(
-            "crm",
-            "--crm must be an address such as http://127.0.0.1:8090",
-        ));
+        return Err(Failure::usage("--crm must be an address such as http://127.0.0.1:8090"));
     }
     let store = open(&args.database.url()).await?;
     let amounts = Amounts {
@@ -206,8 +197,8 @@ async fn seed(args: &SeedArgs) -> Result<(), Failure> {
 }
 
 async fn enqueue(args: &RecordArgs, reason: Reason) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let producer = Producer::new(open(&args.database.url()).await?, queue);
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let producer = Producer::new(open(&args.places.database.url()).await?, queue);
     let key = RecordKey { store: args.store, entity: args.entity, record: args.record };
     let enqueued = producer.sync(SyncRecord::new(key, args.direction), reason).await?;
     let (id, is_created) = (enqueued.id(), matches!(enqueued, Enqueued::Created(_)));
@@ -222,8 +213,8 @@ async fn enqueue(args: &RecordArgs, reason: Reason) -> Result<(), Failure> {
 }
 
 async fn full_sync(args: &FullSyncArgs) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let producer = Producer::new(open(&args.database.url()).await?, queue);
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let producer = Producer::new(open(&args.places.database.url()).await?, queue);
     let done = producer.full_sync(args.store, args.entity, args.direction).await?;
     if args.json {
         report::json(&done);
@@ -239,8 +230,8 @@ async fn full_sync(args: &FullSyncArgs) -> Result<(), Failure> {
 }
 
 async fn rate(args: &RateArgs) -> Result<(), Failure> {
-    let queue = queue::open_shared(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = queue::open_shared(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let accounts = match args.store {
         Some(number) => {
             vec![Producer::new(store, queue.clone()).account(number).await?]
@@ -268,8 +259,8 @@ fn inspect(queue: Option<&queue::Opened>) -> Option<&dyn Inspect> {
 }
 
 async fn status(args: &StatusArgs) -> Result<(), Failure> {
-    let queue = seen_queue(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = seen_queue(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let now = SystemClock::default().now();
     let status = monitor::status(&store, inspect(queue.as_ref()), now).await?;
     if args.json {
@@ -281,8 +272,8 @@ async fn status(args: &StatusArgs) -> Result<(), Failure> {
 }
 
 async fn clean(args: &CleanUpArgs) -> Result<(), Failure> {
-    let queue = seen_queue(&args.queue.queue).await?;
-    let store = open(&args.database.url()).await?;
+    let queue = seen_queue(&args.places.queue.queue).await?;
+    let store = open(&args.places.database.url()).await?;
     let now = SystemClock::default().now();
     let done = clean_up(&store, inspect(queue.as_ref()), args.days, now).await?;
     if args.json {

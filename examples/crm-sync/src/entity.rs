@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use program::{InputFault, shown};
 use serde::{Deserialize, Serialize};
-
-use crate::input::{InputFault, shown};
 
 /// A sort of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

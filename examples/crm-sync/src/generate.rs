@@ -1,11 +1,11 @@
 //! Invented stores and records, the same each time.
 
 use jobq_core::Timestamp;
+use program::Failure;
 
 use crate::crm::PROVIDERS;
 use crate::db::{Account, Store};
 use crate::entity::Entity;
-use crate::failure::Failure;
 use crate::fields::{Activity, Customer, Fields, Product, Sale};
 use crate::ids::{RecordId, StoreId};
 

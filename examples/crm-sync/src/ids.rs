@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use program::{InputFault, shown};
 use serde::{Deserialize, Serialize};
 
 use crate::entity::Entity;
-use crate::input::{InputFault, shown};
 
 /// The number of a store, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

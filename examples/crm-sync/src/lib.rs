@@ -2,6 +2,9 @@
 //!
 //! Read [`job`] first: what is done in the background. Then [`sync`]: how it can be killed at any point
 //! and run again; and [`departure`]: why no window of a minute ever gets one request too many.
+//!
+//! How it starts, prints and fails is in [`program`], how a database is asked in [`sql_store`], and what its API
+//! refuses in [`http_server`]: the examples share them.
 
 pub mod api;
 mod app;
@@ -13,11 +16,9 @@ pub mod db;
 mod demo;
 pub mod departure;
 pub mod entity;
-mod failure;
 pub mod fields;
 pub mod generate;
 pub mod ids;
-pub mod input;
 pub mod job;
 pub mod limits;
 pub mod monitor;
@@ -33,6 +34,5 @@ pub mod window;
 
 pub use app::App;
 pub use commands::run;
-pub use failure::Failure;
 pub use queue::{Opened, Scheduling};
 pub use run::Manner;

@@ -1,10 +1,10 @@
 //! The numbers for those who watch the system.
 
 use jobq_core::{Inspect, LaneKey, Timestamp};
+use program::Failure;
 use serde::Serialize;
 
 use crate::db::{LogNumbers, Store};
-use crate::failure::Failure;
 use crate::ids::StoreId;
 use crate::limits::queue_name;
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jobq_core::{Enqueued, Queue, Rate};
+use program::{Failure, InputFault};
 use serde::Serialize;
 
 use crate::db::{Account, Store};
 use crate::entity::{Direction, Entity};
-use crate::failure::Failure;
 use crate::ids::{RecordKey, StoreId};
 use crate::job::{Reason, SyncRecord};
 use crate::limits::{DEFAULT_RATE, rate_of};
@@ -141,7 +141,8 @@ impl Producer {
     pub(crate) async fn account(&self, store: StoreId) -> Result<Account, Failure> {
         let found = self.store.account(store).await?;
         found.ok_or_else(|| {
-            Failure::usage("unknown_store", format!("there is no store {store} in crm_stores"))
+            InputFault::new("unknown_store", format!("there is no store {store} in crm_stores"))
+                .into()
         })
     }
 }

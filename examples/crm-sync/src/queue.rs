@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jobq_core::{Backend, Inspect, MemoryBackend, Schedules};
 use jobq_redis::RedisBackend;
 use jobq_scheduler::Scheduler;
-
-use crate::failure::Failure;
+use program::Failure;
 
 /// Whether an address is that of the queue in this process's memory.
 pub(crate) fn is_memory(url: &str) -> bool {
@@ -55,7 +54,7 @@ pub(crate) async fn open(url: &str) -> Result<Opened, Failure> {
     }
     if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the queue must be memory: or redis://HOST:PORT";
-        return Err(Failure::usage("unknown_queue", message));
+        return Err(Failure::usage(message));
     }
     Ok(Opened::of(RedisBackend::connect(url).await?))
 }
@@ -66,7 +65,7 @@ pub(crate) async fn open_shared(url: &str) -> Result<Opened, Failure> {
     if is_memory(url) {
         let message = "this needs a queue that outlives this process: add --queue redis://…, or run \
                        `crm-sync serve` and ask it over HTTP";
-        return Err(Failure::usage("memory_queue", message));
+        return Err(Failure::usage(message));
     }
     open(url).await
 }

@@ -3,24 +3,14 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+pub(crate) use program::report::{json, line};
 use serde::Serialize;
 
 use crate::producer::FullSync;
 
-/// Prints one line; a reader that has gone away is not an error.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
 /// Says something beside the result, which alone is on stdout.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// Prints a value as one line of JSON.
-pub(crate) fn json<T: Serialize>(value: &T) {
-    // Texts and numbers always have a JSON form.
-    line(&serde_json::to_string(value).unwrap_or_default());
 }
 
 /// What a worker did, in one line.

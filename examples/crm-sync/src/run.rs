@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jobq_core::Rate;
 use jobq_worker::Worker;
+use program::Failure;
 
 use crate::app::App;
 use crate::crm::Http;
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::job::SyncRecord;
 use crate::limits;
 use crate::queue::Opened;

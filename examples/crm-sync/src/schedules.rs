@@ -3,9 +3,9 @@
 //! Every worker runs these schedules; each tick is enqueued once.
 
 use jobq_scheduler::{Schedule, Scheduler};
+use program::{Failure, in_one_line};
 
 use crate::entity::{Direction, Entity};
-use crate::failure::Failure;
 use crate::queue::Opened;
 use crate::upkeep::{CleanUp, SyncAll};
 
@@ -29,8 +29,6 @@ pub fn schedules(timezone: &str) -> [(&'static str, Schedule); 3] {
 /// A scheduler of these, checked.
 pub(crate) fn scheduler(queue: &Opened, timezone: &str) -> Result<Scheduler, Failure> {
     let scheduler = queue.schedules.scheduler().group(GROUP).schedules(schedules(timezone));
-    scheduler
-        .check()
-        .map_err(|fault| Failure::usage("misconfigured", Failure::failed(&fault).to_string()))?;
+    scheduler.check().map_err(|fault| Failure::usage(in_one_line(&fault)))?;
     Ok(scheduler)
 }

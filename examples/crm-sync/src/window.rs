@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use jobq_core::{Counting, Rate, Timestamp};
-
-use crate::input::{InputFault, shown};
+use program::{InputFault, shown};
 
 /// The windows in which a CRM counts requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 
 mod support;
 
+use fixtures::Place;
 use jobq_redis::TestServer;
 use serde_json::{Value, json};
 
-use support::Place;
-use support::program::{Background, done, run};
+use support::PROGRAM;
 
 #[test]
 fn what_the_caller_can_put_right_ends_with_two_and_says_what() {
@@ -19,7 +19,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_says_what() {
     let record = |args: &[&str]| -> Vec<String> {
         args.iter().chain(&with).map(|arg| (*arg).to_owned()).collect()
     };
-    done(&["seed", "--stores", "1", "--customers", "1", "--database", &db]);
+    PROGRAM.done(&["seed", "--stores", "1", "--customers", "1", "--database", &db]);
     for (args, error) in [
         (record(&["hook", "created", "lead", "1"]), "there is no entity \"lead\""),
         (record(&["hook", "created", "sale", "0"]), "is no number of a record"),
@@ -50,7 +50,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_says_what() {
             let (value, options) = rest.split_at(2);
             [command, options, value].concat()
         });
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(error), "{args:?}: {}", ended.stderr);
@@ -80,7 +80,7 @@ fn what_needs_others_is_refused_without_them() {
     ] {
         let needs_db = !matches!(args[0], "stub" | "sink") && !args.contains(&"--database");
         let more = if needs_db { vec!["--database", &db] } else { Vec::new() };
-        let ended = run(&[args.clone(), more].concat());
+        let ended = PROGRAM.run(&[args.clone(), more].concat());
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(error), "{args:?}: {}", ended.stderr);
@@ -91,9 +91,14 @@ fn what_needs_others_is_refused_without_them() {
 #[test]
 fn servers_that_are_not_there_are_named_without_their_passwords() {
     let place = Place::new();
-    let db = run(&["status", "--database", "mysql://app:hunter2@127.0.0.1:1/crm"]);
-    let queue =
-        run(&["status", "--database", &place.sqlite(), "--queue", "redis://:hunter2@127.0.0.1:1"]);
+    let db = PROGRAM.run(&["status", "--database", "mysql://app:hunter2@127.0.0.1:1/crm"]);
+    let queue = PROGRAM.run(&[
+        "status",
+        "--database",
+        &place.sqlite(),
+        "--queue",
+        "redis://:hunter2@127.0.0.1:1",
+    ]);
 
     for ended in [db, queue] {
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -107,13 +112,13 @@ fn servers_that_are_not_there_are_named_without_their_passwords() {
 fn a_demo_does_not_touch_what_is_not_its_own() {
     let place = Place::new();
     let db = place.sqlite();
-    done(&["seed", "--stores", "1", "--customers", "1", "--database", &db]);
+    PROGRAM.done(&["seed", "--stores", "1", "--customers", "1", "--database", &db]);
 
-    let ended = run(&["demo", "--seconds", "1", "--database", &db]);
+    let ended = PROGRAM.run(&["demo", "--seconds", "1", "--database", &db]);
 
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.contains("the database holds \"Store 1\""), "{}", ended.stderr);
-    let numbers = done(&["status", "--json", "--database", &db]).json();
+    let numbers = PROGRAM.done(&["status", "--json", "--database", &db]).json();
     assert_eq!(numbers["stores"][0]["name"], "Store 1");
 }
 
@@ -123,9 +128,9 @@ fn numbers_without_the_queue_are_those_of_the_log() {
     let place = Place::new();
     let db = place.sqlite();
 
-    let numbers = done(&["status", "--json", "--database", &db]).json();
-    let text = done(&["status", "--database", &db]).stdout;
-    let cleaned = done(&["clean-up", "--json", "--database", &db]).json();
+    let numbers = PROGRAM.done(&["status", "--json", "--database", &db]).json();
+    let text = PROGRAM.done(&["status", "--database", &db]).stdout;
+    let cleaned = PROGRAM.done(&["clean-up", "--json", "--database", &db]).json();
 
     assert_eq!((&numbers["pending"], &numbers["processed_today"]), (&Value::Null, &json!(0)));
     assert!(text.contains("pending                unknown"), "{text}");
@@ -138,17 +143,17 @@ fn the_stub_writes_its_log_to_a_file() {
     let (db, log) = (place.sqlite(), place.path("requests.jsonl"));
     let redis = TestServer::start().unwrap();
     let (queue, log_arg) = (redis.url(), log.to_str().unwrap());
-    let (_stub, url) =
-        Background::listening(&["stub", "--listen", "127.0.0.1:0", "--log", log_arg]);
+    let (_stub, url) = PROGRAM.listening(&["stub", "--listen", "127.0.0.1:0", "--log", log_arg]);
     let seed = ["seed", "--stores", "2", "--customers", "3", "--crm", &url, "--database", &db];
-    done(&seed);
+    PROGRAM.done(&seed);
 
-    let synced = done(&["full-sync", "customer", "--json", "--database", &db, "--queue", &queue]);
-    let again = done(&["full-sync", "customer", "--database", &db, "--queue", &queue]);
+    let synced =
+        PROGRAM.done(&["full-sync", "customer", "--json", "--database", &db, "--queue", &queue]);
+    let again = PROGRAM.done(&["full-sync", "customer", "--database", &db, "--queue", &queue]);
     let hook = ["hook", "created", "customer", "2", "--store", "2", "--json"];
-    let hooked = done(&[&hook[..], &["--database", &db, "--queue", &queue]].concat());
+    let hooked = PROGRAM.done(&[&hook[..], &["--database", &db, "--queue", &queue]].concat());
     let work = ["work", "--stop-when-empty", "--json", "--database", &db, "--queue", &queue];
-    let worked = done(&work);
+    let worked = PROGRAM.done(&work);
 
     assert_eq!(synced.json()[1]["enqueued"], 3);
     assert!(again.stdout.contains("0 customer records enqueued (3 more were waiting already)"));
@@ -159,6 +164,6 @@ fn the_stub_writes_its_log_to_a_file() {
     assert_eq!(written.lines().count(), 6, "{written}");
     let first: Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
     assert_eq!((&first["method"], &first["status"]), (&json!("POST"), &json!(201)));
-    let numbers = done(&["status", "--json", "--database", &db, "--queue", &queue]).json();
+    let numbers = PROGRAM.done(&["status", "--json", "--database", &db, "--queue", &queue]).json();
     assert_eq!((&numbers["pending"], &numbers["processed_today"]), (&json!(0), &json!(6)));
 }

@@ -10,12 +10,13 @@ use crm_sync::Opened;
 use crm_sync::api::Api;
 use crm_sync::entity::{Direction, Entity};
 use crm_sync::job::SyncRecord;
+use fixtures::Place;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use support::steps::Steps;
-use support::{Place, client, key};
+use support::{client, key};
 
 /// The API over a queue in memory and a SQLite file.
 struct Served {

@@ -11,12 +11,11 @@ use crm_sync::db::Store;
 use crm_sync::entity::Entity;
 use crm_sync::stub::{Brand, Chances, Crm, Server};
 use crm_sync::window::Windows;
+use fixtures::{Background, MariaDb, eventually};
 use jobq_redis::TestServer;
 use sqlx::Executor;
 
-use support::program::{Background, done};
-use support::servers::MariaDb;
-use support::{eventually, key, stub};
+use support::{PROGRAM, key, stub};
 
 /// Real servers, a CRM, and some stores.
 struct Stage {
@@ -34,7 +33,7 @@ impl Stage {
         let (db, at) = (database.url(), server.url());
         let seed = ["seed", "--stores", stores, "--customers", customers, "--crm", &at];
         let no_more = ["--products", "0", "--sales", "0", "--activities", "0", "--database", &db];
-        done(&[&seed[..], &no_more].concat());
+        PROGRAM.done(&[&seed[..], &no_more].concat());
         let store = Store::open(&db).await.unwrap();
         Self { database, redis, crm, store, _server: server }
     }
@@ -43,12 +42,12 @@ impl Stage {
     fn worker(&self, rate: &str) -> Background {
         let (db, queue) = (self.database.url(), self.redis.url());
         let args = ["work", "--lease", "1", "--rate", rate, "--database", &db, "--queue", &queue];
-        Background::start(&args)
+        PROGRAM.start(&args)
     }
 
     fn run(&self, args: &[&str]) {
         let (db, queue) = (self.database.url(), self.redis.url());
-        done(&[args, &["--database", &db, "--queue", &queue]].concat());
+        PROGRAM.done(&[args, &["--database", &db, "--queue", &queue]].concat());
     }
 }
 
@@ -136,7 +135,7 @@ async fn the_demo_runs_on_servers_and_leaves_their_queue_empty() {
     let args = ["demo", "--stores", "2", "--rate", "20/2s", "--seconds", "9", "--json"];
     let args = [&args[..], &["--database", &db, "--queue", &queue]].concat();
 
-    let shown = done(&args).json();
+    let shown = PROGRAM.done(&args).json();
 
     assert_eq!(shown["duplicates"], 0, "{shown}");
     for store in shown["stores"].as_array().unwrap() {
@@ -144,7 +143,7 @@ async fn the_demo_runs_on_servers_and_leaves_their_queue_empty() {
         let full = store["full_windows"].as_array().unwrap();
         assert!(full.iter().filter(|count| **count == 20).count() >= 2, "{shown}");
     }
-    let numbers = done(&["status", "--json", "--database", &db, "--queue", &queue]).json();
+    let numbers = PROGRAM.done(&["status", "--json", "--database", &db, "--queue", &queue]).json();
     assert_eq!((&numbers["pending"], &numbers["dead"]), (&0.into(), &0.into()));
     assert!(numbers["processed_today"].as_u64().unwrap() >= 80, "{numbers}");
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crm_sync::stub::{Chances, Crm, Fault, Plan, Request, Server};
 use crm_sync::window::Windows;
+use fixtures::{Background, Place, eventually};
 use jobq_core::{Clock, SystemClock, Timestamp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use support::program::{Background, done};
-use support::{Place, client, eventually, stub};
+use support::{PROGRAM, client, stub};
 
 /// `crm-sync serve` with two stores, and their CRM.
 struct Served {
@@ -31,9 +31,19 @@ impl Served {
         let (crm, server) = stub(Chances::default());
         let place = Place::new();
         let (db, at) = (place.sqlite(), server.url());
-        done(&["seed", "--stores", "2", "--customers", "500", "--database", &db, "--crm", &at]);
+        PROGRAM.done(&[
+            "seed",
+            "--stores",
+            "2",
+            "--customers",
+            "500",
+            "--database",
+            &db,
+            "--crm",
+            &at,
+        ]);
         let args = [&["serve", "--listen", "127.0.0.1:0", "--database", &db], more].concat();
-        let (process, url) = Background::listening(&args);
+        let (process, url) = PROGRAM.listening(&args);
         Self { crm, url, client: client(), _process: process, _server: server, _place: place }
     }
 
@@ -70,7 +80,8 @@ fn most(windows: Windows, requests: &[Request]) -> usize {
 
 #[test]
 fn the_demo_fills_windows_and_overfills_none() {
-    let ended = done(&["demo", "--stores", "3", "--rate", "20/2s", "--seconds", "9", "--json"]);
+    let ended =
+        PROGRAM.done(&["demo", "--stores", "3", "--rate", "20/2s", "--seconds", "9", "--json"]);
 
     let shown = ended.json();
     assert_eq!(shown["duplicates"], 0);

@@ -11,11 +11,11 @@ use crm_sync::entity::{Direction, Entity};
 use crm_sync::job::SyncRecord;
 use crm_sync::monitor::{Status, status};
 use crm_sync::stub::{Chances, Fault, Plan};
+use fixtures::{MariaDb, Place, eventually};
 use jobq_core::{Clock, Failure, FailureKind, Inspect, Next, Outcome, WorkerId};
 
-use support::servers::MariaDb;
+use support::key;
 use support::steps::{Steps, queue_name};
-use support::{Place, eventually, key};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const TO_CRM: Direction = Direction::ToCrm;

@@ -5,7 +5,6 @@
 mod support;
 
 use std::future::pending;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crm_sync::Opened;
@@ -13,6 +12,7 @@ use crm_sync::entity::{Direction, Entity};
 use crm_sync::job::SyncRecord;
 use crm_sync::schedules::{GROUP, schedules};
 use crm_sync::upkeep::{UPKEEP_QUEUE, Upkeep, clean_up_old, sync_all};
+use fixtures::{Place, eventually};
 use jobq_core::{
     Backend, Failure, FailureKind, Inspect, JobState, LeaseRequest, Next, Queue, QueueName,
     WorkerId,
@@ -21,9 +21,8 @@ use jobq_redis::{RedisBackend, TestServer};
 use jobq_scheduler::{ScheduleView, Scheduler, TimeUnits, Timetable};
 use jobq_worker::Worker;
 
-use support::program::command;
+use support::PROGRAM;
 use support::steps::{NOON, Steps, queue_name};
-use support::{Place, eventually};
 
 /// Both schedulers look at once, and a worker does what they have enqueued. Tells how much that is.
 async fn tick(steps: &Steps) -> u64 {
@@ -99,8 +98,7 @@ async fn a_worker_declares_them_and_ends_with_them() {
     let (place, redis) = (Place::new(), TestServer::start().unwrap());
     let (database, url) = (place.sqlite(), redis.url());
     let args = ["work", "--database", &database, "--queue", &url];
-    let mut worker = tokio::process::Command::from(command(&args));
-    let worker = worker.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let worker = PROGRAM.start(&args);
     let timetable = Timetable::new(RedisBackend::connect(&url).await.unwrap(), GROUP).unwrap();
     let names = eventually("the schedules", async || {
         let list = timetable.list().await.unwrap();
@@ -110,9 +108,6 @@ async fn a_worker_declares_them_and_ends_with_them() {
     .await;
     assert_eq!(names, ["clean-up", "sync-customers", "sync-products"]);
 
-    let id = worker.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    let ended = worker.wait_with_output().await.unwrap();
-
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    worker.terminate();
+    assert_eq!(worker.wait().0, Some(0));
 }

@@ -13,12 +13,12 @@ use crm_sync::ids::RecordKey;
 use crm_sync::job::SyncRecord;
 use crm_sync::limits;
 use crm_sync::stub::{Brand, Chances, Fault, Plan};
+use fixtures::{MariaDb, Place, eventually};
 use jobq_core::{Inspect, LaneKey, Outcome};
 use serde_json::json;
 
-use support::servers::MariaDb;
 use support::steps::{NOON, Steps, other, queue_name};
-use support::{Place, eventually, key, store};
+use support::{key, store};
 
 const DONE: Outcome = Outcome::Done { result: None };
 const TO_CRM: Direction = Direction::ToCrm;

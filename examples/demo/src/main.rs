@@ -17,35 +17,18 @@ mod systems;
 mod tally;
 mod verdict;
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use program::Failure;
 
 use crate::cli::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // reqwest and sqlx come without a choice of cryptography. It can only be taken once, and this is
-    // the first line that runs.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    program::choose_cryptography();
     let cli = Cli::parse();
     // What goes wrong here goes wrong on purpose, and is counted; `RUST_LOG` shows it.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        // A log that cannot be written, on a full disk, stops nobody.
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    match show::show(&cli).await {
-        Ok(code) => code,
-        Err(fault) => {
-            // Nobody is left to tell when stderr is closed.
-            let _ = writeln!(std::io::stderr(), "error: {fault}");
-            ExitCode::FAILURE
-        }
-    }
+    program::log_to_stderr("off");
+    program::end(show::show(&cli).await.map_err(|fault| Failure::new(fault.to_string())))
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use program::Failure;
+
 /// How often a transaction is run that the server calls off because of another one's locks.
 const TRIES: u32 = 5;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
@@ -35,6 +37,12 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(cause: sqlx::Error) -> Self {
         Self::because("the database refused a statement", cause)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::failed(&error)
     }
 }
 

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 
 use jobq_core::Token;
-use private_mariadb::PrivateMariaDb;
+use private_mariadb::{Fault, PrivateMariaDb};
+use program::Failure;
 use serde::Serialize;
 use sqlx::{Connection, MySqlConnection, Row};
 
 use crate::catalogue::Product;
 use crate::db::{ChunkResult, LinkKey, NewImport, Store, Update};
-use crate::failure::Failure;
 use crate::linking::link_shop;
 use crate::pretend_shop;
 use crate::shop::Shop;
@@ -101,12 +101,14 @@ struct Bench {
 
 impl Bench {
     async fn set_up(products: u64) -> Result<Self, Failure> {
-        let server = PrivateMariaDb::start().await?;
-        server.execute("CREATE DATABASE ours CHARACTER SET utf8mb4").await?;
-        server.execute("CREATE DATABASE shop CHARACTER SET utf8mb4").await?;
-        let failed = |error| Failure::failed(&error);
-        let store = Store::open(&server.url("ours")).await.map_err(failed)?;
-        store.seed(1, products).await.map_err(failed)?;
+        let failed = |fault: Fault| Failure::failed(&fault);
+        let server = PrivateMariaDb::start().await.map_err(failed)?;
+        for name in ["ours", "shop"] {
+            let sql = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
+            server.execute(&sql).await.map_err(failed)?;
+        }
+        let store = Store::open(&server.url("ours")).await?;
+        store.seed(1, products).await?;
         pretend_shop::build(&server.url("shop"), products).await?;
         let shop =
             Shop::new(&server.url("shop"), "ps_", 1).map_err(|error| Failure::failed(&error))?;

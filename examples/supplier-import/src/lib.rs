@@ -4,6 +4,9 @@
 //! Read [`jobs`] first: what is done in the background. Then [`import_file`], [`import_chunk`] and
 //! [`write_summary`]: how each can be killed at any point and run again. [`sync`](mod@sync) and [`linking`] have
 //! to do with the [`shop`]. The tables are in [`db`].
+//!
+//! How it starts, prints and fails is in [`program`], and how a database is asked in [`sql_store`]: the examples share
+//! them.
 
 mod app;
 pub mod availability;
@@ -14,7 +17,6 @@ mod commands;
 pub mod db;
 pub mod ean;
 mod encoding;
-mod failure;
 mod fault;
 pub mod generate;
 pub mod import_chunk;
@@ -45,6 +47,5 @@ pub mod write_summary;
 
 pub use app::App;
 pub use commands::run;
-pub use failure::Failure;
 pub use fault::FileFault;
 pub use run::worker;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use program::Failure;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
 use crate::catalogue::Product;
-use crate::failure::Failure;
 
 /// A product's number in the shop: another than ours, so that nobody takes one for the other.
 pub const SHOP_ID_OFFSET: u64 = 100_000;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jobq_core::{Inspect, JobContext, JobError, JobId, JobResult, JobState, QueueName, Timestamp};
 use jobq_worker::State;
+use program::Failure;
 
 use crate::app::App;
-use crate::failure::Failure;
 use crate::jobs::{PruneFailed, QUEUES};
 
 /// How many dead jobs are looked at and deleted at a time.

@@ -1,7 +1,7 @@
 //! What is printed, for people or as one line of JSON.
 
-use std::io::{self, Write};
-
+pub(crate) use program::report::line;
+use program::report::{grouped, json};
 use serde::Serialize;
 
 use crate::bench_sync::Figures;
@@ -16,15 +16,10 @@ const SHOWN_REJECTIONS: usize = 10;
 /// How many other notes.
 const SHOWN_NOTES: usize = 20;
 
-/// Prints one line; a reader that has gone away is not an error.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
 /// Prints a summary, for people or as one line of JSON.
 pub(crate) fn summary(summary: &Summary, as_json: bool) {
     if as_json {
-        line(&json_of(summary));
+        json(&record_of(summary));
     } else {
         line(&text_of(summary));
     }
@@ -33,7 +28,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) {
 /// Prints how a sync went.
 pub(crate) fn sync(report: &SyncReport, as_json: bool) {
     if as_json {
-        return line(&json(report));
+        return json(report);
     }
     let totals = &report.totals;
     let mut text = format!("sync of {}: {}\n", report.shop, report.status);
@@ -70,7 +65,7 @@ pub(crate) fn sync(report: &SyncReport, as_json: bool) {
 /// Prints what a linking has come to.
 pub(crate) fn link(report: &LinkReport, what: &str, as_json: bool) {
     if as_json {
-        return line(&json(report));
+        return json(report);
     }
     let mut text = format!("{} {what}\n", grouped(report.read));
     push_counts(
@@ -93,7 +88,7 @@ pub(crate) fn link(report: &LinkReport, what: &str, as_json: bool) {
 /// Prints what a connection test has found.
 pub(crate) fn findings(findings: &Findings, as_json: bool) {
     if as_json {
-        return line(&json(findings));
+        return json(findings);
     }
     for finding in &findings.findings {
         let mark = if finding.ok { "ok    " } else { "WRONG " };
@@ -104,7 +99,7 @@ pub(crate) fn findings(findings: &Findings, as_json: bool) {
 /// Prints what a benchmark has measured.
 pub(crate) fn figures(figures: &Figures, as_json: bool) {
     if as_json {
-        return line(&json(figures));
+        return json(figures);
     }
     let of =
         |seconds: f64, statements| format!("{seconds:.3} s, {} statements", grouped(statements));
@@ -116,11 +111,6 @@ pub(crate) fn figures(figures: &Figures, as_json: bool) {
     ));
     line(&format!("  a tenth of it  {}", of(figures.tenth_seconds, figures.tenth_statements)));
     line(&format!("  {} rows of the shop are as they should be", grouped(figures.rows_verified)));
-}
-
-fn json(report: &impl Serialize) -> String {
-    // Texts and numbers always have a JSON form.
-    serde_json::to_string(report).unwrap_or_default()
 }
 
 fn push_counts(text: &mut String, counts: &[(&str, u64)]) {
@@ -164,8 +154,8 @@ struct Line<'a> {
     rejections: &'a [Rejection],
 }
 
-fn json_of(summary: &Summary) -> String {
-    let line = Line {
+fn record_of(summary: &Summary) -> Line<'_> {
+    Line {
         import_id: &summary.import_id,
         source: &summary.source,
         status: status(summary),
@@ -177,8 +167,7 @@ fn json_of(summary: &Summary) -> String {
         took_ms: summary.took_ms,
         rows_per_second: rows_per_second(summary),
         rejections: &summary.rejections,
-    };
-    json(&line)
+    }
 }
 
 fn text_of(summary: &Summary) -> String {
@@ -211,30 +200,4 @@ fn text_of(summary: &Summary) -> String {
     let rate = grouped(rows_per_second(summary));
     text.push_str(&format!("  {seconds}.{ms:03} s, {rate} rows/s"));
     text
-}
-
-/// `12465` as `12,465`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(
-            [0, 999, 1_000, 12_465, 1_000_000].map(grouped),
-            ["0", "999", "1,000", "12,465", "1,000,000"]
-        );
-    }
 }

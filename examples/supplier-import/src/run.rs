@@ -6,12 +6,12 @@ use std::time::Duration;
 use jobq_core::{Backend, JobId};
 use jobq_scheduler::Scheduler;
 use jobq_worker::{StopSignals, Worker};
+use program::Failure;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::db::{Store, Summary};
-use crate::failure::Failure;
 use crate::import_chunk::import_chunk;
 use crate::import_file::import_file;
 use crate::link_products::{link_shop, link_supplier};

@@ -6,8 +6,8 @@
 use std::str::FromStr;
 
 use jobq_scheduler::{Schedule, TimeUnits};
+use program::Failure;
 
-use crate::failure::Failure;
 use crate::jobs::{ImportSupplier, PruneFailed, SyncAvailability};
 use crate::location::Location;
 use crate::rows::Layout;

@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 
 use jobq_core::{Inspect, Job, JobId, JobState, QueueName};
+use program::Failure;
 
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::jobs::{ImportChunk, ImportFile, WriteSummary};
 
 /// How many of the chunks that are not done are looked at: those that the others wait for, if any.

@@ -4,10 +4,10 @@
 
 mod support;
 
+use fixtures::{Ended, Place};
 use serde_json::json;
 
-use support::Place;
-use support::program::{Ended, run};
+use support::PROGRAM;
 
 const HEADER: &str = "sku,ean,stock_quantity,delivery_days,purchase_price\n";
 
@@ -16,8 +16,8 @@ fn import(content: impl AsRef<[u8]>, more: &[&str]) -> Ended {
     let place = Place::new();
     let file = place.file("list", content);
     let db = place.sqlite();
-    assert_eq!(run(&["seed", "--products", "100", "--db", &db]).code, Some(0));
-    run(&[&["import", file.to_str().unwrap(), "--db", &db, "--json"], more].concat())
+    assert_eq!(PROGRAM.run(&["seed", "--products", "100", "--db", &db]).code, Some(0));
+    PROGRAM.run(&[&["import", file.to_str().unwrap(), "--db", &db, "--json"], more].concat())
 }
 
 fn assert_failed(ended: &Ended, error: &str) {
@@ -32,7 +32,7 @@ fn assert_failed(ended: &Ended, error: &str) {
 
 #[test]
 fn without_arguments_a_whole_import_runs() {
-    let ended = run(&["--json"]);
+    let ended = PROGRAM.run(&["--json"]);
 
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr, "", "there is no progress bar where there is no terminal");
@@ -48,18 +48,19 @@ fn without_arguments_a_whole_import_runs() {
 fn a_generated_file_is_the_same_each_time_and_imports_from_either_format() {
     let place = Place::new();
     let db = place.sqlite();
-    assert_eq!(run(&["seed", "--products", "12465", "--db", &db]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["seed", "--products", "12465", "--db", &db]).code, Some(0));
     let mut summaries = Vec::new();
 
     for name in ["list.csv", "list.xml"] {
         let (file, again) = (place.path(name), place.path(&format!("again-{name}")));
         for file in [&file, &again] {
             let file = file.to_str().unwrap();
-            let ended = run(&["generate", "--rows", "12465", "--bad", "100", "--seed", "7", file]);
+            let ended =
+                PROGRAM.run(&["generate", "--rows", "12465", "--bad", "100", "--seed", "7", file]);
             assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         }
         assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&again).unwrap());
-        let ended = run(&["import", file.to_str().unwrap(), "--db", &db, "--json"]);
+        let ended = PROGRAM.run(&["import", file.to_str().unwrap(), "--db", &db, "--json"]);
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         summaries.push(ended.json());
     }
@@ -83,11 +84,11 @@ fn a_limit_reads_so_many_rows() {
     let place = Place::new();
     let (db, file) = (place.sqlite(), place.path("list.csv"));
     let file = file.to_str().unwrap();
-    run(&["seed", "--products", "3000", "--db", &db]);
-    run(&["generate", "--rows", "3000", file]);
+    PROGRAM.run(&["seed", "--products", "3000", "--db", &db]);
+    PROGRAM.run(&["generate", "--rows", "3000", file]);
 
-    let ended = run(&["import", file, "--db", &db, "--limit", "1250", "--json"]);
-    let none = run(&["import", file, "--db", &db, "--limit", "0", "--json"]);
+    let ended = PROGRAM.run(&["import", file, "--db", &db, "--limit", "1250", "--json"]);
+    let none = PROGRAM.run(&["import", file, "--db", &db, "--limit", "0", "--json"]);
 
     assert_eq!(ended.json()["rows_read"], 1_250);
     assert_eq!(ended.json()["updated"], 1_238);
@@ -180,7 +181,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_one_line() {
         (vec!["generate", "/nonexistent/list.csv"], "cannot write /nonexistent/list.csv"),
         (vec!["summary", "nonsense", "--db", &place.sqlite()], "knows no import nonsense"),
     ] {
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {}", ended.stderr);
@@ -197,7 +198,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_one_line() {
         (vec!["import", "ftp://x/y"], "cannot read from ftp://"),
         (vec!["imprt"], "unrecognized subcommand"),
     ] {
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(error), "{args:?}: {}", ended.stderr);
@@ -210,9 +211,15 @@ fn servers_that_are_not_there_are_named_without_their_passwords() {
     let file = place.file("list.csv", HEADER);
     let file = file.to_str().unwrap();
 
-    let db = run(&["import", file, "--db", "mysql://app:hunter2@127.0.0.1:1/shop"]);
-    let queue =
-        run(&["import", file, "--db", &place.sqlite(), "--queue", "redis://:hunter2@127.0.0.1:1"]);
+    let db = PROGRAM.run(&["import", file, "--db", "mysql://app:hunter2@127.0.0.1:1/shop"]);
+    let queue = PROGRAM.run(&[
+        "import",
+        file,
+        "--db",
+        &place.sqlite(),
+        "--queue",
+        "redis://:hunter2@127.0.0.1:1",
+    ]);
 
     for ended in [db, queue] {
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);

@@ -9,12 +9,12 @@ use std::net::TcpListener;
 
 use supplier_import::pretend_shop;
 
-use support::program::run;
+use support::PROGRAM;
 use support::servers::MariaDb;
 
 /// What the last finding is about and says, and how the program ended.
 fn wrong(args: &[&str]) -> (String, String) {
-    let ended = run(&[&["test-connection", "--json"], args].concat());
+    let ended = PROGRAM.run(&[&["test-connection", "--json"], args].concat());
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), ""), "{}", ended.stdout);
     assert!(!ended.stdout.contains("secret") && !ended.stdout.contains("hunter2"));
     let found = ended.json();
@@ -35,7 +35,7 @@ async fn everything_that_can_be_wrong_has_its_words() {
     let server = MariaDb::start().await;
     let (url, port) = (server.url(), server.server.port());
     pretend_shop::build(&url, 5).await.unwrap();
-    let good = run(&["test-connection", "--shop", &url]);
+    let good = PROGRAM.run(&["test-connection", "--shop", &url]);
     assert_eq!(good.code, Some(0), "{}", good.stdout);
     assert!(good.stdout.contains("5 products, in languages 1, 2"), "{}", good.stdout);
 
@@ -109,7 +109,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_one_line() {
         (vec!["prune", "--backend", "memory:"], "redis://"),
         (vec!["link", "/nonexistent/list.csv"], "there is no file"),
     ] {
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {}", ended.stderr);
@@ -121,7 +121,7 @@ fn what_the_caller_can_put_right_ends_with_two_and_one_line() {
         (vec!["sync", "--available-later", &"x".repeat(256)], "255 characters"),
         (vec!["bench-sync", "--products", "0"], "1..=1000000"),
     ] {
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
 
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(error), "{args:?}: {}", ended.stderr);

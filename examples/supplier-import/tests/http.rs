@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fixtures::Place;
 use jobq_core::{Next, Outcome};
 use supplier_import::jobs::{ImportChunk, ImportFile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use support::Place;
 use support::steps::{Steps, import_of};
 
 const LIST: &str = "sku,ean,stock_quantity,delivery_days,purchase_price\nX-1,,1,1,1.00\n";
@@ -90,7 +90,7 @@ async fn outcome(answer: Answer, is_third: bool) -> (Outcome, Option<String>, us
 
 /// As the program's `main` does, before the first client is made.
 fn use_ring() {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    program::choose_cryptography();
 }
 
 /// The reason of an import that was given up at once.

@@ -5,12 +5,12 @@
 
 mod support;
 
+use fixtures::{Background, Place, eventually};
 use sqlx::{Connection, MySqlConnection, Row};
 use supplier_import::db::{Store, Summary};
 
-use support::program::{Background, run};
+use support::PROGRAM;
 use support::servers::{MariaDb, Redis};
-use support::{Place, eventually};
 
 const ROWS: &str = "6000";
 /// Small chunks, so that there are many moments to be killed at.
@@ -32,10 +32,10 @@ impl Stage {
         let place = Place::new();
         let list = place.path("list.csv");
         let list = list.to_str().unwrap();
-        assert_eq!(run(&["generate", "--rows", ROWS, "--bad", "60", list]).code, Some(0));
+        assert_eq!(PROGRAM.run(&["generate", "--rows", ROWS, "--bad", "60", list]).code, Some(0));
         let (calm, killed) = (server.another("calm").await, server.another("killed").await);
         for db in [&calm, &killed] {
-            assert_eq!(run(&["seed", "--products", ROWS, "--db", db]).code, Some(0));
+            assert_eq!(PROGRAM.run(&["seed", "--products", ROWS, "--db", db]).code, Some(0));
         }
         Self { server, redis, place, calm, killed }
     }
@@ -52,7 +52,7 @@ impl Stage {
             CHUNK_ROWS,
             "--json",
         ];
-        let ended = run(&args);
+        let ended = PROGRAM.run(&args);
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         ended.json()["import_id"].as_str().unwrap().to_owned()
     }
@@ -60,7 +60,7 @@ impl Stage {
     /// Enqueues the import into the other database.
     fn enqueue(&self) -> String {
         let list = self.place.path("list.csv");
-        let ended = run(&[
+        let ended = PROGRAM.run(&[
             "import",
             list.to_str().unwrap(),
             "--queue",
@@ -76,15 +76,7 @@ impl Stage {
 
     fn worker(&self) -> Background {
         let queue = self.redis.url();
-        Background::start(&[
-            "work",
-            "--db",
-            &self.killed,
-            "--backend",
-            &queue,
-            "--concurrency",
-            "2",
-        ])
+        PROGRAM.start(&["work", "--db", &self.killed, "--backend", &queue, "--concurrency", "2"])
     }
 
     async fn assert_both_end_the_same(&self, calm_id: &str, killed_id: &str) {

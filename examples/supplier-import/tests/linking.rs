@@ -4,6 +4,7 @@
 
 mod support;
 
+use fixtures::{Ended, Place};
 use sqlx::{Connection, MySqlConnection};
 use supplier_import::catalogue::Product;
 use supplier_import::db::{Link, Store};
@@ -11,8 +12,7 @@ use supplier_import::linking::{LinkReport, link_shop};
 use supplier_import::pretend_shop;
 use supplier_import::shop::Shop;
 
-use support::Place;
-use support::program::{Ended, run};
+use support::PROGRAM;
 use support::servers::MariaDb;
 
 const HEADER: &str = "sku,ean,stock_quantity,delivery_days,purchase_price\n";
@@ -36,7 +36,15 @@ impl Stage {
 
     fn link(&self, rows: &str) -> Ended {
         let list = self.place.file("list.csv", format!("{HEADER}{rows}"));
-        run(&["link", list.to_str().unwrap(), "--contractor", "9", "--db", &self.db, "--json"])
+        PROGRAM.run(&[
+            "link",
+            list.to_str().unwrap(),
+            "--contractor",
+            "9",
+            "--db",
+            &self.db,
+            "--json",
+        ])
     }
 
     async fn links(&self) -> Vec<(i64, Option<String>)> {
@@ -136,7 +144,7 @@ async fn a_faulty_list_links_nothing() {
 
     let cut = stage.link(&format!("{good}\"AGD"));
     let args = ["link", file, "--contractor", "9", "--db", &stage.db, "--map", "sku=KOD"];
-    let mapping = run(&args);
+    let mapping = PROGRAM.run(&args);
 
     assert_eq!((cut.code, mapping.code), (Some(1), Some(1)));
     assert!(cut.stderr.contains("nothing was linked: line 3"), "{}", cut.stderr);

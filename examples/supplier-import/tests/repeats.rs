@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use fixtures::{Place, eventually};
 use jobq_core::{Next, Outcome};
 use sqlx::{Connection, Row};
 use supplier_import::db::Summary;
@@ -16,7 +17,6 @@ use supplier_import::rows::Format;
 
 use support::servers::MariaDb;
 use support::steps::{Steps, import_of};
-use support::{Place, eventually};
 
 const DONE: Outcome = Outcome::Done { result: None };
 const PRODUCTS: u64 = 300;

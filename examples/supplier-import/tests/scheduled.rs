@@ -6,17 +6,16 @@ mod support;
 
 use std::time::Duration;
 
+use fixtures::{Place, eventually};
 use jobq_core::{Enqueued, Inspect, JobState, MemoryBackend, Queue, QueueName};
 use supplier_import::db::{NewImport, Started, Store};
 use supplier_import::jobs::{ImportSupplier, LinkShop, PruneFailed, SyncAvailability};
 use supplier_import::rows::Layout;
 use supplier_import::sync::Settings;
 
-use support::Place;
-use support::program::run;
+use support::PROGRAM;
 use support::servers::{MariaDb, Redis};
 use support::shop::ShopStage;
-use support::{eventually, program::Background};
 
 const AN_HOUR: Duration = Duration::from_secs(3_600);
 
@@ -78,10 +77,10 @@ async fn a_worker_runs_what_a_schedule_enqueues() {
     let (stage, redis, place) = (ShopStage::set(200).await, Redis::start(), Place::new());
     let list = place.path("list.csv");
     let list = list.to_str().unwrap();
-    assert_eq!(run(&["generate", "--rows", "200", list]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["generate", "--rows", "200", list]).code, Some(0));
     let queue = redis.url();
     let backend = jobq_redis::RedisBackend::connect(&queue).await.unwrap();
-    let _worker = Background::start(&[
+    let _worker = PROGRAM.start(&[
         "work",
         "--shop",
         &stage.shop_url,
@@ -91,7 +90,7 @@ async fn a_worker_runs_what_a_schedule_enqueues() {
         &queue,
     ]);
 
-    assert_eq!(run(&["link", "--queue", &queue]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["link", "--queue", &queue]).code, Some(0));
     let started = backend.enqueue(import(1, list)).await.unwrap().id().to_string();
     let summary =
         eventually("the summary", async || stage.store.summary(&started).await.unwrap()).await;
@@ -117,14 +116,15 @@ async fn a_worker_runs_what_a_schedule_enqueues() {
 async fn a_sync_without_a_shop_is_dead_at_once_and_can_be_pruned() {
     let (redis, place) = (Redis::start(), Place::new());
     let queue = redis.url();
-    assert_eq!(run(&["sync", "--queue", &queue]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["sync", "--queue", &queue]).code, Some(0));
 
-    let worked = run(&["work", "--db", &place.sqlite(), "--backend", &queue, "--stop-when-empty"]);
+    let worked =
+        PROGRAM.run(&["work", "--db", &place.sqlite(), "--backend", &queue, "--stop-when-empty"]);
 
     assert_eq!(worked.code, Some(0), "{}", worked.stderr);
     assert!(worked.stderr.contains("start it with --shop"), "{}", worked.stderr);
-    let kept = run(&["prune", "--backend", &queue, "--json"]);
-    let deleted = run(&["prune", "--backend", &queue, "--hours", "0", "--json"]);
+    let kept = PROGRAM.run(&["prune", "--backend", &queue, "--json"]);
+    let deleted = PROGRAM.run(&["prune", "--backend", &queue, "--hours", "0", "--json"]);
     assert_eq!(
         (kept.json()["deleted"].as_u64(), deleted.json()["deleted"].as_u64()),
         (Some(0), Some(1))

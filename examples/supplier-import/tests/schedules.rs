@@ -5,10 +5,10 @@
 mod support;
 
 use std::future::pending;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fixtures::{Place, eventually};
 use jobq_core::schedules::ScheduleRef;
 use jobq_core::{
     Backend, Clock, Failure, FailureKind, GroupName, Inspect, JobState, LeaseRequest, ManualClock,
@@ -27,10 +27,9 @@ use supplier_import::start_import::start_import;
 use supplier_import::sync_availability::sync_availability;
 use supplier_import::write_summary::write_summary;
 
-use support::program::{command, run};
+use support::PROGRAM;
 use support::servers::Redis;
 use support::shop::ShopStage;
-use support::{Place, eventually};
 
 /// 2026-11-22 at noon in UTC.
 const NOON: Timestamp = Timestamp::from_millis(1_795_348_800_000);
@@ -94,7 +93,7 @@ fn plan(suppliers: &[String], has_shop: bool) -> Plan {
 async fn a_list_is_imported_and_the_shop_told_when_it_is_time_and_once() {
     let (stage, place) = (ShopStage::set(200).await, Place::new());
     let list = place.path("list.csv");
-    assert_eq!(run(&["generate", "--rows", "200", list.to_str().unwrap()]).code, Some(0));
+    assert_eq!(PROGRAM.run(&["generate", "--rows", "200", list.to_str().unwrap()]).code, Some(0));
     let app = App::new(stage.store.clone()).shop(Some(stage.shop.clone()));
     let day = Day::new(app, plan(&[format!("1={}", list.display())], true));
 
@@ -140,7 +139,7 @@ async fn what_failed_a_week_ago_is_pruned_at_two_in_the_morning() {
 #[test]
 fn an_unknown_time_zone_is_told_at_the_start() {
     let place = Place::new();
-    let told = run(&[
+    let told = PROGRAM.run(&[
         "work",
         "--db",
         &place.sqlite(),
@@ -169,8 +168,7 @@ async fn a_worker_declares_them_and_ends_with_them() {
         "--supplier",
         "7=/data/list.csv",
     ];
-    let mut worker = tokio::process::Command::from(command(&args));
-    let worker = worker.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let worker = PROGRAM.start(&args);
     let timetable = Timetable::new(RedisBackend::connect(&url).await.unwrap(), GROUP).unwrap();
     let names = eventually("the schedules", async || {
         let list = timetable.list().await.unwrap();
@@ -180,9 +178,6 @@ async fn a_worker_declares_them_and_ends_with_them() {
     .await;
     assert_eq!(names, ["import-7", "prune"]);
 
-    let id = worker.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    let ended = worker.wait_with_output().await.unwrap();
-
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    worker.terminate();
+    assert_eq!(worker.wait().0, Some(0));
 }

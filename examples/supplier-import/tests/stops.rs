@@ -7,13 +7,13 @@ mod support;
 
 use std::process::{Child, Command, Stdio};
 
+use fixtures::{Place, eventually, sqlite_url};
 use jobq_core::{Inspect, JobId, JobState, QueueName};
 use jobq_redis::RedisBackend;
 use tokio::net::TcpListener;
 
-use support::program::{Background, command, run};
+use support::PROGRAM;
 use support::servers::Redis;
-use support::{Place, eventually};
 
 const HEADER: &str = "sku,ean,stock_quantity,delivery_days,purchase_price\n";
 
@@ -28,16 +28,25 @@ async fn waiting_for_an_import_ends_when_one_of_its_jobs_is_dead() {
     let (place, redis) = (Place::new(), Redis::start());
     let list = place.file("list.csv", format!("{HEADER}{}", "X-1,,1,1,1.00\n".repeat(1_000)));
     let (db, queue) = (place.sqlite(), redis.url());
-    let wrong = support::sqlite_url(&place.path("wrong.db"));
+    let wrong = sqlite_url(&place.path("wrong.db"));
     let intruder =
-        Background::start(&["work", "--queue", "import", "--db", &wrong, "--backend", &queue]);
+        PROGRAM.start(&["work", "--queue", "import", "--db", &wrong, "--backend", &queue]);
     let backend = RedisBackend::connect(&queue).await.unwrap();
     eventually("the worker", async || (!backend.workers().await.unwrap().is_empty()).then_some(()))
         .await;
 
     let list = list.to_str().unwrap();
-    let ended =
-        run(&["import", list, "--db", &db, "--queue", &queue, "--chunk-rows", "1", "--json"]);
+    let ended = PROGRAM.run(&[
+        "import",
+        list,
+        "--db",
+        &db,
+        "--queue",
+        &queue,
+        "--chunk-rows",
+        "1",
+        "--json",
+    ]);
     intruder.kill();
 
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
@@ -52,9 +61,9 @@ async fn waiting_for_an_import_ends_when_one_of_its_jobs_is_dead() {
     backend.requeue(&chunks, &dead).await.unwrap();
     let (_, id) = ended.stderr.split_once("import ").unwrap();
     let id = id.split(' ').next().unwrap();
-    let rest = run(&["work", "--db", &db, "--backend", &queue, "--stop-when-empty"]);
+    let rest = PROGRAM.run(&["work", "--db", &db, "--backend", &queue, "--stop-when-empty"]);
     assert_eq!(rest.code, Some(0), "{}", rest.stderr);
-    let summary = run(&["summary", id, "--db", &db, "--json"]);
+    let summary = PROGRAM.run(&["summary", id, "--db", &db, "--json"]);
     assert_eq!(summary.json()["rows_read"], 1_000);
     assert_eq!(summary.json()["status"], "completed");
 }
@@ -66,7 +75,7 @@ async fn a_second_interrupt_ends_an_import_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/list.csv", silent.local_addr().unwrap());
     let args = ["import", &url, "--db", &place.sqlite(), "--http-timeout", "600"];
-    let mut import = command(&args).stderr(Stdio::null()).spawn().unwrap();
+    let mut import = PROGRAM.command(&args).stderr(Stdio::null()).spawn().unwrap();
     let _connection = silent.accept().await.unwrap();
 
     let began = std::time::Instant::now();
@@ -84,7 +93,8 @@ async fn a_second_interrupt_ends_an_import_at_once() {
 async fn a_demonstration_that_is_stopped_leaves_nothing_behind() {
     let place = Place::new();
     let left = || std::fs::read_dir(place.path("")).unwrap().count();
-    let mut demo = command(&["--rows", "100000"])
+    let mut demo = PROGRAM
+        .command(&["--rows", "100000"])
         .env("TMPDIR", place.path(""))
         .stderr(Stdio::null())
         .spawn()

@@ -4,6 +4,7 @@
 
 mod support;
 
+use fixtures::Place;
 use sqlx::{Connection, MySqlConnection};
 use supplier_import::availability::{TextEntry, Texts};
 use supplier_import::db::{Link, Store};
@@ -11,8 +12,7 @@ use supplier_import::linking::link_shop;
 use supplier_import::shop::{Shop, ShopFault};
 use supplier_import::sync::{Settings, SyncError, SyncRun, sync};
 
-use support::Place;
-use support::program::run;
+use support::PROGRAM;
 use support::shop::ShopStage;
 
 fn said(out_of_stock: i64, later: &str) -> (i64, String, String) {
@@ -248,7 +248,7 @@ async fn a_lock_of_the_shop_itself_is_waited_for() {
         let (store, shop) = (stage.store.clone(), stage.shop.clone());
         async move { sync(&store, &shop, Settings::default()).await.unwrap() }
     });
-    support::eventually("the sync to wait", async || {
+    fixtures::eventually("the sync to wait", async || {
         (stage.server.waiting().await > 0).then_some(())
     })
     .await;
@@ -315,8 +315,8 @@ async fn the_command_reports_in_one_line_of_json() {
     stage.suppliers_say_all(1).await;
 
     let args = ["sync", "--shop", &stage.shop_url, "--db", &stage.ours, "--json"];
-    let (first, second) = (run(&args), run(&args));
-    let text = run(&args[..5]);
+    let (first, second) = (PROGRAM.run(&args), PROGRAM.run(&args));
+    let text = PROGRAM.run(&args[..5]);
 
     assert_eq!(
         (first.code, second.code, text.code),

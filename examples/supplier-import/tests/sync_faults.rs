@@ -6,6 +6,7 @@
 
 mod support;
 
+use fixtures::{Place, eventually};
 use jobq_core::{Inspect, JobState, QueueName};
 use jobq_redis::RedisBackend;
 use sqlx::{Connection, MySqlConnection};
@@ -13,10 +14,9 @@ use supplier_import::db::Store;
 use supplier_import::linking::link_shop;
 use supplier_import::sync::{Settings, sync};
 
-use support::program::{Background, command, run};
+use support::PROGRAM;
 use support::servers::Redis;
 use support::shop::ShopStage;
-use support::{Place, eventually};
 
 const PRODUCTS: u64 = 600;
 /// Small batches, so that there are many moments to be cut off at.
@@ -104,7 +104,7 @@ async fn a_sync_killed_in_a_transaction_of_the_shop_leaves_nothing_of_it() {
     // One that is denied, one that comes in 3 days, one in 9: products are written in this order.
     for product in [250, 100, 7] {
         let barrier = Barrier::in_shop(&stage, product).await;
-        let killed = Background::start(&args(&stage));
+        let killed = PROGRAM.start(&args(&stage));
         barrier.reached(&stage).await;
         killed.kill();
         barrier.lift().await;
@@ -128,7 +128,7 @@ async fn a_sync_killed_before_its_note_writes_that_batch_again() {
     let stage = ShopStage::set(PRODUCTS).await;
     stage.suppliers_say_all(1).await;
     let barrier = Barrier::in_ours(&stage, 300).await;
-    let killed = Background::start(&args(&stage));
+    let killed = PROGRAM.start(&args(&stage));
     barrier.reached(&stage).await;
     killed.kill();
     barrier.lift().await;
@@ -148,7 +148,8 @@ async fn a_connection_cut_in_the_middle_is_told_with_what_is_left() {
     let stage = ShopStage::set(PRODUCTS).await;
     stage.suppliers_say_all(1).await;
     let barrier = Barrier::in_shop(&stage, 250).await;
-    let syncing = command(&args(&stage)).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let syncing =
+        PROGRAM.command(&args(&stage)).stdout(std::process::Stdio::piped()).spawn().unwrap();
     barrier.reached(&stage).await;
     let sql = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx
                WHERE trx_state = 'LOCK WAIT'";
@@ -215,21 +216,21 @@ async fn a_worker_killed_in_the_middle_of_a_sync_is_replaced_by_another() {
     stage.suppliers_say_all(1).await;
     let queue = redis.url();
     let enqueue = ["sync", "--batch", BATCH, "--queue", &queue, "--json"];
-    let (first, second) = (run(&enqueue), run(&enqueue));
+    let (first, second) = (PROGRAM.run(&enqueue), PROGRAM.run(&enqueue));
     assert_eq!(first.json()["status"], "enqueued");
     assert_eq!(second.json()["status"], "waiting or running already");
     assert_eq!(first.json()["job"], second.json()["job"]);
     let work = ["work", "--shop", &stage.shop_url, "--db", &stage.ours, "--backend", &queue];
 
     let barrier = Barrier::in_shop(&stage, 250).await;
-    let killed = Background::start(&work);
+    let killed = PROGRAM.start(&work);
     barrier.reached(&stage).await;
-    assert_eq!(run(&enqueue).json()["status"], "waiting or running already");
+    assert_eq!(PROGRAM.run(&enqueue).json()["status"], "waiting or running already");
     killed.kill();
     barrier.lift().await;
     let (written, _) = assert_nothing_is_half_done(&stage, 1).await;
     assert!(written < PRODUCTS as usize, "it had ended before it was killed");
-    let _other = Background::start(&work);
+    let _other = PROGRAM.start(&work);
 
     eventually("the sync to end", async || {
         (stage.noted().await.len() as u64 == PRODUCTS).then_some(())
@@ -244,5 +245,5 @@ async fn a_worker_killed_in_the_middle_of_a_sync_is_replaced_by_another() {
     })
     .await;
     assert_eq!(done.len(), 1);
-    assert_eq!(run(&enqueue).json()["status"], "enqueued", "the next one may come");
+    assert_eq!(PROGRAM.run(&enqueue).json()["status"], "enqueued", "the next one may come");
 }

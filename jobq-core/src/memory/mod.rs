@@ -1,4 +1,4 @@
-//! The embedded backend: all jobs in the memory of this process.
+//! The backend in memory: all jobs are kept in this process alone.
 //!
 //! It keeps the whole contract and is the reference for other backends. It writes nothing to disk: what
 //! has not run when the process ends is lost.

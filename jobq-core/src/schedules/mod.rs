@@ -1,7 +1,7 @@
 //! What a store keeps for schedules: the entries of groups, and how far each schedule has come.
 //!
-//! It does not know when anything is due: that is told to it with each claim. `docs/scheduling.md` says
-//! what all of this is for.
+//! It does not know when anything is due: that is told to it with each claim. `docs/scheduling.md`
+//! in the repository says what all of this is for.
 
 mod claim;
 mod contract;

@@ -1,4 +1,4 @@
-//! Jobs and SQL transactions: an outbox for who enqueues, an inbox for who handles.
+//! Jobs and SQL transactions: an outbox for programs that enqueue, an inbox for those that handle.
 //!
 //! A program that writes a row and enqueues a job for it can die in between: then the row has no job, or
 //! the job no row. With the [outbox] both are written by one transaction of the program's own
@@ -48,7 +48,7 @@
 //! # }).unwrap();
 //! ```
 //!
-//! What is promised and what is not, the tables, and how to run it: `docs/outbox.md`.
+//! What is promised and what is not, the tables, and how to run it: `docs/outbox.md` in the repository.
 //!
 //! One feature for each database: `sql-sqlite`, `sql-mysql` (MySQL 8.0 and MariaDB 10.6, or newer) and
 //! `sql-postgres`. This is the one module whose signatures hold types of a dependency: sqlx's connections

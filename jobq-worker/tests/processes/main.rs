@@ -13,6 +13,7 @@ mod nonsense;
 #[path = "../support/openmetrics.rs"]
 mod openmetrics;
 mod operators;
+mod readme;
 mod refused;
 mod requests;
 mod schedule;

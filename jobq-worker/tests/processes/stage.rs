@@ -30,7 +30,12 @@ impl Stage {
     }
 
     pub(crate) fn jobq(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+        self.other(env!("CARGO_BIN_EXE_jobq"))
+    }
+
+    /// Another program than ours, with the same around it.
+    pub(crate) fn other(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.env("REDIS_URL", self.server.url()).stdin(Stdio::null());
         for variable in ["JOBQ_CONFIG", "JOBQ_GROUP", "JOBQ_DEPLOY_STAMP", "JOBQ_LISTEN"] {
             command.env_remove(variable);

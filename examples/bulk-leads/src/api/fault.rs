@@ -4,11 +4,11 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use program::Failure;
 use serde_json::json;
 use tracing::error;
 
 use crate::db::{BulkJob, StoreError};
-use crate::failure::Failure;
 use crate::limits::LimitHit;
 
 /// An answer that is not a success.

@@ -25,12 +25,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
+use program::{Failure, in_one_line};
 use tokio::sync::watch;
 use tracing::warn;
 
 use self::fault::Fault;
 use crate::app::App;
-use crate::failure::Failure;
 use crate::queue::OpenQueue;
 
 /// How long a caller waits for the queue once the database has the job.
@@ -67,7 +67,7 @@ impl Api {
     {
         let why = match tokio::time::timeout(QUEUE_PATIENCE, work).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => Failure::failed(&error).to_string(),
+            Ok(Err(error)) => in_one_line(&error),
             Err(_) => format!("the queue has not answered for {QUEUE_PATIENCE:?}"),
         };
         warn!("bulk job {job_id} is left to the next round: {why}");

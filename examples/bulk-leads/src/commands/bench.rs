@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jobq_core::QueueName;
+use program::{Failure, report};
 use serde::Serialize;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -13,9 +14,7 @@ use tokio::task::JoinSet;
 use super::stage::Stage;
 use crate::cli::BenchArgs;
 use crate::client::Client;
-use crate::failure::Failure;
 use crate::jobs::BULK_QUEUE;
-use crate::report;
 
 /// How many leads a large job has.
 const LARGE: i64 = 10_000;

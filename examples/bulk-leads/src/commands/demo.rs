@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jobq_worker::StopSignals;
+use program::{Failure, report};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,10 +13,8 @@ use super::stage::{ANYWHERE, Stage};
 use crate::api_key::random_hex;
 use crate::cli::DemoArgs;
 use crate::db::Bad;
-use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::receiver::{Receiver, Reception};
-use crate::report;
 
 const USER: i64 = 1;
 /// No lead has such a number.

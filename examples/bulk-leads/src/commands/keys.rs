@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
+use program::{Failure, report};
 use serde_json::json;
 
 use super::open;
 use crate::api_key::{ApiKey, random_hex};
 use crate::cli::{AddKeyArgs, KeysCommand, LimitKeyArgs, ListKeysArgs, RevokeKeyArgs};
 use crate::db::{KeyRecord, NewKey};
-use crate::failure::Failure;
 use crate::limits::{LimitOverrides, Limits};
-use crate::report;
 
 pub(super) async fn keys(command: KeysCommand) -> Result<ExitCode, Failure> {
     match command {

@@ -9,9 +9,10 @@ mod tend;
 
 use std::process::ExitCode;
 
+use program::Failure;
+
 use crate::cli::{Cli, Command, OverwriteArgs};
 use crate::db::Store;
-use crate::failure::Failure;
 
 /// Does what the command line says.
 ///

@@ -3,20 +3,18 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use jobq_core::ErrorKind;
 use jobq_scheduler::Scheduler;
 use jobq_worker::StopSignals;
+use program::{Failure, report};
 use tokio::sync::oneshot;
 
 use super::open;
 use crate::api::Rules;
 use crate::app::App;
 use crate::cli::{BESIDE_THE_API, ReceiveArgs, ServeArgs, WorkArgs};
-use crate::failure::Failure;
 use crate::patrol::{Patrol, Rounds};
 use crate::queue::{OpenQueue, is_memory};
 use crate::receiver::{Receiver, Reception};
-use crate::report;
 use crate::schedules;
 use crate::service::{Service, Setup};
 use crate::workers::{lead_worker, webhook_worker};
@@ -56,7 +54,8 @@ pub(super) async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
         let message = "a worker process needs a queue that it can share: add --queue redis://…";
         return Err(Failure::usage(message));
     }
-    let app = App::new(open(&args.database.url()).await?)?;
+    let app =
+        App::new(open(&args.database.url()).await?).map_err(|error| Failure::failed(&error))?;
     let queue = OpenQueue::open(&args.queue).await?;
     let rounds = Rounds { stuck_after: args.stuck.stuck_after, ..Rounds::default() };
     let scheduler = schedules::scheduler(&queue);
@@ -67,12 +66,7 @@ pub(super) async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
     let working = async {
         tokio::select! {
             done = async { tokio::try_join!(leads.run(), webhooks.run()) } => {
-                done.map_err(|error| match error.kind() {
-                    ErrorKind::Misconfigured => {
-                        Failure::usage(Failure::failed(&error).to_string())
-                    }
-                    _ => Failure::failed(&error),
-                })
+                done.map_err(Failure::of_worker)
             }
             () = patrol.run() => Err(Failure::new("nobody goes round any more")),
         }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use program::Failure;
 use tempfile::TempDir;
 
 use super::{check_overwrite, open};
@@ -10,7 +11,6 @@ use crate::api_key::ApiKey;
 use crate::cli::StageArgs;
 use crate::client::Client;
 use crate::db::{NewKey, Store};
-use crate::failure::Failure;
 use crate::limits::LimitOverrides;
 use crate::patrol::Rounds;
 use crate::queue::OpenQueue;

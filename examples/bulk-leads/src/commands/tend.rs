@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use program::{Failure, report};
+
 use super::{check_overwrite, open};
 use crate::cli::{MonitorArgs, PruneArgs, SeedArgs};
-use crate::failure::Failure;
-use crate::report;
 
 pub(super) async fn seed(args: &SeedArgs) -> Result<ExitCode, Failure> {
     let store = open(&args.database.url()).await?;

@@ -10,14 +10,13 @@ use bulk_leads::db::{BulkJob, NewKey, Store};
 use bulk_leads::jobs::{BULK_QUEUE, WEBHOOK_QUEUE};
 use bulk_leads::limits::LimitOverrides;
 use bulk_leads::{App, OpenQueue, Rounds, Rules, Service, Setup, lead_worker, webhook_worker};
+use fixtures::{Place, anywhere};
 use jobq_core::inspect::JobView;
 use jobq_core::{
     Backend, Cancellation, Inspect, Job, JobContext, JobRecord, JobState, Lease, ManualClock,
     MemoryBackend, QueueName, Timestamp, Token, WorkerId,
 };
 use jobq_worker::Worker;
-
-use super::{Place, anywhere};
 
 /// 2026-11-22 12:00 UTC
 pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_795_305_600_000 + 12 * 3_600_000);

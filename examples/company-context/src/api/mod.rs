@@ -9,8 +9,7 @@
 //!
 //! What is refused is answered with `{"error": {"code", "message"}}`, and nothing was done.
 
-mod body;
-mod error;
+mod refusals;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -18,10 +17,10 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use http_server::{Body, Refusal, method_not_allowed, not_found};
 use jobq_core::{Clock, SystemClock};
 
-use self::body::Body;
-use self::error::ApiError;
+use self::refusals::{away, nothing_to_change, unknown_customer};
 use crate::customer::{Customer, CustomerId, check_name, check_text};
 use crate::db::{Edit, Edited, Store};
 use crate::dispatch::Dispatcher;
@@ -50,8 +49,8 @@ impl Api {
             .route("/customers", post(create))
             .route("/customers/{id}", get(show).patch(edit))
             .route("/status", get(numbers))
-            .fallback(error::not_found)
-            .method_not_allowed_fallback(error::method_not_allowed)
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self)
     }
@@ -71,7 +70,7 @@ impl Api {
 
 type Content = Result<Bytes, BytesRejection>;
 type Number = Result<Path<String>, PathRejection>;
-type Answer<T> = Result<T, ApiError>;
+type Answer<T> = Result<T, Refusal>;
 type Created = (StatusCode, [(HeaderName, String); 1], Json<Customer>);
 
 fn customer_id(number: Number) -> Answer<CustomerId> {
@@ -82,11 +81,12 @@ fn customer_id(number: Number) -> Answer<CustomerId> {
 
 async fn create(State(api): State<Api>, content: Content) -> Answer<Created> {
     let mut body = Body::read(content)?;
-    let (name, text) = (body.needed("name")?, body.needed("text")?);
+    let (name, text) = (body.text("name")?, body.text("text")?);
     body.finish()?;
     let (name, text) = (check_name(&name)?, check_text(&text)?);
     let customer = whole(async move {
-        let customer = api.store.create(&name, &text, SystemClock::default().now()).await?;
+        let now = SystemClock::default().now();
+        let customer = api.store.create(&name, &text, now).await.map_err(away)?;
         Ok(api.dispatch(customer).await)
     })
     .await?;
@@ -97,18 +97,19 @@ async fn create(State(api): State<Api>, content: Content) -> Answer<Created> {
 async fn edit(State(api): State<Api>, id: Number, content: Content) -> Answer<Json<Customer>> {
     let id = customer_id(id)?;
     let mut body = Body::read(content)?;
-    let (name, text) = (body.optional("name")?, body.optional("text")?);
+    let (name, text) = (body.optional_text("name")?, body.optional_text("text")?);
     body.finish()?;
     if name.is_none() && text.is_none() {
-        return Err(ApiError::nothing_to_change());
+        return Err(nothing_to_change());
     }
     let edit = Edit {
         name: name.as_deref().map(check_name).transpose()?,
         text: text.as_deref().map(check_text).transpose()?,
     };
     whole(async move {
-        match api.store.edit(id, &edit, SystemClock::default().now()).await? {
-            Edited::Unknown => Err(ApiError::unknown_customer(id)),
+        let now = SystemClock::default().now();
+        match api.store.edit(id, &edit, now).await.map_err(away)? {
+            Edited::Unknown => Err(unknown_customer(id)),
             Edited::Done(customer) if edit.text.is_none() => Ok(Json(*customer)),
             Edited::Done(customer) => Ok(Json(api.dispatch(*customer).await)),
         }
@@ -129,10 +130,10 @@ async fn whole<T: Send + 'static>(
 
 async fn show(State(api): State<Api>, id: Number) -> Answer<Json<Customer>> {
     let id = customer_id(id)?;
-    let found = api.store.customer(id).await?;
-    Ok(Json(found.ok_or_else(|| ApiError::unknown_customer(id))?))
+    let found = api.store.customer(id).await.map_err(away)?;
+    Ok(Json(found.ok_or_else(|| unknown_customer(id))?))
 }
 
 async fn numbers(State(api): State<Api>) -> Answer<Json<Status>> {
-    Ok(Json(status(&api.store, api.dispatcher.queue()).await?))
+    Ok(Json(status(&api.store, api.dispatcher.queue()).await.map_err(away)?))
 }

@@ -4,15 +4,14 @@ use std::process::ExitCode;
 
 use jobq_core::inspect::{JobView, RequeueOutcome};
 use jobq_core::{JobId, JobState};
+use program::{Failure, in_one_line, report};
 use serde_json::{Value, json};
 
 use super::open;
 use crate::cli::{FailedArgs, FlushArgs, MonitorArgs, RetryArgs};
-use crate::failure::Failure;
 use crate::job::{CondenseContext, queue_name};
 use crate::monitor::status;
 use crate::queue::Opened;
-use crate::report;
 
 /// How many jobs one step moves.
 const STEP: usize = 100;
@@ -87,9 +86,8 @@ fn as_json(job: &JobView) -> Value {
 pub(super) async fn retry(args: &RetryArgs) -> Result<ExitCode, Failure> {
     // First of all: a mistake in one must not leave the others half done.
     let ids = args.jobs.iter().filter(|job| *job != "all").map(|job| job.parse::<JobId>());
-    let ids: Vec<JobId> = ids
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::usage("invalid_job", Failure::failed(&error).to_string()))?;
+    let ids: Vec<JobId> =
+        ids.collect::<Result<_, _>>().map_err(|error| Failure::usage(in_one_line(&error)))?;
     let queue = Opened::redis(&args.redis.redis).await?;
     let is_all = args.jobs.iter().any(|job| job == "all");
     let left = if is_all { retry_all(&queue).await? } else { retry_some(&queue, &ids).await? };

@@ -8,12 +8,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_worker::StopSignals;
+use program::{Failure, report};
 
 use crate::cli::{Cli, Command, StubArgs};
 use crate::db::Store;
 use crate::demo::demo;
-use crate::failure::Failure;
-use crate::report;
 use crate::stub::{Chances, Server, StubModel};
 
 pub use self::work::worker;
@@ -41,7 +40,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 pub(crate) async fn open(url: &str) -> Result<Store, Failure> {
     if !["sqlite:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
-        return Err(Failure::usage("unknown_database", message));
+        return Err(Failure::usage(message));
     }
     Ok(Store::open(url).await?)
 }
@@ -57,9 +56,8 @@ async fn stub(args: &StubArgs) -> Result<(), Failure> {
         least_delay: Duration::from_millis(args.least_ms),
         most_delay: Duration::from_millis(args.most_ms),
     });
-    let server = Server::start(model.clone(), args.listen).map_err(|error| {
-        Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
-    })?;
+    let server = Server::start(model.clone(), args.listen)
+        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
     report::line(&format!("listening on {}", server.endpoint()));
     signals.next().await;
     report::json(&model.summary());

@@ -3,27 +3,26 @@
 use std::time::Duration;
 
 use jobq_worker::{StopSignals, Summary};
+use program::{Failure, report};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::open;
-use super::work::{misconfigured, print, worker};
+use super::work::{print, worker};
 use crate::api::Api;
 use crate::app::App;
 use crate::cli::{Driver, ServeArgs};
 use crate::dispatch::Dispatcher;
-use crate::failure::Failure;
 use crate::model::Model;
 use crate::patrol::Patrol;
 use crate::queue::Opened;
-use crate::report;
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;
     if args.no_worker && args.driver.driver != Driver::Redis {
         let message =
             "--no-worker needs a queue that workers elsewhere can see: add --driver redis";
-        return Err(Failure::usage("no_worker", message));
+        return Err(Failure::usage(message));
     }
     let key = args.model.model_key.as_deref();
     let model = Model::new(&args.model.model, key, args.model.timeout())?;
@@ -37,9 +36,9 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let lease = Duration::from_secs(args.manner.lease);
     let queue = dispatcher.queue().filter(|_| !args.no_worker);
     let worker = queue.map(|queue| worker(queue, app, args.manner.concurrency, lease));
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        Failure::usage("address", format!("cannot listen on {}: {error}", args.listen))
-    })?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::failed(&error))?;
     report::line(&format!("listening on http://{address}"));
 
@@ -56,7 +55,7 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), Failure> {
             match worker {
                 Some(worker) => {
                     let done = worker.run_until(until_stopped(stopped)).await;
-                    done.map(Some).map_err(misconfigured)
+                    done.map(Some).map_err(Failure::of_worker)
                 }
                 None => Ok(None),
             }

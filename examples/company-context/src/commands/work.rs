@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobq_core::{Clock, ErrorKind, Job, SystemClock};
+use jobq_core::{Clock, Job, SystemClock};
 use jobq_worker::{Summary, Worker};
+use program::{Failure, report};
 use serde_json::json;
 
 use super::open;
@@ -12,12 +13,10 @@ use crate::app::App;
 use crate::cli::WorkArgs;
 use crate::condense::condense_context;
 use crate::dispatch::Dispatcher;
-use crate::failure::Failure;
 use crate::job::CondenseContext;
 use crate::model::Model;
 use crate::patrol::Patrol;
 use crate::queue::Opened;
-use crate::report;
 
 /// A worker for the one job of this system, to be run.
 pub fn worker(queue: &Opened, app: App, concurrency: usize, lease: Duration) -> Worker {
@@ -50,16 +49,8 @@ pub(super) async fn work(args: WorkArgs) -> Result<(), Failure> {
             never = patrol.run() => never,
         }
     };
-    print(&done.map_err(misconfigured)?, args.json);
+    print(&done.map_err(Failure::of_worker)?, args.json);
     Ok(())
-}
-
-pub(super) fn misconfigured(error: jobq_core::Error) -> Failure {
-    let failure = Failure::failed(&error);
-    match error.kind() {
-        ErrorKind::Misconfigured => Failure::usage("misconfigured", failure.to_string()),
-        _ => failure,
-    }
 }
 
 pub(super) fn print(done: &Summary, as_json: bool) {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_worker::StopSignals;
+use program::{Failure, report};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -16,8 +17,6 @@ use self::stage::Stage;
 use self::traffic::Traffic;
 use self::verdict::Verdict;
 use crate::cli::DemoArgs;
-use crate::failure::Failure;
-use crate::report;
 
 /// How long everything may take at most.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jobq_core::{JobId, JobState};
 use jobq_worker::Worker;
+use program::Failure;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -14,7 +15,6 @@ use crate::cli::{DemoArgs, Driver};
 use crate::commands::{open, worker};
 use crate::db::{Counts, Store};
 use crate::dispatch::Dispatcher;
-use crate::failure::Failure;
 use crate::job::queue_name;
 use crate::model::Model;
 use crate::monitor::status;
@@ -60,7 +60,7 @@ impl Stage {
         let store = open(&url).await?;
         if store.counts().await? != Counts::default() {
             let message = "the database holds customers: give the demonstration one of its own";
-            return Err(Failure::usage("not_empty", message));
+            return Err(Failure::usage(message));
         }
         let model = StubModel::new(chances(args.seed));
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -75,7 +75,7 @@ impl Stage {
                 let stats = queue.inspect.queue(&queue_name()?).await?;
                 if stats.ready + stats.scheduled + stats.leased + stats.dead > 0 {
                     let message = "the queue holds jobs: give the demonstration one of its own";
-                    return Err(Failure::usage("not_empty", message));
+                    return Err(Failure::usage(message));
                 }
                 ("redis", Dispatcher::Queue(queue))
             }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use program::Failure;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::stage::Stage;
 use crate::customer::{ContextStatus, CustomerId};
-use crate::failure::Failure;
 use crate::stub::{Fault, Plan};
 
 /// How many people there are.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use program::Failure;
 use serde::Serialize;
 
 use super::stage::Stage;
 use super::traffic::{Traffic, Written};
 use crate::customer::{ContextStatus, Customer};
-use crate::failure::Failure;
 use crate::stub::{Fault, condensed};
 
 /// What the demonstration has shown. The names are a promise.

@@ -16,14 +16,13 @@ mod faults;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use axum::Router;
+use http_server::OwnThread;
 use serde::Serialize;
-use tokio::runtime::Builder;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 
 pub use chat::condensed;
 pub use faults::{Chances, Fault, Plan};
@@ -133,11 +132,7 @@ impl StubModel {
 ///
 /// It has a thread of its own: what else goes on in the process must not make the model slower.
 #[derive(Debug)]
-pub struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Server(OwnThread);
 
 impl Server {
     /// Serves `model` at an address; port 0 takes a free one.
@@ -146,42 +141,14 @@ impl Server {
     ///
     /// When the address is not to be had.
     pub fn start(model: StubModel, address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serve = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    // Whichever way this ends, there is nothing left to serve.
-                    _ = serve(listener, model) => {}
-                    _ = stopped => {}
-                }
-            });
-        };
-        let thread = std::thread::Builder::new().name("stub-model".to_owned()).spawn(serve)?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        let app: Router = chat::router().merge(control::router()).with_state(model);
+        let serve = async |listener| axum::serve(listener, app).await;
+        OwnThread::start("stub-model", address, serve).map(Self)
     }
 
     /// The model's endpoint: `http://127.0.0.1:4711/api`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}/api", self.address)
-    }
-}
-
-async fn serve(listener: TcpListener, model: StubModel) -> io::Result<()> {
-    let app: Router = chat::router().merge(control::router()).with_state(model);
-    axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It ends at its next await, and there is nothing to do about a panic.
-            let _ = thread.join();
-        }
+        format!("http://{}/api", self.0.address())
     }
 }

@@ -1,57 +1,28 @@
-//! What the tests share: servers of their own, jobs run one by one, and the built program.
+//! What the tests share beside the crate [`fixtures`]: jobs run one by one.
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
-pub(crate) mod program;
-pub(crate) mod servers;
 pub(crate) mod steps;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
 use company_context::stub::{Chances, Server, StubModel};
-use tempfile::TempDir;
+use fixtures::{Program, anywhere};
 
-/// A directory of the test's own, with the files in it.
-pub(crate) struct Place(TempDir);
-
-impl Place {
-    pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub(crate) fn sqlite(&self) -> String {
-        format!("sqlite://{}", self.path("context.db").display())
-    }
-}
+/// The program under test.
+pub(crate) const PROGRAM: Program = Program {
+    file: env!("CARGO_BIN_EXE_company-context"),
+    reads: &["DATABASE_URL", "REDIS_URL", "QUEUE_DRIVER", "MODEL_ENDPOINT", "MODEL_KEY"],
+    with: &[],
+};
 
 /// A client for HTTP without encryption, which needs a choice of it all the same.
 pub(crate) fn client() -> reqwest::Client {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    program::choose_cryptography();
     reqwest::Client::new()
 }
 
 /// A stub model on a free port.
 pub(crate) fn stub(chances: Chances) -> (StubModel, Server) {
     let model = StubModel::new(chances);
-    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = Server::start(model.clone(), free).unwrap();
+    let server = Server::start(model.clone(), anywhere()).unwrap();
     (model, server)
-}
-
-/// Waits until `probe` gives a value. Looks again every few milliseconds; panics after two minutes.
-pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        if let Some(value) = probe().await {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited two minutes for {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }

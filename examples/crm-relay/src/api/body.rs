@@ -6,28 +6,22 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use http_server::Refusal;
+use http_server::body::{malformed, missing, no_text, none_left};
+use program::InputFault;
 use serde_json::value::RawValue;
-
-use super::error::ApiError;
-use crate::input::{InputFault, shown};
 
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The bytes of a body, as they came.
-pub(super) async fn bytes(request: Request) -> Result<Bytes, ApiError> {
+pub(super) async fn bytes(request: Request) -> Result<Bytes, Refusal> {
     let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
     let read = read.map_err(|_| {
         let message = format!("the body has not come within {BODY_TIMEOUT:?}");
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
     })?;
-    read.map_err(|rejection| {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
-            _ => "unreadable_body",
-        };
-        ApiError::new(rejection.status(), code, rejection.body_text())
-    })
+    Ok(read?)
 }
 
 /// The fields of a body that were not yet taken.
@@ -35,11 +29,11 @@ pub(super) async fn bytes(request: Request) -> Result<Bytes, ApiError> {
 pub(super) struct Body<'b>(BTreeMap<String, &'b RawValue>);
 
 impl<'b> Body<'b> {
-    pub(super) fn read(content: &'b Bytes) -> Result<Self, ApiError> {
+    pub(super) fn read(content: &'b Bytes) -> Result<Self, InputFault> {
         let no_json = |error| malformed(format!("the body is no JSON: {error}"));
         let whole: &RawValue = serde_json::from_slice(content).map_err(no_json)?;
         if !whole.get().starts_with('{') {
-            return Err(malformed("the body is no JSON object".to_owned()));
+            return Err(malformed("the body is no JSON object"));
         }
         serde_json::from_str(whole.get()).map(Self).map_err(no_json)
     }
@@ -50,35 +44,20 @@ impl<'b> Body<'b> {
     }
 
     /// A text that must be there.
-    pub(super) fn needed(&mut self, name: &str) -> Result<String, ApiError> {
-        self.optional(name)?.ok_or_else(|| {
-            InputFault::new("missing_field", format!("the body has no {name:?}")).into()
-        })
+    pub(super) fn needed(&mut self, name: &str) -> Result<String, InputFault> {
+        self.optional(name)?.ok_or_else(|| missing(name))
     }
 
     /// A text that may be there, and not null.
-    pub(super) fn optional(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+    pub(super) fn optional(&mut self, name: &str) -> Result<Option<String>, InputFault> {
         let text = self.any(name);
-        serde_json::from_str(text).map_err(|_| {
-            let message = format!("{name:?} is no text: {}", shown(text));
-            InputFault::new("malformed_field", message).into()
-        })
+        serde_json::from_str(text).map_err(|_| no_text(name, text))
     }
 
     /// Refuses what was not taken: a misspelt field would otherwise do something else than was meant.
-    pub(super) fn finish(self) -> Result<(), ApiError> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => {
-                let message = format!("there is no field {:?}", shown(name));
-                Err(InputFault::new("unknown_field", message).into())
-            }
-        }
+    pub(super) fn finish(self) -> Result<(), InputFault> {
+        none_left(self.0.keys())
     }
-}
-
-fn malformed(message: String) -> ApiError {
-    InputFault::new("malformed_json", message).into()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! the message is stored for good; after anything else, and after no answer at all, it may be sent again.
 
 mod body;
-mod error;
+mod refusals;
 mod token;
 
 use axum::extract::rejection::PathRejection;
@@ -20,13 +20,15 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use http_server::{Refusal, method_not_allowed, not_found};
+use program::InputFault;
 use serde_json::{Value, json};
 
 use self::body::{Body, bytes};
-use self::error::ApiError;
+use self::refusals::{away, unauthorized, unknown_message};
 pub use self::token::Token;
 use crate::db::{Enqueued, Metrics, Received, Relay, Store};
-use crate::input::{InputFault, MAX_DATA};
+use crate::input::MAX_DATA;
 use crate::message::{InboxMessage, NewInbox, NewOutbox, OutboxMessage};
 use crate::signature::{KEY_HEADER, SIGNATURE_HEADER, verify};
 
@@ -54,21 +56,21 @@ impl Api {
             .route("/api/crm/outbox", post(enqueue))
             .route("/api/crm/outbox/{id}", get(show_outbox))
             .route("/api/crm/metrics", get(metrics))
-            .fallback(error::not_found)
-            .method_not_allowed_fallback(error::method_not_allowed)
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self)
     }
 
     fn need_token(&self, headers: &HeaderMap) -> Answer<()> {
-        if self.token.is_shown(headers) { Ok(()) } else { Err(ApiError::unauthorized()) }
+        if self.token.is_shown(headers) { Ok(()) } else { Err(unauthorized()) }
     }
 
     /// Whether the integration of a source, which is a destination too, has signed this.
     async fn is_signed(&self, source: &str, headers: &HeaderMap, body: &[u8]) -> Answer<bool> {
         let Some(signature) = header(headers, SIGNATURE_HEADER) else { return Ok(false) };
         let key = header(headers, KEY_HEADER).unwrap_or_default();
-        let Some(integration) = self.store.active_integration(source).await? else {
+        let Some(integration) = self.store.active_integration(source).await.map_err(away)? else {
             return Ok(false);
         };
         let now = self.store.now();
@@ -84,7 +86,7 @@ impl Api {
 }
 
 type Number = Result<Path<String>, PathRejection>;
-type Answer<T> = Result<T, ApiError>;
+type Answer<T> = Result<T, Refusal>;
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -113,14 +115,14 @@ async fn receive(
     let body = Body::read(&content);
     if !api.token.is_shown(&headers) {
         // Nothing more is said to a stranger than that.
-        let mut body = body.map_err(|_| ApiError::unauthorized())?;
-        let source = body.needed("source").map_err(|_| ApiError::unauthorized())?;
+        let mut body = body.map_err(|_| unauthorized())?;
+        let source = body.needed("source").map_err(|_| unauthorized())?;
         if !api.is_signed(&source, &headers, &content).await? {
-            return Err(ApiError::unauthorized());
+            return Err(unauthorized());
         }
     }
     let new = new_inbox(Body::read(&content)?, key_of(&headers)?)?;
-    match api.store.receive(new).await? {
+    match api.store.receive(new).await.map_err(away)? {
         Received::New(id) => {
             api.nudge();
             let body = json!({"id": id, "status": "pending", "duplicate": false});
@@ -132,7 +134,7 @@ async fn receive(
         }
         Received::Different => {
             let message = "another message of this source has the same id";
-            Err(ApiError::new(StatusCode::CONFLICT, "message_id_reused", message))
+            Err(Refusal::new(StatusCode::CONFLICT, "message_id_reused", message))
         }
     }
 }
@@ -170,7 +172,7 @@ async fn enqueue(
     let data = body.any("data");
     body.finish()?;
     let new = NewOutbox::of_json(&destination, &event, data, key_of(&headers)?)?;
-    match api.store.enqueue(new).await? {
+    match api.store.enqueue(new).await.map_err(away)? {
         Enqueued::New { id, message_id } => {
             api.nudge();
             let body = json!({
@@ -187,7 +189,7 @@ async fn enqueue(
         }
         Enqueued::Different => {
             let message = "another message to this destination has the same Idempotency-Key";
-            Err(ApiError::new(StatusCode::CONFLICT, "idempotency_key_reused", message))
+            Err(Refusal::new(StatusCode::CONFLICT, "idempotency_key_reused", message))
         }
     }
 }
@@ -199,8 +201,8 @@ async fn show_inbox(
 ) -> Answer<Json<InboxMessage>> {
     api.need_token(&headers)?;
     let (id, text) = numbered(number)?;
-    let found = api.store.inbox_message(id).await?;
-    Ok(Json(found.ok_or_else(|| ApiError::unknown_message(&text))?))
+    let found = api.store.inbox_message(id).await.map_err(away)?;
+    Ok(Json(found.ok_or_else(|| unknown_message(&text))?))
 }
 
 async fn show_outbox(
@@ -210,8 +212,8 @@ async fn show_outbox(
 ) -> Answer<Json<OutboxMessage>> {
     api.need_token(&headers)?;
     let (id, text) = numbered(number)?;
-    let found = api.store.outbox_message(id).await?;
-    Ok(Json(found.ok_or_else(|| ApiError::unknown_message(&text))?))
+    let found = api.store.outbox_message(id).await.map_err(away)?;
+    Ok(Json(found.ok_or_else(|| unknown_message(&text))?))
 }
 
 fn numbered(number: Number) -> Answer<(i64, String)> {
@@ -219,11 +221,11 @@ fn numbered(number: Number) -> Answer<(i64, String)> {
     let Path(text) = number.unwrap_or_else(|_| Path(String::new()));
     match text.parse() {
         Ok(id) => Ok((id, text)),
-        Err(_) => Err(ApiError::unknown_message(&text)),
+        Err(_) => Err(unknown_message(&text)),
     }
 }
 
 async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Answer<Json<Metrics>> {
     api.need_token(&headers)?;
-    Ok(Json(api.store.metrics().await?))
+    Ok(Json(api.store.metrics().await.map_err(away)?))
 }

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use axum::http::{HeaderMap, header};
+use program::InputFault;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use crate::input::InputFault;
 
 /// A token shorter than this can be guessed.
 const SHORTEST: usize = 16;

@@ -1,8 +1,9 @@
 //! `integrations`: where messages go.
 
+use program::Failure;
+
 use super::{open, open_known};
 use crate::cli::{AddArgs, DatabaseArgs, IntegrationsCommand, RotateArgs, WhichArgs};
-use crate::failure::Failure;
 use crate::input::check_name;
 use crate::report;
 use crate::signature::random_secret;
@@ -66,7 +67,7 @@ async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
     let known = known.ok_or_else(|| unknown(args.id))?;
     if known.secret == secret.text {
         let message = "that is the secret it has: give another one, or none to have one made";
-        return Err(Failure::usage("same_secret", message));
+        return Err(Failure::usage(message));
     }
     if let Some((_, until)) = known.previous.filter(|(_, until)| store.now() < *until)
         && !args.force
@@ -75,7 +76,7 @@ async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
             "the receiver may still go by the secret from before the last change, until {until}, and would \
              refuse all messages: wait, or give --force"
         );
-        return Err(Failure::usage("overlap", message));
+        return Err(Failure::usage(message));
     }
     secret.tell()?;
     if !store.rotate_secret(args.id, &secret.text, args.overlap).await? {
@@ -86,12 +87,12 @@ async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
 }
 
 fn unknown(id: i64) -> Failure {
-    Failure::usage("unknown_integration", format!("there is no integration {id}"))
+    Failure::usage(format!("there is no integration {id}"))
 }
 
 /// An address that can be posted to, without a password, which would be shown by `list`.
 fn check_url(text: &str) -> Result<(), Failure> {
-    let refused = |why| Err(Failure::usage("invalid_url", format!("the webhook's address {why}")));
+    let refused = |why| Err(Failure::usage(format!("the webhook's address {why}")));
     match reqwest::Url::parse(text) {
         Err(error) => refused(format!("cannot be read: {error}")),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
@@ -127,7 +128,7 @@ impl Secret {
                 let message = format!(
                     "a secret has {SHORTEST} to {LONGEST} characters of ASCII without spaces"
                 );
-                Err(Failure::usage("invalid_secret", message))
+                Err(Failure::usage(message))
             }
         }
     }

@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use program::{Failure, shown};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{open, open_known};
 use crate::cli::{MetricsArgs, PlacesArgs, PruneArgs, RetryArgs, SendArgs};
 use crate::db::{Enqueued, Store};
-use crate::failure::Failure;
-use crate::input::shown;
 use crate::jobs::PruneMessages;
 use crate::message::NewOutbox;
 use crate::queue::OpenQueue;
@@ -21,7 +20,7 @@ const STEP: u32 = 500;
 
 pub(super) async fn send(args: &SendArgs) -> Result<(), Failure> {
     let data: &RawValue = serde_json::from_str(&args.data)
-        .map_err(|error| Failure::usage("malformed_json", format!("--data is no JSON: {error}")))?;
+        .map_err(|error| Failure::usage(format!("--data is no JSON: {error}")))?;
     let new = NewOutbox::of_json(&args.destination, &args.event, data.get(), args.key.as_deref())?;
     OpenQueue::check(&args.places.queue)?;
     let store = open(&args.places.database.url()?).await?;
@@ -36,7 +35,7 @@ pub(super) async fn send(args: &SendArgs) -> Result<(), Failure> {
         }),
         Enqueued::Different => {
             let message = "another message to this destination has the same key";
-            return Err(Failure::usage("idempotency_key_reused", message));
+            return Err(Failure::usage(message));
         }
     };
     report::tell(&told.to_string())
@@ -62,7 +61,7 @@ pub(super) async fn retry(args: &RetryArgs) -> Result<ExitCode, Failure> {
     let number = |text: &String| {
         text.parse::<i64>().map_err(|_| {
             let message = format!("{:?} is no number of a message", shown(text));
-            Failure::usage("invalid_message", message)
+            Failure::usage(message)
         })
     };
     let is_all = args.messages.iter().any(|text| text == "all");

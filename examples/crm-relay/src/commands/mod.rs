@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Parser;
+use program::Failure;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::cli::{Cli, Command};
 use crate::db::Store;
 use crate::demo::demo;
-use crate::failure::Failure;
 
 /// Does what the command line says.
 ///
@@ -49,14 +49,14 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 pub(crate) async fn open(url: &str) -> Result<Store, Failure> {
     if !["sqlite://", "mysql://", "mariadb://"].iter().any(|scheme| url.starts_with(scheme)) {
         let message = "the database must be sqlite://FILE or mysql://USER:PASSWORD@HOST/NAME";
-        return Err(Failure::usage("unknown_database", message));
+        return Err(Failure::usage(message));
     }
     if let Some((name, rest)) =
         url.strip_prefix("sqlite://").map(|rest| rest.split_once('?').unwrap_or((rest, "")))
         && (name.is_empty() || name.contains(":memory:") || rest.contains("mode=memory"))
     {
         let message = "a database in memory keeps nothing: give sqlite://FILE";
-        return Err(Failure::usage("unkept_database", message));
+        return Err(Failure::usage(message));
     }
     Ok(Store::open(url).await?)
 }
@@ -66,7 +66,7 @@ async fn open_known(url: &str) -> Result<Store, Failure> {
     match sqlite_file(url) {
         Some(file) if !file.as_os_str().is_empty() && !file.exists() => {
             let message = format!("there is no database {}", file.display());
-            Err(Failure::usage("no_database", message))
+            Err(Failure::usage(message))
         }
         _ => open(url).await,
     }

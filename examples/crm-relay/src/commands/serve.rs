@@ -4,11 +4,11 @@ use super::open;
 use super::work::until_stopped;
 use crate::api::Token;
 use crate::cli::ServeArgs;
-use crate::failure::Failure;
 use crate::queue::OpenQueue;
 use crate::report;
 use crate::service::{ApiSetup, Service, Setup, WorkSetup};
 use jobq_worker::StopSignals;
+use program::Failure;
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let signals = StopSignals::listen()?;

@@ -1,9 +1,9 @@
 //! `stub`: a receiver of webhooks to try things out with.
 
 use jobq_worker::StopSignals;
+use program::Failure;
 
 use crate::cli::StubArgs;
-use crate::failure::Failure;
 use crate::report;
 use crate::stub::{Chances, Server, StubReceiver};
 

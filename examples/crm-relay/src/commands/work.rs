@@ -1,13 +1,13 @@
 //! `work`: the messages alone.
 
 use jobq_worker::StopSignals;
+use program::Failure;
 use tokio::sync::oneshot;
 
 use super::open;
 use crate::app::App;
 use crate::cli::{MannerArgs, WorkArgs};
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::pass::{self, Once};
 use crate::queue::OpenQueue;
 use crate::report;

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_worker::StopSignals;
+use program::Failure;
 use tokio::time::{Instant, sleep};
 
 use self::stage::Stage;
 use self::traffic::Traffic;
 use self::verdict::Verdict;
 use crate::cli::DemoArgs;
-use crate::failure::Failure;
 use crate::report;
 
 /// How long everything may take at most.

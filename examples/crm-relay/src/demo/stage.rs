@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use jobq_core::Backoff;
+use program::Failure;
 use tempfile::TempDir;
 
 use crate::api::Token;
@@ -11,7 +12,6 @@ use crate::app::Policy;
 use crate::cli::DemoArgs;
 use crate::commands::open;
 use crate::db::Store;
-use crate::failure::Failure;
 use crate::queue::OpenQueue;
 use crate::service::{ApiSetup, Service, Setup, WorkSetup};
 use crate::signature::random_secret;
@@ -74,7 +74,7 @@ impl Stage {
         let store = open(&url).await?;
         if !store.integrations().await?.is_empty() {
             let message = "the database holds integrations: give the demonstration one of its own";
-            return Err(Failure::usage("not_empty", message));
+            return Err(Failure::usage(message));
         }
         let random = || random_secret().map_err(|error| Failure::failed(&error));
         let (secret, token) = (random()?, random()?);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobq_core::{Clock, SystemClock};
+use program::Failure;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::LOOK_EVERY;
 use super::stage::{CLOSED, LATE, SHOP, Scene};
-use crate::failure::Failure;
 use crate::signature::{KEY_HEADER, SIGNATURE_HEADER, sign};
 
 /// How many requests are under way at once.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use program::Failure;
 use serde::Serialize;
 
 use super::stage::{SHOP, Stage};
 use super::traffic::Traffic;
-use crate::failure::Failure;
 use crate::message::OutboxStatus;
 
 /// What the demonstration has shown. The names are a promise.

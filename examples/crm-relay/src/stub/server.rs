@@ -11,11 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::Stream;
+use program::Failure;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::{Answer, StubReceiver};
-use crate::failure::Failure;
 use crate::signature::{KEY_HEADER, SIGNATURE_HEADER};
 
 /// A stub receiver that listens. Dropped, it stops.
@@ -32,8 +32,7 @@ impl Server {
     ///
     /// When the address is in use.
     pub async fn start(receiver: StubReceiver, listen: SocketAddr) -> Result<Self, Failure> {
-        let cannot =
-            |error| Failure::usage("address", format!("cannot listen on {listen}: {error}"));
+        let cannot = |error| Failure::usage(format!("cannot listen on {listen}: {error}"));
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let router = Router::new().route("/hooks/{hook}", post(receive)).with_state(receiver);

@@ -7,11 +7,11 @@ use crm_relay::db::Store;
 use crm_relay::message::OutboxStatus;
 use crm_relay::signature::KEY_HEADER;
 use crm_relay::stub::{Answer, Chances, Server, StubReceiver};
+use fixtures::{Background, Place, anywhere, eventually};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::program::{Background, done};
-use super::{Place, SECRET, TOKEN, anywhere, eventually};
+use super::{PROGRAM, SECRET, TOKEN};
 
 /// A database and a queue, and somebody who receives.
 pub(crate) struct Kills {
@@ -48,18 +48,18 @@ impl Kills {
     /// The API, with no worker.
     pub(crate) fn api(&self) -> (Background, String) {
         let args = ["serve", "--no-worker", "--listen", "127.0.0.1:0"];
-        Background::listening(&[&args[..], &self.places()].concat())
+        PROGRAM.listening(&[&args[..], &self.places()].concat())
     }
 
     /// Whose messages are worked on elsewhere a second after it has died.
     pub(crate) fn worker(&self) -> Background {
         let args = ["work", "--loop", "--lease", "1s", "--first-wait", "10ms"];
-        Background::start(&[&args[..], &self.places()].concat())
+        PROGRAM.start(&[&args[..], &self.places()].concat())
     }
 
     /// What one pass of cron prints.
     pub(crate) fn pass(&self) -> String {
-        done(&[&["work", "--once"][..], &self.places()].concat()).stdout
+        PROGRAM.done(&[&["work", "--once"][..], &self.places()].concat()).stdout
     }
 
     async fn row(&self, id: i64) -> crm_relay::message::OutboxMessage {
@@ -145,7 +145,7 @@ impl Kills {
         let args = [&args[..], &self.places()].concat();
         let mut killed = 0;
         while !sending.is_finished() || killed < kills {
-            let (server, _) = Background::listening(&args);
+            let (server, _) = PROGRAM.listening(&args);
             if killed >= kills {
                 sending.await.unwrap();
                 server.terminate();

@@ -7,13 +7,14 @@ use crm_relay::db::{Enqueued, Received, Store};
 use crm_relay::message::{InboxMessage, NewInbox, NewOutbox, OutboxMessage};
 use crm_relay::stub::{Chances, Server, StubReceiver};
 use crm_relay::{App, Once, OpenQueue, Pass, Policy, Tally, once};
+use fixtures::{Place, anywhere};
 use jobq_core::{
     Backoff, Cancellation, Job, JobContext, LeaseRequest, ManualClock, MemoryBackend, Queue,
     QueueName, Timestamp, WorkerId,
 };
 use serde_json::{Value, json};
 
-use super::{Place, SECRET, anywhere};
+use super::SECRET;
 
 /// 2026-11-22 12:00 UTC
 pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_795_305_600_000 + 12 * 3_600_000);

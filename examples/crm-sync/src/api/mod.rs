@@ -12,8 +12,7 @@
 //!
 //! What is refused is answered with `{"error": {"code", "message"}}`, and nothing was done.
 
-mod body;
-mod error;
+mod refusals;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -21,11 +20,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use http_server::{Body, Refusal, method_not_allowed, not_found};
 use jobq_core::{Clock, Enqueued, SystemClock};
 use serde_json::{Value, json};
 
-use self::body::Body;
-use self::error::ApiError;
+use self::refusals::{refused, unknown_event};
 use crate::db::{LogEntry, Store};
 use crate::entity::{Direction, Entity};
 use crate::ids::{RecordKey, StoreId};
@@ -64,14 +63,14 @@ impl Api {
             .route("/rate", put(rate))
             .route("/status", get(numbers))
             .route("/log/{store}/{entity}/{record}", get(log))
-            .fallback(error::not_found)
-            .method_not_allowed_fallback(error::method_not_allowed)
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
             .with_state(self)
     }
 }
 
 type Content = Result<Bytes, BytesRejection>;
-type Answer<T> = Result<T, ApiError>;
+type Answer<T> = Result<T, Refusal>;
 type Accepted = (StatusCode, Json<Value>);
 
 async fn hook(
@@ -82,7 +81,7 @@ async fn hook(
     let reason = match event.as_str() {
         "created" => Reason::Created,
         "updated" => Reason::Updated,
-        _ => return Err(ApiError::unknown_event(&event)),
+        _ => return Err(unknown_event(&event)),
     };
     enqueue(&api, content, reason).await
 }
@@ -100,7 +99,8 @@ async fn enqueue(api: &Api, content: Content, reason: Reason) -> Answer<Accepted
     };
     let direction = body.optional("direction")?.unwrap_or(Direction::ToCrm);
     body.finish()?;
-    let enqueued = api.producer.sync(SyncRecord::new(key, direction), reason).await?;
+    let enqueued =
+        api.producer.sync(SyncRecord::new(key, direction), reason).await.map_err(refused)?;
     let is_created = matches!(enqueued, Enqueued::Created(_));
     let answer = json!({"job_id": enqueued.id().to_string(), "created": is_created});
     Ok((StatusCode::ACCEPTED, Json(answer)))
@@ -115,25 +115,25 @@ async fn full_sync(
     let store: Option<StoreId> = body.optional("store")?;
     let direction = body.optional("direction")?.unwrap_or(Direction::ToCrm);
     body.finish()?;
-    let done = api.producer.full_sync(store, entity, direction).await?;
+    let done = api.producer.full_sync(store, entity, direction).await.map_err(refused)?;
     Ok((StatusCode::ACCEPTED, Json(done)))
 }
 
 async fn rate(State(api): State<Api>, content: Content) -> Answer<Json<Value>> {
     let mut body = Body::read(content)?;
-    let rate = body.text("rate")?.map(|rate| parse_rate(&rate)).transpose()?;
+    let rate = body.text_or_null("rate")?.map(|rate| parse_rate(&rate)).transpose()?;
     let store: Option<StoreId> = body.optional("store")?;
     body.finish()?;
     if let Some(store) = store {
-        api.producer.account(store).await?;
+        api.producer.account(store).await.map_err(refused)?;
     }
-    set_rate(&*api.queue.backend, store, rate).await?;
+    set_rate(&*api.queue.backend, store, rate).await.map_err(refused)?;
     Ok(Json(json!({"store": store, "rate": rate.map(|rate| rate.to_string())})))
 }
 
 async fn numbers(State(api): State<Api>) -> Answer<Json<Status>> {
     let now = SystemClock::default().now();
-    Ok(Json(status(&api.store, Some(&*api.queue.inspect), now).await?))
+    Ok(Json(status(&api.store, Some(&*api.queue.inspect), now).await.map_err(refused)?))
 }
 
 async fn log(
@@ -141,5 +141,5 @@ async fn log(
     Path((store, entity, record)): Path<(String, String, String)>,
 ) -> Answer<Json<Vec<LogEntry>>> {
     let key = RecordKey { store: store.parse()?, entity: entity.parse()?, record: record.parse()? };
-    Ok(Json(api.store.log_of(key, LOG_ROWS).await?))
+    Ok(Json(api.store.log_of(key, LOG_ROWS).await.map_err(refused)?))
 }

@@ -28,9 +28,8 @@ impl Http {
     ///
     /// When the machine has no certificates, and the like.
     pub fn new(timeout: Duration) -> Result<Self, CrmError> {
-        // reqwest comes without a choice of cryptography. It can only be taken once; who was earlier has
-        // taken the same.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        // Whoever was earlier has taken the same.
+        program::choose_cryptography();
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)

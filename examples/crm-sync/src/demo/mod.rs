@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jobq_core::{Clock, SystemClock};
 use jobq_worker::StopSignals;
+use program::Failure;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
@@ -19,7 +20,6 @@ use self::count::Count;
 use self::stage::Stage;
 use self::verdict::{Ran, Verdict};
 use crate::cli::DemoArgs;
-use crate::failure::Failure;
 use crate::report;
 use crate::window::Windows;
 
@@ -30,8 +30,8 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub(crate) async fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
     // Before there is anything to clean up.
     let mut signals = StopSignals::listen()?;
-    let windows = Windows::of(args.rate)
-        .ok_or_else(|| Failure::usage("malformed_rate", "the rate has no windows"))?;
+    let windows =
+        Windows::of(args.rate).ok_or_else(|| Failure::usage("the rate has no windows"))?;
     let stage = tokio::select! {
         stage = Stage::set(&args) => stage?,
         () = signals.next() => return Err(Failure::new("interrupted before it began")),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jobq_core::{Clock, JobId, JobState, SystemClock};
 use jobq_worker::Worker;
+use program::Failure;
 use tempfile::TempDir;
 
 use crate::cli::DemoArgs;
 use crate::commands::open;
 use crate::db::{Account, Store};
 use crate::entity::{Direction, Entity};
-use crate::failure::Failure;
 use crate::generate::{self, Amounts};
 use crate::ids::{RecordId, RecordKey, StoreId};
 use crate::limits::{DEFAULT_STORE_CONCURRENCY, queue_name, rate_of};
@@ -55,10 +55,9 @@ impl Stage {
         let accounts = store.accounts().await?;
         if let Some(other) = accounts.iter().find(|account| !account.name.starts_with(NAME)) {
             let name = &other.name;
-            return Err(Failure::usage(
-                "database_in_use",
-                format!("the database holds {name:?}: give the demo one of its own"),
-            ));
+            return Err(Failure::usage(format!(
+                "the database holds {name:?}: give the demo one of its own"
+            )));
         }
         let manner = Manner {
             rate: args.rate,
@@ -179,14 +178,11 @@ fn bulk(args: &DemoArgs) -> Result<u64, Failure> {
     let windows = u128::from(args.seconds) * 1_000 / args.rate.per.as_millis().max(1) + 3;
     let bulk = u64::try_from(windows * u128::from(args.rate.count)).unwrap_or(u64::MAX);
     if bulk.saturating_mul(u64::from(args.stores)) > MOST_RECORDS {
-        return Err(Failure::usage(
-            "too_much",
-            format!(
-                "{} stores at {} for {} s need more than the {MOST_RECORDS} records a demo seeds: \
+        return Err(Failure::usage(format!(
+            "{} stores at {} for {} s need more than the {MOST_RECORDS} records a demo seeds: \
                  choose less of something",
-                args.stores, args.rate, args.seconds
-            ),
-        ));
+            args.stores, args.rate, args.seconds
+        )));
     }
     Ok(bulk)
 }
@@ -196,7 +192,7 @@ async fn check_unused(queue: &Opened, args: &DemoArgs, manner: &Manner) -> Resul
     let found = queue.inspect.queue(&queue_name()?).await?;
     if found.ready + found.scheduled + found.waiting + found.leased > 0 {
         let message = "the queue has jobs in it: give the demo one of its own";
-        return Err(Failure::usage("queue_in_use", message));
+        return Err(Failure::usage(message));
     }
     manner.install(queue).await?;
     for number in 1..=args.stores {
@@ -204,13 +200,10 @@ async fn check_unused(queue: &Opened, args: &DemoArgs, manner: &Manner) -> Resul
         let rate = rate_of(&*queue.inspect, store).await?;
         if rate != Some(args.rate) {
             let rate = rate.map_or("no rate".to_owned(), |rate| rate.to_string());
-            return Err(Failure::usage(
-                "rate_in_use",
-                format!(
-                    "the queue has {rate} for store {store}: take it back with `crm-sync rate \
+            return Err(Failure::usage(format!(
+                "the queue has {rate} for store {store}: take it back with `crm-sync rate \
                      --store {store} --reset` and `crm-sync rate --reset`"
-                ),
-            ));
+            )));
         }
     }
     Ok(())

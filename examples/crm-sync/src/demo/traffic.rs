@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use program::Failure;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::stage::Stage;
 use crate::entity::{Direction, Entity};
-use crate::failure::Failure;
 use crate::ids::{RecordId, RecordKey, StoreId};
 use crate::job::{Reason, SyncRecord};
 

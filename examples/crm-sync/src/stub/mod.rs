@@ -18,14 +18,12 @@ mod line;
 mod log;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use axum::Router;
+use http_server::OwnThread;
 use jobq_core::{Clock, SystemClock, Timestamp};
-use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 
 pub use books::{Brand, Remote, Summary};
 pub use faults::{Chances, Fault, Plan};
@@ -119,11 +117,7 @@ fn now() -> Timestamp {
 /// It has a thread of its own: what else goes on in the process must not make a request look later than
 /// it was.
 #[derive(Debug)]
-pub struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Server(OwnThread);
 
 impl Server {
     /// Serves `crm` at an address; port 0 takes a free one.
@@ -132,43 +126,15 @@ impl Server {
     ///
     /// When the address is not to be had.
     pub fn start(crm: Crm, address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serve = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    // Whichever way this ends, there is nothing left to serve.
-                    _ = serve(listener, crm) => {}
-                    _ = stopped => {}
-                }
-            });
-        };
-        let thread = std::thread::Builder::new().name("stub-crm".to_owned()).spawn(serve)?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        let app: Router = api::router().merge(control::router()).with_state(crm);
+        let service = app.into_make_service_with_connect_info::<line::Line>();
+        let serve = async |listener| axum::serve(Lines(listener), service).await;
+        OwnThread::start("stub-crm", address, serve).map(Self)
     }
 
     /// Where it is: `http://127.0.0.1:4711`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-async fn serve(listener: TcpListener, crm: Crm) -> io::Result<()> {
-    let app: Router = api::router().merge(control::router()).with_state(crm);
-    let service = app.into_make_service_with_connect_info::<line::Line>();
-    axum::serve(Lines(tokio::net::TcpListener::from_std(listener)?), service).await
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It ends at its next await, and there is nothing to do about a panic.
-            let _ = thread.join();
-        }
+        format!("http://{}", self.0.address())
     }
 }

@@ -180,7 +180,7 @@ pub struct ImportArgs {
     #[arg(long, default_value = "memory:", value_name = "URL")]
     pub queue: String,
     /// How many jobs run at once
-    #[arg(long, default_value_t = 4, value_parser = concurrency, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// Only enqueue the import and print its id: `work` elsewhere does the rest
     #[arg(long)]
@@ -215,7 +215,7 @@ pub struct WorkArgs {
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub shop: ShopArgs,
     /// How many jobs run at once
-    #[arg(long, default_value_t = 4, value_parser = concurrency, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_parser = program::at_least_one, value_name = "N")]
     pub concurrency: usize,
     /// Stop when nothing is left to do
     #[arg(long)]
@@ -263,12 +263,5 @@ fn delimiter(text: &str) -> Result<u8, String> {
         [b'"' | b'\r' | b'\n' | 0] => Err("a quote or a line break cannot be the delimiter".into()),
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("give one character, such as ';', or \"tab\"".into()),
-    }
-}
-
-fn concurrency(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(jobs) if jobs > 0 => Ok(jobs),
-        _ => Err("give a whole number, at least 1".to_owned()),
     }
 }

@@ -1,10 +1,10 @@
 //! The commands that have to do with the shop.
 
 use clap::Args;
+use program::Failure;
 
 use super::{DbArgs, ListArgs};
 use crate::availability::{TextEntry, Texts};
-use crate::failure::Failure;
 use crate::location::Location;
 use crate::shop::Shop;
 use crate::sync::{MAX_BATCH, Settings};

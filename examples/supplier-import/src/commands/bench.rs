@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use jobq_worker::StopSignals;
+use program::Failure;
 
 use crate::bench_sync;
 use crate::cli::BenchSyncArgs;
-use crate::failure::Failure;
 use crate::report;
 
 pub(super) async fn sync(args: &BenchSyncArgs) -> Result<ExitCode, Failure> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jobq_core::Queue;
 use jobq_worker::StopSignals;
+use program::Failure;
 use serde_json::json;
 
 use super::{finish, new_id, open};
 use crate::app::App;
 use crate::cli::{ImportArgs, ListArgs};
 use crate::db::{Store, Summary};
-use crate::failure::Failure;
 use crate::jobs::{ImportFile, QUEUES};
 use crate::location::Location;
 use crate::mapping::Mapping;

@@ -10,19 +10,19 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jobq_core::{ErrorKind, JobId};
+use jobq_core::JobId;
 use jobq_worker::StopSignals;
 
 use crate::app::App;
 use crate::cli::{Cli, Command, DemoArgs, GenerateArgs, SeedArgs, SummaryArgs, WorkArgs};
 use crate::db::{Store, Summary};
-use crate::failure::Failure;
 use crate::generate::Recipe;
 use crate::jobs::ImportFile;
 use crate::location::Location;
 use crate::rows::{Format, Layout};
 use crate::{queue, report, run as running, schedules};
 use import::Waiting;
+use program::Failure;
 
 /// Of so many rows of the demonstration one is malformed.
 const DEMO_ROWS_PER_BAD: u64 = 1_000;
@@ -128,16 +128,12 @@ async fn work(args: WorkArgs) -> Result<ExitCode, Failure> {
     let app = App::new(store).shop(shop).queues(queue.inspect);
     let worker = running::worker(queue.backend, app, args.queue, args.concurrency);
     let worker = if args.stop_when_empty { worker.stop_when_empty() } else { worker };
-    let misconfigured = |error: jobq_core::Error| match error.kind() {
-        ErrorKind::Misconfigured => Failure::usage(Failure::failed(&error).to_string()),
-        _ => Failure::failed(&error),
-    };
     let Some(scheduler) = scheduler else {
-        report::line(&worker.run().await.map_err(misconfigured)?.to_string());
+        report::line(&worker.run().await.map_err(Failure::of_worker)?.to_string());
         return Ok(ExitCode::SUCCESS);
     };
-    scheduler.check().map_err(misconfigured)?;
-    let done = running::with_schedules(worker, scheduler).await.map_err(misconfigured)?;
+    scheduler.check().map_err(Failure::of_worker)?;
+    let done = running::with_schedules(worker, scheduler).await.map_err(Failure::of_worker)?;
     report::line(&done.0.to_string());
     report::line(&format!("schedules: {}", done.1));
     Ok(ExitCode::SUCCESS)

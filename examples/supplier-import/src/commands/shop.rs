@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jobq_core::{Job, Queue};
+use program::Failure;
 use serde_json::json;
 
 use super::import::layout;
 use super::open;
 use crate::cli::{LinkArgs, PruneArgs, SyncArgs, TestConnectionArgs};
-use crate::failure::Failure;
 use crate::jobs::{LinkShop, LinkSupplier, SyncAvailability};
 use crate::linking::{LinkError, link_shop, link_supplier};
 use crate::location::Location;

@@ -41,7 +41,7 @@ impl Findings {
         self.ok = found.is_ok();
         let detail = match found {
             Ok(detail) => detail,
-            Err(error) => crate::failure::in_one_line(&error),
+            Err(error) => program::in_one_line(&error),
         };
         self.findings.push(Finding { what, ok: self.ok, detail });
         self.ok

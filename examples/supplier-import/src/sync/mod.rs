@@ -159,7 +159,7 @@ impl SyncRun {
     #[must_use]
     pub fn failed(mut self, error: &SyncError) -> SyncReport {
         self.count();
-        self.report.error = Some(crate::failure::in_one_line(error));
+        self.report.error = Some(program::in_one_line(error));
         self.report.left = (self.plan.targets.len() - self.done) as u64;
         self.report.finished()
     }
