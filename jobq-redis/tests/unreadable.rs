@@ -151,7 +151,7 @@ impl Stage {
 
     async fn assert_nothing_is_left(&self, bytes: &[u8], sort: Sort, queue: &QueueName) {
         // How a parent has ended of a job that was deleted is known for a day, in case that it comes again.
-        self.clock.advance(Duration::from_hours(48));
+        self.clock.advance(Duration::from_secs(48 * 3_600));
         for _ in 0..3 {
             self.backend.maintain(queue, 1_000).await.unwrap();
         }
