@@ -53,13 +53,17 @@ impl Store {
     /// Tries each command in a form that changes nothing: a server looks at the user's rights before it
     /// looks at the arguments. Of commands that have no such form the server is asked.
     async fn rights(&self) -> Result<Rights> {
-        let key = self.keys.rights();
+        let (key, channel) = (self.keys.rights(), self.keys.watch_channel());
         let tries: Vec<_> = HARMLESS
             .iter()
             .map(|words| {
                 let mut command = redis::cmd(words[0]);
                 words[1..].iter().for_each(|word| {
-                    command.arg(if *word == "KEY" { key.as_str() } else { word });
+                    command.arg(match *word {
+                        "KEY" => key.as_str(),
+                        "CHANNEL" => channel.as_str(),
+                        word => word,
+                    });
                 });
                 command
             })
@@ -75,7 +79,7 @@ impl Store {
             }
         }
         let mut untold = Vec::new();
-        let question = redis::cmd("EVAL").arg(ASK).arg(1).arg(&key).take();
+        let question = redis::cmd("EVAL").arg(ASK).arg(1).arg(&key).arg(&channel).take();
         let answer = match self.link.send(&question).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
             answer => answer.ok(),
@@ -110,7 +114,7 @@ if not redis.acl_check_cmd then return "untold" end
 local refused, unknown = {}, {}
 for _, words in ipairs({
   { "HSETNX", KEYS[1], "x", "x" }, { "INCR", KEYS[1] }, { "LPUSH", KEYS[1], "x" },
-  { "RPUSH", KEYS[1], "x" }, { "SADD", KEYS[1], "x" }, { "SUBSCRIBE", KEYS[1] },
+  { "RPUSH", KEYS[1], "x" }, { "SADD", KEYS[1], "x" }, { "SUBSCRIBE", ARGV[1] },
 }) do
   local is_known, may = pcall(redis.acl_check_cmd, unpack(words))
   if not is_known then
@@ -147,7 +151,7 @@ const HARMLESS: [&[&str]; 43] = [
     &["LPOS", "KEY", "x"],
     &["LRANGE", "KEY", "0", "0"],
     &["LTRIM", "KEY", "0", "0"],
-    &["PUBLISH", "KEY", ""],
+    &["PUBLISH", "CHANNEL", ""],
     &["SCRIPT", "LOAD", "return 1"],
     &["SET", "KEY", "x", "XX"],
     &["SMEMBERS", "KEY"],
