@@ -58,7 +58,7 @@ local function lane_with(id)
   if new_ids[id] then
     return new_in_lane[id]
   end
-  return redis.call("HEXISTS", places_in, id) == 1 and lane_of(redis.call("HGET", jobs, id)) or nil
+  return redis.call("HEXISTS", places_in, id) == 1 and lane_of(record_of(id)) or nil
 end
 
 local function count_in(lane, change)
@@ -84,7 +84,7 @@ local function plan(id, record, when, family, is_known)
       holder, word, instant = newest.id, newest.word, newest.first_at
     end
     if holder then
-      local held_by = new_ids[holder] or redis.call("HGET", jobs, holder)
+      local held_by = new_ids[holder] or record_of(holder)
       if mode ~= DEBOUNCE and mode ~= LATEST_WINS then
         return { other = holder, queue = not newest and holders_queue or "" }
       end
@@ -98,7 +98,7 @@ local function plan(id, record, when, family, is_known)
     began_at = (mode == DEBOUNCE or mode == LATEST_WINS) and first_at or nil
     new_keys[set .. digest] = { id = id, word = began_at and "d" or "", first_at = began_at }
   end
-  if previous and retention_of(new_ids[previous] or redis.call("HGET", jobs, previous)) == 0 then
+  if previous and retention_of(new_ids[previous] or record_of(previous)) == 0 then
     replaced[previous], gone_lane = true, lane_with(previous)
     is_any_replaced = true
     new_ids[previous] = nil

@@ -143,6 +143,9 @@ local function take_entries(entries, may_be_left_over)
     wanted[i] = #entry > 16 and string.sub(entry, 1, 16) or entry
   end
   local found = redis.call("HMGET", jobs, unpack(wanted))
+  for i, record in ipairs(found) do
+    found[i] = record and readable(record)
+  end
   local done = may_be_left_over and 0 or take_plain(wanted, found)
   for i = done + 1, #entries do
     if not has_time() then
@@ -255,7 +258,7 @@ end
 local function serve_unlaned(turn)
   local list = ready_list(turn.level)
   local id = first_live(list)
-  local record = id and redis.call("HGET", jobs, id)
+  local record = id and record_of(id)
   if record then
     local cost = cost_of(record)
     if not room.has(cost) then

@@ -36,7 +36,7 @@ end)
 begin()
 for i = #forfeited, 1, -1 do
   local id = id_of(forfeited[i])
-  local record = redis.call("HGET", jobs, id)
+  local record = record_of(id)
   if record then
     give_back(id, record, now)
     lease_ended(id, record, forfeited[i], now)

@@ -15,7 +15,7 @@ local function drop(ended, ids)
     if ended == dead then
       for i, record in ipairs(redis.call("HMGET", jobs, unpack(ids))) do
         if record then
-          family_told_of_burial(ids[i], record, now)
+          family_told_of_burial(ids[i], readable(record), now)
         end
       end
     end

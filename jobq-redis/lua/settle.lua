@@ -68,7 +68,7 @@ for i = 2, #ARGV, 4 do
   if not redis.call("ZSCORE", leased, member) then
     lost[#lost + 1] = (i + 2) / 4
   else
-    local record = redis.call("HGET", jobs, id)
+    local record = record_of(id)
     if record then
       -- A job that somebody wants cancelled does not come back, but success stays success.
       if word ~= "complete" and redis.call("HEXISTS", marks, id) == 1 then

@@ -60,7 +60,7 @@ local function next_cost()
   end
   local level = highest_unlaned()
   local entry = level and redis.call("LINDEX", ready_list(level), 0)
-  local record = entry and redis.call("HGET", jobs, string.sub(entry, 1, 16))
+  local record = entry and record_of(string.sub(entry, 1, 16))
   return record and cost_of(record) or 1
 end
 

@@ -29,8 +29,8 @@ for level = 0, 15 do
   local list = ready_list(level)
   ready = ready + redis.call("LLEN", list)
   local head = head_of(list)
-  local record = head and redis.call("HGET", jobs, string.sub(head, 1, 16))
-  if record then
+  local record = head and record_of(string.sub(head, 1, 16))
+  if record and not is_stand_in(record) then
     heads[#heads + 1] = string.sub(record, 1, 14)
   end
 end
@@ -44,8 +44,8 @@ for _ = 1, HEADS do
   if not member then
     break
   end
-  local record = redis.call("HGET", jobs, string.sub(member, -16))
-  if record then
+  local record = record_of(string.sub(member, -16))
+  if record and not is_stand_in(record) then
     heads[#heads + 1] = string.sub(record, 1, 14)
   end
   after = string.sub(member, 1, string.find(member, "\0", 1, true) + 1)

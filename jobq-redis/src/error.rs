@@ -120,13 +120,8 @@ const HANDOVER: &str = "Redis at {address} is handing the queue over to another 
 
 /// What a server says by a code, the first that applies: the codes, what a caller can act on, and the words
 /// for people.
-const ANSWERS: [(&[&str], ErrorKind, &str); 11] = [
+const ANSWERS: [(&[&str], ErrorKind, &str); 10] = [
     (&["WRONGPASS", "NOAUTH"], ErrorKind::Refused, WRONG_PASSWORD),
-    (
-        &["NOPERM"],
-        ErrorKind::Refused,
-        "the Redis user at {address} may not do what jobq needs: check its ACL",
-    ),
     (
         &["READONLY"],
         ErrorKind::Unavailable,
@@ -182,6 +177,23 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
     if is_refused_login(error) {
         return (ErrorKind::Refused, words(WRONG_PASSWORD, address));
     }
+    let named = error.detail().and_then(command_in);
+    if is(error, "NOPERM") {
+        let what =
+            named.map_or_else(|| "do what jobq needs".to_owned(), |name| format!("use {name}"));
+        let message = format!("the Redis user at {address} may not {what}: check its ACL");
+        return (ErrorKind::Refused, message);
+    }
+    if lacks_command(error) {
+        let what = named.map_or_else(
+            || "a command that jobq needs".to_owned(),
+            |name| format!("the command {name}"),
+        );
+        return (
+            ErrorKind::Refused,
+            format!("Redis at {address} does not have {what}: it was renamed, or a proxy hides it"),
+        );
+    }
     let said = |codes: &[&str]| codes.iter().any(|code| is(error, code));
     if let Some((_, kind, text)) = ANSWERS.iter().find(|(codes, ..)| said(codes)) {
         return (*kind, words(text, address));
@@ -200,6 +212,22 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
         return (ErrorKind::Corrupt, message);
     };
     (ErrorKind::Unavailable, unavailable)
+}
+
+/// Whether the server does not know a command, or does not let scripts know it.
+fn lacks_command(error: &RedisError) -> bool {
+    let is_told = |text: &str| {
+        let text = text.to_lowercase();
+        text.contains("unknown command") || text.contains("unknown redis command")
+    };
+    error.detail().is_some_and(is_told)
+}
+
+/// The command that a refusal names between its first quotes.
+fn command_in(detail: &str) -> Option<String> {
+    let name = detail.split(['\'', '`']).nth(1)?;
+    let is_name = |byte: u8| byte.is_ascii_alphabetic() || byte == b'|';
+    (!name.is_empty() && name.len() < 40 && name.bytes().all(is_name)).then(|| name.to_uppercase())
 }
 
 fn is_refused_login(error: &RedisError) -> bool {

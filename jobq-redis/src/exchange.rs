@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobq_core::{
-    Exchanged, Held, JobId, JobRecord, Lease, LeaseRequest, QueueName, Result, Settlement,
-    Timestamp, Token, WorkerId,
+    Exchanged, Held, JobId, JobRecord, Lease, LeaseRef, LeaseRequest, QueueName, Result,
+    Settlement, Timestamp, Token, WorkerId,
 };
 use redis::Value;
 
@@ -17,6 +17,7 @@ use crate::record;
 use crate::reply;
 use crate::scripts::{EXCHANGE, EXCHANGE_FLOW, SETTLE, Script};
 use crate::settling;
+use crate::unreadable::Unreadable;
 
 /// The most leases one script settles.
 const SETTLE_STEP: usize = 500;
@@ -130,7 +131,10 @@ impl Store {
         let next_in = reply::optional_count(next())?.map(Duration::from_millis);
         let cursors = reply::list(next())?;
         let leased = Leased { ids, records, facts, first_token, expires_at, cursors };
-        let leases = leased.read(queue, worker_of(request))?;
+        let (leases, unreadable) = leased.read(queue, worker_of(request))?;
+        if !unreadable.is_empty() {
+            self.put_aside(queue, &unreadable).await;
+        }
         if reply::optional_count(next())? == Some(1) {
             self.relay_later(queue).await;
         }
@@ -197,11 +201,15 @@ struct Leased {
 }
 
 impl Leased {
-    /// The leases, without those whose job cannot be read.
-    fn read(self, queue: &QueueName, worker: WorkerId) -> Result<Vec<Arc<Lease>>> {
-        let mut leases = Vec::with_capacity(self.ids.len());
+    /// The leases, and those whose job cannot be read.
+    fn read(
+        self,
+        queue: &QueueName,
+        worker: WorkerId,
+    ) -> Result<(Vec<Arc<Lease>>, Vec<Unreadable>)> {
+        let (mut leases, mut unreadable) = (Vec::with_capacity(self.ids.len()), Vec::new());
         if self.ids.is_empty() {
-            return Ok(leases);
+            return Ok((leases, unreadable));
         }
         let first_token = reply::count(self.first_token)?;
         let expires_at = Timestamp::from_millis(reply::count(self.expires_at)?);
@@ -212,7 +220,8 @@ impl Leased {
             (first_token..).zip(jobs.zip(facts.zip(cursors)))
         {
             let (id, cursor) = (reply::id(id)?, reply::bytes(cursor)?);
-            match decode_job(id, queue, record, facts) {
+            let (record, facts) = (reply::bytes(record)?, reply::bytes(facts)?);
+            match decode_job(id, queue, &record, &facts) {
                 Ok((job, facts)) => {
                     let mut lease = Lease::new(job, Token::from_u64(token), worker, expires_at);
                     lease.failed_attempts = facts.failed_attempts;
@@ -221,30 +230,23 @@ impl Leased {
                     lease.checkpoint = Some(cursor).filter(|cursor| !cursor.is_empty());
                     leases.push(Arc::new(lease));
                 }
-                // Its lease expires, and with it the job goes to the dead for people to look at.
                 Err(error) => {
-                    tracing::error!(
-                        target: "jobq",
-                        job = %id,
-                        %queue,
-                        %error,
-                        "job cannot be read: left until its lease expires"
-                    );
+                    let lease = LeaseRef::new(id, Token::from_u64(token), worker);
+                    unreadable.push(Unreadable { lease, facts, error });
                 }
             }
         }
-        Ok(leases)
+        Ok((leases, unreadable))
     }
 }
 
 fn decode_job(
     id: JobId,
     queue: &QueueName,
-    record: Value,
-    facts: Value,
+    record: &[u8],
+    facts: &[u8],
 ) -> Result<(JobRecord, Facts)> {
-    let record = reply::bytes(record)?;
-    Ok((record::decode(id, queue, &record)?, Facts::decode(&reply::bytes(facts)?)?))
+    Ok((record::decode(id, queue, record)?, Facts::decode(facts)?))
 }
 
 /// Marks the settlement at a script's position, counted from 1.

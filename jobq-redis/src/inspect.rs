@@ -20,6 +20,7 @@ use crate::past::Facts;
 use crate::record;
 use crate::reply;
 use crate::scripts::{CANCEL, DELETE, LIST, PAUSE, REQUEUE, STATS, Script, VIEW};
+use crate::unreadable;
 
 /// The most jobs that one script looks at or changes.
 const STEP: usize = 500;
@@ -55,8 +56,7 @@ impl Store {
         Ok(answers)
     }
 
-    /// The jobs with these ids. One whose record is unreadable, because a newer program wrote it, must not
-    /// hide the others.
+    /// The jobs with these ids, also those that cannot be read.
     pub(crate) async fn views(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
         let mut views = Vec::with_capacity(ids.len());
         for step in ids.chunks(VIEW_STEP) {
@@ -65,12 +65,7 @@ impl Store {
                 call.arg(id.as_bytes().as_slice());
             });
             for answer in reply::list(self.link.run(&VIEW, &call).await?)? {
-                match view(queue, answer) {
-                    Ok(view) => views.push(view),
-                    Err(error) => {
-                        tracing::error!(target: "jobq", %queue, %error, "job cannot be read: not shown");
-                    }
-                }
+                views.push(view(queue, answer)?);
             }
         }
         Ok(views)
@@ -116,7 +111,19 @@ impl Inspect for RedisBackend {
     async fn queues(&self) -> Result<Vec<QueueStats>> {
         let names = self.store.queue_names().await?;
         // Sent together: as many trips as fit, not one for each queue.
-        futures_util::future::try_join_all(names.iter().map(|name| self.queue(name))).await
+        let all = futures_util::future::join_all(names.iter().map(|name| self.queue(name))).await;
+        let mut queues = Vec::with_capacity(all.len());
+        for (name, stats) in names.iter().zip(all) {
+            match stats {
+                Ok(stats) => queues.push(stats),
+                // Something else is where the queue's keys should be. The others can be counted.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    tracing::error!(target: "jobq", queue = %name, %error, "queue cannot be counted");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(queues)
     }
 
     async fn queue_names(&self) -> Result<Vec<QueueName>> {
@@ -125,7 +132,11 @@ impl Inspect for RedisBackend {
 
     async fn queue(&self, queue: &QueueName) -> Result<QueueStats> {
         let call = self.store.call(&STATS, queue);
-        let mut parts = reply::list(self.store.link.run(&STATS, &call).await?)?.into_iter();
+        let answer = self.store.link.run(&STATS, &call).await;
+        let answer = answer.map_err(|error| {
+            Error::new(error.kind(), format!("queue {queue} cannot be counted: {error}"))
+        })?;
+        let mut parts = reply::list(answer)?.into_iter();
         let mut next = || parts.next().unwrap_or(Value::Nil);
         let mut stats = QueueStats::empty(queue.clone());
         stats.ready = reply::count(next())?;
@@ -368,27 +379,42 @@ pub(crate) fn view(queue: &QueueName, answer: Value) -> Result<JobView> {
     let mut parts = reply::list(answer)?.into_iter();
     let mut next = || reply::bytes(parts.next().unwrap_or(Value::Nil));
     let id = reply::id_from(&next()?)?;
-    let record = record::decode(id, queue, &next()?)?;
+    let record = next()?;
     let state = String::from_utf8_lossy(&next()?).parse()?;
-    let mut view = JobView::new(record, state);
-    let score = next()?;
+    let (score, holder, facts, report) = (next()?, next()?, next()?, next()?);
+    let mut view = match stored(queue, id, state, &record, &facts, &report) {
+        Ok(view) => view,
+        Err(error) => unreadable::view_of(queue, id, state, &error)?,
+    };
     view.at = std::str::from_utf8(&score)
         .ok()
         .and_then(|score| score.parse::<u64>().ok())
         .map(Timestamp::from_millis);
-    view.held_by = reply::holder(&next()?);
-    let facts = Facts::decode(&next()?)?;
+    view.held_by = reply::holder(&holder);
+    view.result = Some(next()?).filter(|result| !result.is_empty());
+    view.cancel_requested = !next()?.is_empty();
+    Ok(view)
+}
+
+/// What is stored of a job.
+fn stored(
+    queue: &QueueName,
+    id: JobId,
+    state: JobState,
+    record: &[u8],
+    facts: &[u8],
+    report: &[u8],
+) -> Result<JobView> {
+    let mut view = JobView::new(record::decode(id, queue, record)?, state);
+    let facts = Facts::decode(facts)?;
     view.failed_attempts = facts.failed_attempts;
     view.crashes = facts.crashes;
     view.history = facts.history;
-    let report = next()?;
     if !report.is_empty() {
-        view.report = rmp_serde::from_slice::<Report>(&report).map_err(|cause| {
+        view.report = rmp_serde::from_slice::<Report>(report).map_err(|cause| {
             Error::new(ErrorKind::Corrupt, format!("the report of job {id} is unreadable"))
                 .because(cause)
         })?;
     }
-    view.result = Some(next()?).filter(|result| !result.is_empty());
-    view.cancel_requested = !next()?.is_empty();
     Ok(view)
 }

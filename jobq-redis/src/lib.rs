@@ -89,6 +89,7 @@ mod test_sentinel;
 #[cfg(any(test, feature = "test-util"))]
 mod test_server;
 mod topology;
+mod unreadable;
 mod url;
 mod wake;
 mod watch;

@@ -1,6 +1,6 @@
 //! Which rights a Redis user lacks of those that jobq needs.
 
-use jobq_core::{ErrorKind, Result};
+use jobq_core::{Error, ErrorKind, Result};
 
 use crate::backend::{RedisBackend, Store};
 use crate::reply;
@@ -11,12 +11,35 @@ use crate::reply;
 pub struct Rights {
     /// The commands that the user may not use.
     pub missing: Vec<&'static str>,
+    /// The commands that the server does not have: they were renamed, or a proxy hides them.
+    pub unknown: Vec<&'static str>,
     /// The commands of which nobody can tell without a change to something: none from Redis 7.0 on.
     pub untold: Vec<&'static str>,
 }
 
+impl Rights {
+    /// What is missing, as a sentence for people; `None` if nothing is known to be.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let refused = (!self.missing.is_empty())
+            .then(|| format!("the Redis user may not {}", self.missing.join(", ")));
+        let unknown = match self.unknown.as_slice() {
+            [] => None,
+            [name] => Some(format!(
+                "the server does not have the command {name}: it was renamed or a proxy hides it"
+            )),
+            names => Some(format!(
+                "the server does not have the commands {}: they were renamed or a proxy hides them",
+                names.join(", ")
+            )),
+        };
+        let faults: Vec<_> = [refused, unknown].into_iter().flatten().collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
+}
+
 impl RedisBackend {
-    /// Which of the commands that jobq uses the Redis user may not use. Nothing is changed by asking.
+    /// Which of the commands that jobq uses the Redis user may not use, or the server does not have. Nothing is changed by asking.
     ///
     /// # Errors
     ///
@@ -30,60 +53,77 @@ impl Store {
     /// Tries each command in a form that changes nothing: a server looks at the user's rights before it
     /// looks at the arguments. Of commands that have no such form the server is asked.
     async fn rights(&self) -> Result<Rights> {
-        let key = self.keys.rights();
+        let (key, channel) = (self.keys.rights(), self.keys.watch_channel());
         let tries: Vec<_> = HARMLESS
             .iter()
             .map(|words| {
                 let mut command = redis::cmd(words[0]);
                 words[1..].iter().for_each(|word| {
-                    command.arg(if *word == "KEY" { key.as_str() } else { word });
+                    command.arg(match *word {
+                        "KEY" => key.as_str(),
+                        "CHANNEL" => channel.as_str(),
+                        word => word,
+                    });
                 });
                 command
             })
             .collect();
         let answers = tries.iter().map(|command| self.link.send(command));
-        let mut missing = Vec::new();
+        let (mut missing, mut unknown) = (Vec::new(), Vec::new());
         for (words, answer) in HARMLESS.iter().zip(futures_util::future::join_all(answers).await) {
             match answer {
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(error) if is_unknown_command(&error) => unknown.push(words[0]),
                 Err(error) if error.kind() == ErrorKind::Refused => missing.push(words[0]),
                 _ => {}
             }
         }
         let mut untold = Vec::new();
-        let question = redis::cmd("EVAL").arg(ASK).arg(1).arg(&key).take();
+        let question = redis::cmd("EVAL").arg(ASK).arg(1).arg(&key).arg(&channel).take();
         let answer = match self.link.send(&question).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
             answer => answer.ok(),
         };
-        match answer.map(reply::text).transpose()?.as_deref() {
-            Some("all") => {}
-            Some(lacking) if lacking != "unknown" => {
-                let is_lacking = |name: &&str| lacking.split(' ').any(|word| word == *name);
-                missing.extend(CHANGING.into_iter().filter(is_lacking));
-            }
+        let answer = answer.map(reply::text).transpose()?;
+        if let Some((refused, not_there)) = answer.as_deref().and_then(|text| text.split_once('|'))
+        {
+            let among = |list: &str, name: &str| list.split(' ').any(|word| word == name);
+            missing.extend(CHANGING.into_iter().filter(|name| among(refused, name)));
+            unknown.extend(CHANGING.into_iter().filter(|name| among(not_there, name)));
+        } else {
             // An old server; or the user has no EVAL, which is told already.
-            _ => untold.extend(CHANGING),
+            untold.extend(CHANGING);
         }
         missing.sort_unstable();
-        Ok(Rights { missing, untold })
+        unknown.sort_unstable();
+        Ok(Rights { missing, unknown, untold })
     }
+}
+
+fn is_unknown_command(error: &Error) -> bool {
+    error.to_string().contains("does not have the command")
 }
 
 /// The commands that jobq uses and that have no harmless form.
 const CHANGING: [&str; 6] = ["HSETNX", "INCR", "LPUSH", "RPUSH", "SADD", "SUBSCRIBE"];
 
-/// Asks which of these the user may not use, without using them: `redis.acl_check_cmd` is of Redis 7.0.
+/// Asks which of these the user may not use, and which the server does not have, without using them:
+/// `redis.acl_check_cmd` is of Redis 7.0.
 const ASK: &str = r#"
-if not redis.acl_check_cmd then return "unknown" end
-local lacking = {}
+if not redis.acl_check_cmd then return "untold" end
+local refused, unknown = {}, {}
 for _, words in ipairs({
   { "HSETNX", KEYS[1], "x", "x" }, { "INCR", KEYS[1] }, { "LPUSH", KEYS[1], "x" },
-  { "RPUSH", KEYS[1], "x" }, { "SADD", KEYS[1], "x" }, { "SUBSCRIBE", KEYS[1] },
+  { "RPUSH", KEYS[1], "x" }, { "SADD", KEYS[1], "x" }, { "SUBSCRIBE", ARGV[1] },
 }) do
-  if not redis.acl_check_cmd(unpack(words)) then lacking[#lacking + 1] = words[1] end
+  local is_known, may = pcall(redis.acl_check_cmd, unpack(words))
+  if not is_known then
+    unknown[#unknown + 1] = words[1]
+  elseif not may then
+    refused[#refused + 1] = words[1]
+  end
 end
-return #lacking == 0 and "all" or table.concat(lacking, " ")
+return table.concat(refused, " ") .. "|" .. table.concat(unknown, " ")
 "#;
 
 /// Each command that jobq uses, so that it does nothing to a key that is not there: either there is nothing to do, or
@@ -111,7 +151,7 @@ const HARMLESS: [&[&str]; 43] = [
     &["LPOS", "KEY", "x"],
     &["LRANGE", "KEY", "0", "0"],
     &["LTRIM", "KEY", "0", "0"],
-    &["PUBLISH", "KEY", ""],
+    &["PUBLISH", "CHANNEL", ""],
     &["SCRIPT", "LOAD", "return 1"],
     &["SET", "KEY", "x", "XX"],
     &["SMEMBERS", "KEY"],
@@ -182,5 +222,38 @@ mod tests {
             }
             assert_eq!(rights.missing, missing, "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn commands_that_were_renamed_are_told_apart_from_those_that_are_refused() {
+        let renamed = ["EVALSHA", "BLPOP", "RPUSH"];
+        let rules: Vec<_> =
+            renamed.iter().flat_map(|name| ["--rename-command", name, "hidden_"]).collect();
+        let hidden: Vec<_> = renamed.iter().map(|name| format!("hidden_{name}")).collect();
+        let mut words = rules;
+        for (word, name) in words.chunks_mut(3).zip(&hidden) {
+            word[2] = name;
+        }
+        let server = TestServer::start_with(&words).unwrap();
+        let backend = RedisBackend::lazy(RedisConfig::new(&server.url()).unwrap()).unwrap();
+
+        let rights = backend.rights().await.unwrap();
+
+        let is_old = !rights.untold.is_empty();
+        let expected: &[&str] =
+            if is_old { &["BLPOP", "EVALSHA"] } else { &["BLPOP", "EVALSHA", "RPUSH"] };
+        assert_eq!((rights.missing.as_slice(), rights.unknown.as_slice()), (&[][..], expected));
+        let fault = rights.fault().unwrap();
+        assert!(
+            fault.starts_with("the server does not have the commands BLPOP, EVALSHA"),
+            "{fault}"
+        );
+        let error =
+            jobq_core::Inspect::queue(&backend, &"mail".parse().unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(
+            error.to_string().contains("does not have the command EVALSHA: it was renamed"),
+            "{error}"
+        );
     }
 }

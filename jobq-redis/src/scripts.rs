@@ -52,7 +52,7 @@ macro_rules! body {
     ([moves $($part:literal)+]) => {
         body!([
             "lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/flow/enter.lua"
-            "lib/watchers.lua" "lib/ready.lua"
+            "lib/record.lua" "lib/watchers.lua" "lib/ready.lua"
             "lib/forget.lua" "lib/flow/record.lua" "lib/flow/limits.lua" "lib/flow/rates.lua" "lib/flow/shared.lua"
             "lib/flow/lanes.lua" "lib/flow/unique.lua" "lib/flow/outbox.lua" "lib/flow/parents.lua"
             "lib/flow/forget.lua" "lib/flow/batches.lua" "lib/flow/family.lua" "lib/flow/moves.lua"
@@ -91,7 +91,7 @@ macro_rules! scripts {
 
 scripts! {
     ENQUEUE = ["enqueue.lua"];
-    EXCHANGE = ["lib/keys.lua" "lib/base.lua" "lib/watchers.lua" "lib/ready.lua" "lib/forget.lua"
+    EXCHANGE = ["lib/keys.lua" "lib/base.lua" "lib/record.lua" "lib/watchers.lua" "lib/ready.lua" "lib/forget.lua"
         "lib/moves.lua" "lib/reclaim.lua" "exchange.lua"];
     ENQUEUE_FLOW = [moves "lib/state.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
     EXCHANGE_FLOW = [moves "lib/reclaim.lua" "lib/flow/completing.lua" "lib/flow/room.lua" "lib/flow/turns.lua"
@@ -108,7 +108,7 @@ scripts! {
     PAUSE = ["lib/keys.lua" "lib/base.lua" "lib/ready.lua" "pause.lua"];
     VIEW = [moves "lib/state.lua" "view.lua"];
     LIST = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "list.lua"];
-    STATS = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "stats.lua"];
+    STATS = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/record.lua" "stats.lua"];
     LIMIT = [moves "limit.lua"];
     COME_BACK = [moves "come_back.lua"];
     LANES = [moves "lanes.lua"];

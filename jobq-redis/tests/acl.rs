@@ -94,6 +94,15 @@ fn every_command_that_is_used_is_allowed_and_no_other() {
 }
 
 #[tokio::test]
+async fn nothing_is_said_to_be_missing() {
+    let (server, url) = server_with_documented_user();
+    let backend = RedisBackend::connect(&url).await.unwrap();
+
+    assert_eq!(backend.rights().await.unwrap().fault(), None);
+    drop(server);
+}
+
+#[tokio::test]
 async fn jobs_can_be_watched() {
     let (_server, url) = server_with_documented_user();
     let backend = RedisBackend::connect(&url).await.unwrap();

@@ -10,7 +10,7 @@ use crate::registry::{Handlers, Registry};
 use crate::run_limits::RunLimits;
 
 /// The shortest lease: below it a busy machine could not renew in time.
-pub(crate) const MIN_LEASE: Duration = Duration::from_millis(100);
+const MIN_LEASE: Duration = Duration::from_millis(100);
 
 /// The longest lease: as long as it is, nobody notices that a worker has died.
 pub(crate) const MAX_LEASE: Duration = Duration::from_secs(30 * DAY);

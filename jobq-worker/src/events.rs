@@ -8,9 +8,11 @@ use jobq_core::{
     Error, JobContext, JobId, Lease, LimitScope, Limits, Metadata, Next, QueueName, StopReason,
     Token,
 };
+use tokio::time::Instant;
 use tracing::{Span, debug, error, field, info, info_span, warn};
 
 use crate::given_limits;
+use crate::pump::Away;
 use crate::runtime::Runtime;
 use crate::summary::{EndReason, Summary};
 
@@ -79,8 +81,21 @@ pub(crate) fn queue_unreachable(queue: &QueueName, error: &Error) {
     warn!(target: TARGET, %queue, error = %Chain(error), "queue unreachable");
 }
 
-pub(crate) fn queue_reachable(queue: &QueueName, after: Duration) {
-    info!(target: TARGET, %queue, after_ms = millis(after), "queue reachable again");
+pub(crate) fn queue_refused(queue: &QueueName, error: &Error) {
+    warn!(target: TARGET, %queue, error = %Chain(error), "queue cannot be served");
+}
+
+pub(crate) fn queue_back(queue: &QueueName, away: &Away, now: Instant) {
+    let after_ms = millis(now - away.began_at);
+    if away.is_refused {
+        info!(target: TARGET, %queue, after_ms, "queue served again");
+    } else {
+        info!(target: TARGET, %queue, after_ms, "queue reachable again");
+    }
+}
+
+pub(crate) fn wait_refused(error: &Error) {
+    warn!(target: TARGET, error = %Chain(error), "no waiting for jobs: queues are looked at instead");
 }
 
 pub(crate) fn limits_set(scope: &LimitScope, limits: &Limits) {

@@ -128,6 +128,10 @@ pub struct JobView {
     pub held_by: Option<(WorkerId, Token)>,
     /// What the handler returned, encoded (completed).
     pub result: Option<Vec<u8>>,
+    /// Why what is stored of it cannot be read, if so. Something has overwritten it, or a newer version wrote it:
+    /// then of `record` only the id and the queue are true, and what else is known is not shown. It can be
+    /// deleted as any other.
+    pub unreadable: Option<String>,
 }
 
 impl JobView {
@@ -145,6 +149,7 @@ impl JobView {
             at: None,
             held_by: None,
             result: None,
+            unreadable: None,
         }
     }
 }

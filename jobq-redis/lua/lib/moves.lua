@@ -17,6 +17,12 @@ end
 
 -- Frees the unique key of a job that ends, if it is the one that holds it.
 local function free_unique(id, record)
+  if is_stand_in(record) then
+    for _, digest in ipairs(fields_of(unique, id)) do
+      redis.call("HDEL", unique, digest)
+    end
+    return
+  end
   local digest = digest_of(record)
   local holder = digest and redis.call("HGET", unique, digest)
   if holder and string.sub(holder, 1, 16) == id then

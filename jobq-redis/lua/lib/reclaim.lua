@@ -9,6 +9,9 @@ do
 
   local function add_crash(id, worker, now)
     local known = redis.call("HGET", facts, id) or NO_FACTS
+    if #known < #NO_FACTS then
+      known = NO_FACTS
+    end
     local failed = struct.unpack(">I2", known)
     local crashes = struct.unpack(">I2", known, 3) + 1
     local failure = struct.pack(">I1I2I6", CRASH, math.min(failed + 1, 65535), now)
@@ -40,7 +43,7 @@ do
     for i = #expired, 1, -1 do
       local member = expired[i]
       local id = id_of(member)
-      local record = redis.call("HGET", jobs, id)
+      local record = record_of(id)
       if record then
         local crashes = add_crash(id, worker_of(member), now)
         if crashes >= max_crashes_of(record) and redis.call("HEXISTS", marks, id) == 0 then

@@ -18,14 +18,27 @@ local function leases_of(wanted)
   return found
 end
 
+-- A job is among the scheduled ones by its priority, which its record may not tell or no longer tell rightly.
+local function look_in_all_levels(id, place)
+  local members = {}
+  for level = 0, 15 do
+    members[level + 1] = string.char(level) .. id
+  end
+  local scores = redis.call("ZMSCORE", scheduled, unpack(members))
+  for i, member in ipairs(members) do
+    if scores[i] then
+      place.state, place.at, place.due = "scheduled", scores[i], member
+    end
+  end
+end
+
 -- For each known id: its record, its state, the score it has there, and its lease if it has one.
 local function places_of(ids)
   local places, unclear, any_unclear = {}, {}, false
   for _, id in ipairs(ids) do
-    local record = redis.call("HGET", jobs, id)
+    local record = record_of(id)
     if record then
-      local place = { record = record }
-      local member = scheduled_member(record, id)
+      local place = { record = record, due = scheduled_member(record, id) }
       local function try(state, set, name)
         local score = not place.state and redis.call("ZSCORE", set, name)
         if score then
@@ -38,7 +51,7 @@ local function places_of(ids)
       if not place.state and redis.call("ZSCORE", waiting, id) then
         place.state, place.at = "waiting", ""
       end
-      try("scheduled", scheduled, member)
+      try("scheduled", scheduled, place.due)
       try("dead", dead, id)
       try("completed", completed, id)
       try("cancelled", cancelled, id)
@@ -52,10 +65,13 @@ local function places_of(ids)
   if any_unclear then
     local found = leases_of(unclear)
     for id in pairs(unclear) do
-      local member = found[id]
-      places[id].state = member and "leased" or "ready"
-      places[id].lease = member
-      places[id].at = member and redis.call("ZSCORE", leased, member) or ""
+      local place, member = places[id], found[id]
+      place.state = member and "leased" or "ready"
+      place.lease = member
+      place.at = member and redis.call("ZSCORE", leased, member) or ""
+      if not member then
+        look_in_all_levels(id, place)
+      end
     end
   end
   return places
@@ -67,7 +83,7 @@ local function withdraw_placed(id, place)
   redis.call("HDEL", places_in, id)
   if not no_longer_held_back(id, place.record, member) then
     redis.call("ZREM", laned, member)
-    shrank(lane_of(place.record))
+    shrank(lane_in_member(member))
   end
 end
 
@@ -76,7 +92,7 @@ end
 -- generation of the note.
 local function withdraw(id, place)
   if place.state == "scheduled" then
-    redis.call("ZREM", scheduled, scheduled_member(place.record, id))
+    redis.call("ZREM", scheduled, place.due)
   elseif place.state == "waiting" then
     redis.call("ZREM", waiting, id)
   elseif place.state == "ready" and redis.call("HEXISTS", places_in, id) == 1 then

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use jobq_redis::{RedisBackend, ServerFacts};
+use jobq_redis::{RedisBackend, Rights, ServerFacts};
 use serde_json::{Value, json};
 
 use super::connect::Address;
@@ -105,7 +105,7 @@ async fn examine(redis: &RedisBackend, prefix: &str) -> Result<Exam, Failure> {
     let lacking = redis.rights().await?;
     let findings = vec![
         Finding::ok("server", format!("{} {} at {}", facts.product, facts.version, facts.address)),
-        rights(&lacking.missing, &lacking.untold, prefix),
+        rights(&lacking, prefix),
         persistence(&facts),
         disk(&facts),
         eviction(&facts),
@@ -184,32 +184,32 @@ impl Finding {
     }
 }
 
-fn rights(missing: &[&str], untold: &[&str], prefix: &str) -> Finding {
+fn rights(rights: &Rights, prefix: &str) -> Finding {
+    const KEPT: &str = "rename no command, and ask the proxy's maker: jobq needs all of them";
     let needed = || {
         format!(
             "give the user ~{{{prefix}}}:* ~{{{prefix}:*}}:* &{{{prefix}}}:watch:* and the commands in \
              docs/operations.md; and +info +config|get for `jobq doctor`"
         )
     };
-    match missing {
-        [] if untold.is_empty() => Finding::ok("rights", "the Redis user may do what jobq needs"),
-        [] => Finding::ok(
+    match rights.fault() {
+        None if rights.untold.is_empty() => {
+            Finding::ok("rights", "the Redis user may do what jobq needs")
+        }
+        None => Finding::ok(
             "rights",
             format!(
                 "the Redis user may do what could be tried; this server cannot tell of {}",
-                untold.join(", ")
+                rights.untold.join(", ")
             ),
         ),
-        ["PUBLISH"] => Finding::warn(
+        Some(_) if rights.missing == ["PUBLISH"] && rights.unknown.is_empty() => Finding::warn(
             "rights",
             "the Redis user may not PUBLISH, so no job can be watched",
             needed(),
         ),
-        missing => Finding::fail(
-            "rights",
-            format!("the Redis user may not {}", missing.join(", ")),
-            needed(),
-        ),
+        Some(fault) if rights.unknown.is_empty() => Finding::fail("rights", fault, needed()),
+        Some(fault) => Finding::fail("rights", fault, KEPT),
     }
 }
 
@@ -336,12 +336,24 @@ mod tests {
 
     #[test]
     fn rights_that_are_missing_are_named() {
-        assert_eq!(rights(&[], &[], "jobq").verdict, Verdict::Ok);
-        let untold = rights(&[], &["INCR"], "jobq");
+        let of = |missing: &[&'static str], unknown: &[&'static str], untold: &[&'static str]| {
+            let mut found = Rights::default();
+            found.missing.extend(missing);
+            found.unknown.extend(unknown);
+            found.untold.extend(untold);
+            rights(&found, "shop.eu")
+        };
+        assert_eq!(of(&[], &[], &[]).verdict, Verdict::Ok);
+        let untold = of(&[], &[], &["INCR"]);
         assert_eq!(untold.verdict, Verdict::Ok);
         assert!(untold.found.ends_with("cannot tell of INCR"), "{untold:?}");
-        assert_eq!(rights(&["PUBLISH"], &[], "jobq").verdict, Verdict::Warn);
-        let finding = rights(&["EVAL", "ZADD"], &[], "shop.eu");
+        assert_eq!(of(&["PUBLISH"], &[], &[]).verdict, Verdict::Warn);
+        let finding = of(&[], &["EVALSHA"], &[]);
+        assert_eq!(finding.verdict, Verdict::Fail);
+        let found =
+            "the server does not have the command EVALSHA: it was renamed or a proxy hides it";
+        assert_eq!(finding.found, found);
+        let finding = of(&["EVAL", "ZADD"], &[], &[]);
         assert_eq!(
             (finding.verdict, finding.found.as_str()),
             (Verdict::Fail, "the Redis user may not EVAL, ZADD")

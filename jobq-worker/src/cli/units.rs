@@ -8,7 +8,7 @@ use jobq_core::{Breaker, JobId, OnParentFailure, Priority, QueueName, UniqueKey,
 use super::named::Named;
 use super::nearest;
 use super::numbers::within;
-use crate::config::{MAX_LEASE, MIN_LEASE};
+use crate::config::MAX_LEASE;
 
 /// A queue, perhaps with its weight or its limit: `import` or `import=3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,17 +86,6 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How long a lease lasts.
-pub(super) fn lease(text: &str) -> Result<Duration, String> {
-    let lease = duration(text)?;
-    if (MIN_LEASE..=MAX_LEASE).contains(&lease) {
-        Ok(lease)
-    } else {
-        let [least, most] = [MIN_LEASE, MAX_LEASE].map(jobq_core::duration::text);
-        Err(format!("{text:?} is no length of a lease: {least} to {most}"))
-    }
-}
-
 /// A retention, which is kept in whole seconds.
 pub(super) fn retention(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -110,6 +99,26 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err(format!("{text:?} has no unit: write {text}s"));
     }
     jobq_core::duration::parse(text).map_err(|fault| fault.to_string())
+}
+
+/// The shortest lease for people: a shorter one runs out on a machine that is busy for a moment, again and again,
+/// until its jobs are dead.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// How long a lease lasts.
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lease if lease < SHORTEST_LEASE => Err(format!(
+            "a lease of {text} is too short: a busy machine would lose its jobs to other workers; give 1s or more"
+        )),
+        lease if lease > MAX_LEASE => {
+            let most = jobq_core::duration::text(MAX_LEASE);
+            Err(format!(
+                "a lease of {text} is too long: nobody would notice that a worker has died; {most} at most"
+            ))
+        }
+        lease => Ok(lease),
+    }
 }
 
 /// How often a job is tried: as often as can be kept.
@@ -226,15 +235,16 @@ mod tests {
                 "\"60\" has no unit: write 60s",
             ),
             (timeout, "0s", "no job could end in time"),
-            (lease, "1ms", "\"1ms\" is no length of a lease: 100ms to 30d"),
-            (lease, "1000d", "\"1000d\" is no length of a lease: 100ms to 30d"),
+            (lease, "1ms", "a lease of 1ms is too short"),
+            (lease, "1000d", "a lease of 1000d is too long"),
             (
                 retention,
                 "1500ms",
                 "\"1500ms\" is no whole number of seconds, in which a retention is kept",
             ),
         ] {
-            assert_eq!(read(text).unwrap_err(), why);
+            let refusal = read(text).unwrap_err();
+            assert!(refusal.starts_with(why), "{refusal}");
         }
         let secs = Duration::from_secs;
         assert_eq!(
@@ -306,6 +316,14 @@ mod tests {
         let queue = Some(QueueName::new("crm").unwrap());
         assert_eq!(after(&format!("crm/{id}")), Ok(After::Job(Named { queue, id })));
         assert!(after("soon").unwrap_err().contains("neither a duration"));
+    }
+
+    #[test]
+    fn a_lease_lasts_for_a_second_at_least() {
+        assert_eq!(lease("1s"), Ok(Duration::from_secs(1)));
+        let refusal = lease("100ms").unwrap_err();
+        assert!(refusal.ends_with("give 1s or more"), "{refusal}");
+        assert!(lease("soon").is_err());
     }
 
     #[test]

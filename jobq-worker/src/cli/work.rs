@@ -40,7 +40,8 @@ pub(super) struct Args {
     /// Run one job if there is one, and end.
     #[arg(long)]
     once: bool,
-    /// End when all queues are empty.
+    /// End when all queues have nothing to lease. A job that another worker holds is not waited for, also if
+    /// that one has died and its lease has yet to run out.
     #[arg(long)]
     stop_when_empty: bool,
     /// End after this many jobs.
@@ -66,7 +67,7 @@ pub(super) struct Args {
     /// How long running jobs may go on when the worker is told to end; 25s by default.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
-    /// After how long the jobs of a worker that died run elsewhere; 10s by default.
+    /// After how long the jobs of a worker that died run elsewhere; 10s by default, 1s at least.
     #[arg(long, value_name = "DURATION", value_parser = lease)]
     lease: Option<Duration>,
     /// How log lines are written to standard error. RUST_LOG says which.
@@ -111,11 +112,17 @@ pub(super) async fn run(
     let can_nothing = is_bare && programs.is_empty() && urls.is_empty();
     let registry = with_built_in(registry, programs, urls).map_err(Failure::Usage)?;
     args.check_queues(&registry)?;
-    let store = address.connect().await?;
+    let (store, redis) = address.connect_to_both().await?;
     // Before anything is leased, and before any warning: what ends the command is told alone.
     let is_short = args.once || args.stop_when_empty;
     let watched = args.listen.open(config, &store, is_short)?;
     let limits = limits::with_stale(&store, config).await?;
+    // It goes on: somebody may be about to give the right, and most can be done without some.
+    if let Some(redis) = redis
+        && let Some(fault) = redis.rights().await.ok().and_then(|rights| rights.fault())
+    {
+        tracing::warn!(target: "jobq", "not all that jobq needs is there: {fault}; see `jobq doctor`");
+    }
     if can_nothing {
         tracing::warn!(
             target: "jobq",

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::Pump;
 use super::calls::Answer;
-use super::feed::Supply;
+use super::feed::{Feed, Supply};
+use super::outage::is_answer;
 use super::settlements::Settlements;
 use crate::events;
 use crate::executor::Attempt;
@@ -49,8 +50,9 @@ impl Pump {
                     let feed = &mut self.feeds[queue];
                     feed.answered(0);
                     feed.must_forfeit = result.is_err();
-                    self.note_reach(queue, result.map(|_| ()), now);
+                    self.note_reach(queue, 0, result.map(|_| ()), now);
                 }
+                Answer::Pinged(Err(error)) if is_answer(&error) => self.note_answer(now),
                 Answer::Pinged(result) => self.note_link(result, now),
                 Answer::LimitsSet(result) => self.limits_answered(result, now),
             }
@@ -65,52 +67,98 @@ impl Pump {
                     feed.wake();
                 }
             }
-            Err(error) => self.note_link(Err(error), now),
+            Err(error) if is_answer(&error) => {
+                self.runtime.meters.backend_errors.add(1);
+                if self.waiting.failed(now) {
+                    events::wait_refused(&error);
+                }
+                self.look_again();
+            }
+            Err(error) => {
+                self.waiting.failed(now);
+                self.note_link(Err(error), now);
+            }
         }
+    }
+
+    /// Whatever was known of the queues may have changed unheard.
+    fn look_again(&mut self) {
+        for feed in &mut self.feeds {
+            if feed.supply == Supply::Nothing {
+                feed.supply = Supply::Perhaps;
+            }
+        }
+    }
+
+    /// Notes that the backend can be reached, whatever it has answered.
+    fn note_answer(&mut self, now: Instant) {
+        if self.link.is_down() {
+            // What is back for one queue is so for all, as a rule.
+            self.feeds.iter_mut().for_each(|feed| feed.hope(now));
+        }
+        self.link.answered(now);
     }
 
     pub(super) fn note_link(&mut self, result: Result<()>, now: Instant) {
         let draining = self.phase.is_draining();
         match result {
             Ok(()) => {
-                if self.link.is_down() {
-                    // What is back for one queue is so for all, as a rule.
-                    self.feeds.iter_mut().for_each(|feed| feed.hope(now));
-                }
+                self.note_answer(now);
                 self.link.succeeded(now, &self.runtime, draining);
             }
             Err(error) => {
                 self.link.failed(now, &error, &self.runtime, draining);
-                // Whatever was known of the queues may have changed unheard.
-                for feed in &mut self.feeds {
-                    if feed.supply == Supply::Nothing {
-                        feed.supply = Supply::Perhaps;
-                    }
-                }
+                self.look_again();
             }
         }
     }
 
-    /// Notes whether a call about a queue was answered. While others are, one that is away by itself is no outage.
-    fn note_reach(&mut self, queue: usize, result: Result<()>, now: Instant) {
+    /// Notes whether a call about a queue that asked for `asked` jobs was answered. While others are, one that is away
+    /// by itself is no outage.
+    fn note_reach(&mut self, queue: usize, asked: usize, result: Result<()>, now: Instant) {
         let feed = &mut self.feeds[queue];
         let Err(error) = &result else {
-            if let Some(away) = feed.reached(now).filter(|away| away.is_reported) {
-                events::queue_reachable(&feed.name, now - away.began_at);
+            if let Some(away) = feed.reached(now, asked).filter(|away| away.is_reported) {
+                events::queue_back(&feed.name, &away, now);
             }
-            self.note_link(result, now);
+            if feed.is_refused() {
+                // That something else can be done about it does not mean that it can be served.
+                self.note_answer(now);
+            } else {
+                self.note_link(result, now);
+            }
             return;
         };
+        if is_answer(error) {
+            self.queue_refused(queue, now, error);
+            return;
+        }
         let was_away = feed.away.is_some();
-        feed.failed(now);
+        feed.failed(now, false);
         if !was_away || self.link.is_down() {
             self.note_link(result, now);
             return;
         }
         self.runtime.meters.backend_errors.add(1);
-        if let Some(away) = feed.away.as_mut().filter(|away| !away.is_reported) {
-            away.is_reported = true;
+        if feed.may_report(now) {
             events::queue_unreachable(&feed.name, error);
+        }
+    }
+
+    /// The backend is there, and answers with an error: something is wrong with this queue. The others go on.
+    fn queue_refused(&mut self, queue: usize, now: Instant, error: &Error) {
+        self.runtime.meters.backend_errors.add(1);
+        self.note_answer(now);
+        let feed = &mut self.feeds[queue];
+        if feed.supply == Supply::Nothing {
+            feed.supply = Supply::Perhaps;
+        }
+        feed.failed(now, true);
+        if feed.may_report(now) {
+            events::queue_refused(&feed.name, error);
+        }
+        if self.feeds.iter().all(Feed::is_refused) {
+            self.link.serves_nothing(error, &self.runtime, self.phase.is_draining());
         }
     }
 
@@ -133,7 +181,7 @@ impl Pump {
             feed.pending.put_back(settlements);
         }
         let copy = Error::new(error.kind(), events::Chain(error).to_string());
-        self.note_reach(queue, Err(copy), now);
+        self.note_reach(queue, asked, Err(copy), now);
     }
 
     /// Finds the settlement that the backend will never take, and gives it up: its job runs again when
@@ -145,7 +193,7 @@ impl Pump {
         now: Instant,
         error: &Error,
     ) {
-        self.note_reach(queue, Ok(()), now);
+        self.note_reach(queue, 0, Ok(()), now);
         if let ([settlement], [tag]) = (&*settlements.list, &*settlements.tags) {
             let lease = &settlement.lease;
             self.runtime.leases.remove([tag.key]);
@@ -168,7 +216,7 @@ impl Pump {
         exchanged: Exchanged,
     ) {
         let now = Instant::now();
-        self.note_reach(queue, Ok(()), now);
+        self.note_reach(queue, asked, Ok(()), now);
         self.settled(queue, &settlements, &exchanged.held);
         self.feeds[queue].brought(sent_at, asked, exchanged.leases.len(), exchanged.next_in);
         if !exchanged.leases.is_empty() {

@@ -24,14 +24,15 @@ pub(crate) enum Supply {
     Plenty,
 }
 
-/// A queue about which calls fail: as a rule together with all others, but in a cluster by itself, when the node
-/// that has it is down.
+/// A queue about which calls fail: as a rule together with all others; by itself when the node of a cluster that has
+/// it is down, or when something is wrong with what is stored of it.
 #[derive(Debug)]
 pub(crate) struct Away {
     pub(crate) began_at: Instant,
-    pub(crate) backoff: Backoff,
     /// Whether it was reported to be away by itself.
     pub(crate) is_reported: bool,
+    /// Whether the backend answers with an error. Then only what has failed can show that it is well again: a lease.
+    pub(crate) is_refused: bool,
 }
 
 /// One queue, as the pump sees it.
@@ -63,6 +64,8 @@ pub(crate) struct Feed {
     pub(crate) must_forfeit: bool,
     /// Since its newest call failed. It is only tried again then, so that the others are not held up.
     pub(crate) away: Option<Away>,
+    /// When it is tried again.
+    pub(crate) backoff: Backoff,
 }
 
 impl Feed {
@@ -84,6 +87,7 @@ impl Feed {
             due_at: None,
             must_forfeit: false,
             away: None,
+            backoff: Backoff::default(),
         }
     }
 
@@ -160,30 +164,45 @@ impl Feed {
     }
 
     /// Notes that a call about it failed.
-    pub(crate) fn failed(&mut self, now: Instant) {
-        let begin = || Away { began_at: now, backoff: Backoff::new(now), is_reported: false };
-        self.away.get_or_insert_with(begin).backoff.failed(now);
+    pub(crate) fn failed(&mut self, now: Instant, is_refused: bool) {
+        self.backoff.failed(now);
+        let begin = || Away { began_at: now, is_reported: false, is_refused };
+        self.away.get_or_insert_with(begin).is_refused = is_refused;
     }
 
-    /// Notes that a call about it was answered, and says how it was away if it is so no more.
-    pub(crate) fn reached(&mut self, now: Instant) -> Option<Away> {
-        if self.must_forfeit {
+    /// Whether it is to be reported that it is away, which counts as done then.
+    pub(crate) fn may_report(&mut self, now: Instant) -> bool {
+        let Some(away) = &mut self.away else { return false };
+        let may = self.backoff.may_warn(now);
+        away.is_reported |= may;
+        may
+    }
+
+    /// Notes that a call about it was answered that asked for `asked` jobs, and says how it was away if it is so
+    /// no more.
+    pub(crate) fn reached(&mut self, now: Instant, asked: usize) -> Option<Away> {
+        if self.must_forfeit || (asked == 0 && self.is_refused()) {
             self.hope(now);
             return None;
         }
         self.away.take()
     }
 
+    /// Whether it is away, and the backend says why.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.away.as_ref().is_some_and(|away| away.is_refused)
+    }
+
     /// Notes that it may be there again.
     pub(crate) const fn hope(&mut self, now: Instant) {
-        if let Some(away) = &mut self.away {
-            away.backoff.hope(now);
+        if self.away.is_some() {
+            self.backoff.hope(now);
         }
     }
 
     /// When it is tried again.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.away.as_ref().map(|away| away.backoff.retry_at())
+        self.away.as_ref().and_then(|_| self.backoff.retry_at())
     }
 
     /// Notes how many jobs a call sent at `sent_at` brought.

@@ -28,9 +28,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calls::{Answer, Calls};
 use self::drain::Phase;
+pub(crate) use self::feed::Away;
 use self::feed::{Feed, Supply};
 use self::grouping::Grouping;
-use self::outage::Link;
+use self::outage::{Link, is_answer};
 use self::queue_order::QueueOrder;
 use self::waiting::Waiting;
 use crate::mailbox::{Ended, Note};
@@ -147,6 +148,8 @@ impl Pump {
                 Note::Stuck(key) => self.give_up(key, now),
                 Note::Drain(reason) => self.drain(reason, now),
                 Note::Force => self.force(now),
+                // That is for who made the call to tell.
+                Note::Unreachable(error) if is_answer(&error) => {}
                 Note::Unreachable(error) => {
                     let draining = self.phase.is_draining();
                     self.link.heard_of_failure(now, &error, &self.runtime, draining);
@@ -216,6 +219,7 @@ impl Pump {
             // If its time has come, an answer that is waited for comes first.
             at_latest(feed.retry_at().filter(|retry_at| *retry_at > now));
         }
+        at_latest(self.waiting.retry_at().filter(|retry_at| *retry_at > now));
         if !self.link.may_try(now) {
             at_latest(self.link.retry_at());
         } else if !self.may_call(now) {

@@ -60,15 +60,23 @@ impl Pump {
         if away().any(|(_, feed)| feed.calls > 0) {
             return false;
         }
-        let next = away().min_by_key(|(_, feed)| feed.retry_at());
+        let capacity = self.capacity();
+        // That nothing can be leased for now is no way to find out whether it can be again.
+        let can_tell = |feed: &Feed| {
+            let has_room = capacity > 0 && feed.room() > 0;
+            has_room || !feed.is_refused() || feed.must_forfeit || !feed.pending.is_empty()
+        };
+        let next =
+            away().filter(|(_, feed)| can_tell(feed)).min_by_key(|(_, feed)| feed.retry_at());
         let Some((queue, feed)) = next.filter(|(_, feed)| feed.retry_at() <= Some(now)) else {
             return false;
         };
         if feed.must_forfeit {
             self.begin_forfeit(queue, now);
         } else {
-            // Settlements, or nothing: then it only says whether it is there.
-            self.begin_exchange(&Plan { queue, lease: 0 }, now);
+            // Settlements, or nothing: then it only says whether it is there. One that was refused has to lease.
+            let lease = if feed.is_refused() { self.lease_size(queue, capacity).min(1) } else { 0 };
+            self.begin_exchange(&Plan { queue, lease }, now);
         }
         true
     }
@@ -190,7 +198,8 @@ impl Pump {
     pub(super) fn arrange_waiting(&mut self, now: Instant) {
         let can_run = !self.phase.is_draining()
             && self.running < self.runtime.config.concurrency
-            && self.link.may_try(now);
+            && self.link.may_try(now)
+            && self.waiting.retry_at().is_none_or(|retry_at| now >= retry_at);
         if !can_run {
             self.waiting.stop();
             return;

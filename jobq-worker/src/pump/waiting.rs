@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use jobq_core::{Backend, QueueName, Result};
+use tokio::time::Instant;
+
+use super::outage::Backoff;
 
 /// A wait that is held, or none.
 #[derive(Default)]
 pub(crate) struct Waiting {
     held: Option<Held>,
+    /// When it is tried again to wait. Meanwhile queues are looked at, each time that it has failed.
+    backoff: Backoff,
 }
 
 struct Held {
@@ -21,6 +26,17 @@ impl Waiting {
     /// The queues that are waited for.
     pub(crate) fn queues(&self) -> Option<&[usize]> {
         self.held.as_ref().map(|held| held.queues.as_slice())
+    }
+
+    /// Notes that to wait has failed; says whether that is to be reported.
+    pub(crate) fn failed(&mut self, now: Instant) -> bool {
+        self.backoff.failed(now);
+        self.backoff.may_warn(now)
+    }
+
+    /// When it is tried again; `None` if it never failed.
+    pub(crate) const fn retry_at(&self) -> Option<Instant> {
+        self.backoff.retry_at()
     }
 
     /// Begins to wait for some queues.

@@ -63,7 +63,7 @@ async fn the_list_for_programs_says_where_it_goes_on() {
             "jobs": [{
                 "id": "ID", "queue": "default", "kind": "command", "state": "ready", "lane": null,
                 "priority": 0, "failed_attempts": 0, "max_attempts": 5, "crashes": 0,
-                "cancel_requested": false, "enqueued_at": "TIME", "at": null, "worker": null,
+                "cancel_requested": false, "enqueued_at": "TIME", "at": null, "worker": null, "unreadable": null,
             }],
             "total": 2,
             "next_offset": 1,

@@ -15,6 +15,7 @@ mod openmetrics;
 mod operators;
 mod readers;
 mod readme;
+mod refused;
 mod requests;
 mod schedule;
 mod secrets;
@@ -159,7 +160,7 @@ async fn a_job_that_kills_its_workers_is_put_aside() {
     while stage.job(id).await.unwrap().state != JobState::Dead {
         assert!(started.elapsed() < PATIENCE, "it is never put aside");
         // Ends when the job has killed it, or because the job is dead by then.
-        stage.work(&["--lease", "500ms", "--max-time", "2s"]).end();
+        stage.work(&["--lease", "1s", "--max-time", "3s"]).end();
     }
 
     let job = stage.job(id).await.unwrap();

@@ -219,8 +219,8 @@ fn what_ends_a_command_is_told_alone() {
         ("work --listen foo", 2, "(from --listen or JOBQ_LISTEN)"),
         ("scheduler --listen foo", 2, "(from --listen or JOBQ_LISTEN)"),
         (&format!("work --listen {taken}"), 1, "(from --listen or JOBQ_LISTEN)"),
-        ("work --lease 1ms", 2, "\"1ms\" is no length of a lease: 100ms to 30d"),
-        ("work --lease 1000d", 2, "\"1000d\" is no length of a lease"),
+        ("work --lease 1ms", 2, "a lease of 1ms is too short"),
+        ("work --lease 1000d", 2, "a lease of 1000d is too long"),
         ("work --timeout 0s", 2, "no job could end in time"),
         (
             "--config short work",

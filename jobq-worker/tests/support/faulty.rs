@@ -46,6 +46,7 @@ pub struct Shared {
     /// How many exchanges and forfeits were made about each queue.
     about: Mutex<HashMap<QueueName, usize>>,
     extend: Mutex<Fault>,
+    wait: Mutex<Fault>,
     set_limits: Mutex<Fault>,
     /// Settlements of this job are never taken.
     poison: Mutex<Option<(JobId, ErrorKind)>>,
@@ -65,6 +66,7 @@ impl Faulty {
             by_queue: Mutex::default(),
             about: Mutex::default(),
             extend: Mutex::new(Fault::None),
+            wait: Mutex::new(Fault::None),
             set_limits: Mutex::new(Fault::None),
             poison: Mutex::default(),
             calls: Mutex::default(),
@@ -95,6 +97,10 @@ impl Faulty {
         *self.shared.about.lock().unwrap().entry(queue.clone()).or_default() += 1;
         let by_queue = self.shared.by_queue.lock().unwrap().get(queue).copied();
         by_queue.unwrap_or_else(|| *self.shared.exchange.lock().unwrap())
+    }
+
+    pub fn fail_wait(&self, fault: Fault) {
+        *self.shared.wait.lock().unwrap() = fault;
     }
 
     pub fn fail_extend(&self, fault: Fault) {
@@ -270,7 +276,8 @@ impl Backend for Faulty {
 
     async fn wait(&self, queues: &[QueueName]) -> Result<QueueName> {
         self.note("wait");
-        self.inner.wait(queues).await
+        let fault = *self.shared.wait.lock().unwrap();
+        spoil(fault, self.inner.wait(queues)).await
     }
 
     async fn heartbeat(&self, worker: &WorkerStatus, ttl: Duration) -> Result<Signals> {

@@ -74,7 +74,10 @@ when_needed(kin, function()
   local PARENT = 6
 
   local function note_failure(id, reference, letter, now)
-    local known = redis.call("HGET", facts, id) or "\0\0\0\0"
+    local known = redis.call("HGET", facts, id) or ""
+    if #known < 4 then
+      known = "\0\0\0\0"
+    end
     local uuid = string.gsub(string.sub(reference, 1, 16), ".", function(byte)
       return string.format("%02x", string.byte(byte))
     end)
@@ -90,7 +93,7 @@ when_needed(kin, function()
 
   -- Tells a job how one that it waits for has ended.
   function kin.tell_child(id, reference, letter, result, now)
-    local record = redis.call("HGET", jobs, id)
+    local record = record_of(id)
     if not record then
       kin.note_early(id, reference, letter, result, now)
       return

@@ -3,10 +3,13 @@
 -- What the ends of these leases mean to lanes, keys, and those who wait for the jobs.
 local function leases_completed(ids, members, now)
   local ended = redis.call("HMGET", jobs, unpack(ids))
+  for i, record in ipairs(ended) do
+    ended[i] = record and readable(record)
+  end
   family_told_of_completed(ids, ended, now)
   local names, with_lane, seen = {}, {}, {}
   for i, record in ipairs(ended) do
-    local lane = record and lane_of(record) or ""
+    local lane = record and lane_held(record, members[i]) or ""
     if lane ~= "" then
       names[#names + 1], with_lane[#with_lane + 1] = lane, members[i]
     end
@@ -22,7 +25,7 @@ local function leases_completed(ids, members, now)
     slots_freed(names, with_lane)
   end
   for i, record in ipairs(ended) do
-    if record and not is_plain_record(record) then
+    if record and (is_stand_in(record) or not is_plain_record(record)) then
       free_running(ids[i], record, to_ready)
     end
   end

@@ -9,7 +9,10 @@ end
 -- How many jobs of this queue that have not ended batches count: as long as there are any, what ends
 -- must be looked at.
 local function count_members(count)
-  redis.call("HINCRBY", meta, "members", count)
+  -- A record that was overwritten may name a batch that never counted its job.
+  if redis.call("HINCRBY", meta, "members", count) < 0 then
+    redis.call("HSET", meta, "members", 0)
+  end
 end
 
 -- Tells those concerned that a job has ended: "completed", "cancelled" or "dead".

@@ -104,6 +104,11 @@ local function cost_in_member(lane, member)
   return (struct.unpack(">I2", member, #lane + 11))
 end
 
+-- A lane's own name, 0, level, position, cost and id.
+local function lane_in_member(member)
+  return string.sub(member, 1, -29)
+end
+
 local function id_in_member(member)
   return string.sub(member, -16)
 end
@@ -318,6 +323,18 @@ end
 local function hold_up(lane, at)
   redis.call("ZADD", held_up, at == math.huge and "inf" or int(at), lane)
   redis.call("ZREM", order, lane)
+end
+
+-- The lane in which a lease has a slot; "" if it has none.
+local function lane_held(record, member)
+  if is_stand_in(record) then
+    for _, slot in ipairs(redis.call("ZRANGE", slots, 0, -1)) do
+      if string.sub(slot, -#member - 1) == "\0" .. member then
+        return string.sub(slot, 1, -#member - 2)
+      end
+    end
+  end
+  return lane_of(record)
 end
 
 -- The end of a lease frees its slot; a lane that waited for one is back.

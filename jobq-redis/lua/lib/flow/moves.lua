@@ -88,7 +88,7 @@ end
 
 -- What the end of a lease brings about besides what becomes of its job: a slot and a key are free.
 local function lease_ended(id, record, member, now)
-  slot_freed(lane_of(record), member)
+  slot_freed(lane_held(record, member), member)
   free_running(id, record, to_ready)
   local limit = shared_limit()
   if limit and limit.limits.concurrency then
@@ -112,7 +112,7 @@ local function promote(now, limit)
   local records = redis.call("HMGET", jobs, unpack(ids))
   for i, record in ipairs(records) do
     if record then
-      to_ready(ids[i], record)
+      to_ready(ids[i], readable(record))
     end
   end
   redis.call("ZREMRANGEBYRANK", scheduled, 0, #due - 1)

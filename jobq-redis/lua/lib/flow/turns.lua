@@ -81,7 +81,7 @@ do
     for _, turn in ipairs(some) do
       for i = turn.read + 1, turn.reads_to do
         n = n + 1
-        turn.records[i] = found[n]
+        turn.records[i] = found[n] and readable(found[n])
       end
       turn.read = turn.reads_to
     end

@@ -53,6 +53,14 @@ end
 
 -- Frees the key of a job that ends. A throttle goes on unless the job was called off.
 local function free_unique(id, record, is_called_off_by_people)
+  if is_stand_in(record) then
+    for _, set in ipairs({ unique, unique_everywhere }) do
+      for _, digest in ipairs(fields_of(set, id)) do
+        redis.call("HDEL", set, digest)
+      end
+    end
+    return
+  end
   local digest = digest_of(record)
   if not digest then
     return
@@ -110,7 +118,13 @@ local function start_with_key(id, record)
 end
 
 local function no_longer_held_back(id, record, member)
-  return redis.call("ZREM", held_back, member, "l" .. lane_of(record) .. "\0" .. id) > 0
+  local of_lane = "l" .. lane_of(record) .. "\0" .. id
+  if is_stand_in(record) then
+    for _, other in ipairs(redis.call("ZRANGEBYLEX", held_back, "[l", "(m")) do
+      of_lane = string.sub(other, -16) == id and other or of_lane
+    end
+  end
+  return redis.call("ZREM", held_back, member, of_lane) > 0
 end
 
 -- Makes the first job ready again that is held back for a key, now that nobody runs with it. If there are
@@ -121,7 +135,7 @@ local function let_go(digest, make_ready)
   local first = found[1]
   if first then
     local next_id = string.sub(first, -16)
-    local next_record = redis.call("HGET", jobs, next_id)
+    local next_record = record_of(next_id)
     redis.call("HDEL", places_in, next_id)
     if next_record then
       no_longer_held_back(next_id, next_record, first)
@@ -134,9 +148,18 @@ local function let_go(digest, make_ready)
   end
 end
 
+-- The key that a job runs with, or waits with to be the next that does.
+local function key_to_run_with(id, record)
+  if is_stand_in(record) then
+    local field = fields_of(running, id)[1]
+    return field and string.sub(field, -16)
+  end
+  return runs_alone(record) and digest_of(record)
+end
+
 -- Frees the running key of a job whose lease has ended, and lets the next one go.
 local function free_running(id, record, make_ready)
-  local digest = runs_alone(record) and digest_of(record)
+  local digest = key_to_run_with(id, record)
   if digest and redis.call("HGET", running, digest) == id then
     redis.call("HDEL", running, digest)
     let_go(digest, make_ready)
@@ -146,7 +169,7 @@ end
 -- A job goes before its lease. If it was let go itself, the next one is in its place. That anyone else goes
 -- lets nobody go.
 local function pass_on(id, record, make_ready)
-  local digest = runs_alone(record) and digest_of(record)
+  local digest = key_to_run_with(id, record)
   if digest and no_longer_next(id, digest) and redis.call("HEXISTS", running, digest) == 0 then
     let_go(digest, make_ready)
   end

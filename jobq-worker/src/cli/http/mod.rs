@@ -53,7 +53,7 @@ const FRAMING: [&str; 9] = [
 /// Makes an HTTP request. The worker must allow the URL: `jobq work --allow-url https://api.example.com/`. A worker
 /// that allows none puts such jobs off; one that allows others only finds them dead.
 ///
-/// An answer of 2xx completes the job; its status and the end of its body are the result, if the job has a
+/// An answer of 2xx completes the job, also if its body breaks off; its status and the end of its body are the result, if the job has a
 /// retention. 408, 425, 429 and 5xx are errors, and the job is tried again after its backoff, or after what
 /// `Retry-After` says if that is longer, an hour at most; any other answer is not going to change, and the job is dead. So it is after a redirect to
 /// another server, or to what is not allowed: only others are followed. The end of the body of an answer

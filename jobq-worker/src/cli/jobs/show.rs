@@ -1,8 +1,7 @@
 //! `jobq jobs show`: all that is known of a job.
 
-use jobq_core::Job;
-use jobq_core::duration;
 use jobq_core::inspect::JobView;
+use jobq_core::{Job, JobRecord, duration};
 use serde_json::Value;
 
 use super::{output, view};
@@ -41,6 +40,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
 
 fn text(job: &JobView) -> String {
     let record = &job.record;
+    if let Some(why) = &job.unreadable {
+        return unreadable(job, why);
+    }
     let mut lines = vec![format!("job {}/{}", record.queue, record.id)];
     let mut fact = |name: &str, value: String| {
         lines.push(format!("  {name:<12} {}", output::printable(&value)));
@@ -129,6 +131,21 @@ fn masked(mut request: Value) -> Value {
     request
 }
 
+/// What is known of a job that cannot be read, and what to do about it.
+fn unreadable(job: &JobView, why: &str) -> String {
+    let JobRecord { queue, id, .. } = &job.record;
+    let time = view::time(job).map(|time| format!(", {time}")).unwrap_or_default();
+    format!(
+        "job {queue}/{id}\n\
+         \x20 state        {}{time}\n\
+         \x20 unreadable   {}\n\
+         What is stored of it was overwritten, or a newer jobq wrote it: upgrade this one, or delete the job by \
+         `jobq jobs delete {queue}/{id}`.",
+        job.state,
+        output::printable(why),
+    )
+}
+
 fn shown(bytes: &[u8], masked: fn(Value) -> Value) -> String {
     match view::decoded(bytes).map(masked) {
         Some(value) => {
@@ -145,7 +162,7 @@ fn shown(bytes: &[u8], masked: fn(Value) -> Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jobq_core::{Failure as Fault, FailureKind, JobRecord, JobState, Kind, Payload};
+    use jobq_core::{Failure as Fault, FailureKind, JobState, Kind, Payload};
     use jobq_core::{LaneKey, QueueName, Timestamp, WorkerId};
 
     use super::*;
@@ -184,6 +201,22 @@ mod tests {
         assert_eq!(json["payload"]["user"], 42);
         assert_eq!(json["failures"][0]["message"], "no route");
         assert_eq!(json["log"][0]["text"], "begun");
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_read_says_why_and_what_to_do() {
+        let mut job = dead_job();
+        job.unreadable = Some("stored record end too early".to_owned());
+
+        assert_eq!(
+            text(&job),
+            "job mail/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e\n\
+             \x20 state        dead, died 1970-01-01T00:01:00.000Z\n\
+             \x20 unreadable   stored record end too early\n\
+             What is stored of it was overwritten, or a newer jobq wrote it: upgrade this one, or delete the \
+             job by `jobq jobs delete mail/0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e`."
+        );
+        assert_eq!(view::as_json(&job)["unreadable"], "stored record end too early");
     }
 
     #[test]

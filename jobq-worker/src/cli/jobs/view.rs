@@ -33,6 +33,7 @@ pub(super) fn as_json(job: &JobView) -> Value {
         "enqueued_at": record.enqueued_at.to_string(),
         "at": job.at.map(|at| at.to_string()),
         "worker": job.held_by.map(|(worker, _)| worker.to_string()),
+        "unreadable": job.unreadable,
     })
 }
 

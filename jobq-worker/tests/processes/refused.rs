@@ -1,0 +1,100 @@
+//! `jobq work` on a server that refuses some of what it asks: one queue, or the wait for jobs, is not the server.
+
+use std::process::{Command, Stdio};
+
+use crate::stage::{Stage, WorkerProcess, lines, text, until};
+
+fn command(stage: &Stage, words: &[&str]) {
+    let client = redis::Client::open(stage.server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let mut command = redis::cmd(words[0]);
+    let _: redis::Value = command.arg(&words[1..]).query(&mut connection).unwrap();
+}
+
+fn complaints(log: &str) -> usize {
+    log.matches(" WARN ").count() + log.matches(" ERROR ").count()
+}
+
+/// Waits until so many jobs have written a line; ends the worker, and gives its log.
+fn log_after(stage: &Stage, worker: WorkerProcess, jobs: usize) -> String {
+    let done = stage.path("done");
+    until("the jobs", || lines(&done) == jobs);
+    worker.signal("-TERM");
+    let (code, log) = worker.end();
+    assert_eq!(code, Some(0), "{log}");
+    log
+}
+
+#[tokio::test]
+async fn a_queue_with_a_key_of_another_type_holds_up_no_other() {
+    for queues in ["wt,good", "good,wt"] {
+        let stage = Stage::set().await;
+        let script = format!("echo x >> {}", stage.path("done").display());
+        for _ in 0..8 {
+            stage.enqueue(&script, &["--queue", "good"]);
+        }
+        command(&stage, &["SET", "{jobq:wt}:levels", "x"]);
+        let log = log_after(&stage, stage.work(&["--queue", queues]), 8);
+
+        assert!(complaints(&log) <= 3, "{log}");
+        if queues.starts_with("wt") {
+            assert!(log.contains("queue cannot be served queue=wt"), "{log}");
+        }
+        assert!(!log.contains("backend unreachable"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_holds_up_no_job() {
+    let stage = Stage::set().await;
+    let bad = stage.enqueue("exit 0", &[]);
+    let key = bad.as_bytes();
+    let client = redis::Client::open(stage.server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let mut set = redis::cmd("HSET");
+    let _: u64 =
+        set.arg("{jobq:default}:jobs").arg(&key[..]).arg("hello").query(&mut connection).unwrap();
+    let script = format!("echo x >> {}", stage.path("done").display());
+    for _ in 0..3 {
+        stage.enqueue(&script, &[]);
+    }
+    let log = log_after(&stage, stage.work(&[]), 3);
+    assert!(log.contains("a job that cannot be read was put aside"), "{log}");
+
+    let shown = text(&stage.run(&["jobs", "show", &bad.to_string()]).stdout);
+    assert!(shown.contains("dead") && shown.contains("unreadable"), "{shown}");
+    assert!(text(&stage.run(&["queues"]).stdout).contains("default"));
+    let flushed = stage.run(&["flush", "--yes"]);
+    assert!(flushed.status.success(), "{flushed:?}");
+    assert_eq!(stage.job(bad).await, None);
+}
+
+#[tokio::test]
+async fn a_worker_without_the_right_to_wait_says_so_once_and_works() {
+    let stage = Stage::set().await;
+    let rules = ["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-blpop"];
+    command(&stage, &rules);
+    let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
+    let work = |options: &[&str]| {
+        let mut command: Command = stage.jobq();
+        command.env("REDIS_URL", &url).args(["work", "--allow-command", "sh"]).args(options);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        WorkerProcess(child)
+    };
+    let worker = work(&["--max-time", "6s"]);
+    let script = format!("echo x >> {}", stage.path("done").display());
+    for n in 1..=3 {
+        stage.enqueue(&script, &[]);
+        until("the job", || lines(&stage.path("done")) == n);
+    }
+    let (_, log) = worker.end();
+
+    assert!(
+        log.contains(
+            "not all that jobq needs is there: the Redis user may not BLPOP; see `jobq doctor`"
+        ),
+        "{log}"
+    );
+    assert!(log.contains("no waiting for jobs: queues are looked at instead"), "{log}");
+    assert!(complaints(&log) <= 3, "{} complaints: {log}", complaints(&log));
+}

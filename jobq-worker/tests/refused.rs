@@ -1,0 +1,155 @@
+//! What a worker does while the store answers, and refuses to serve one of its queues or to let it wait: that is no outage.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
+
+use std::time::Duration;
+
+use jobq_core::vitals::Condition;
+use jobq_core::{ErrorKind, JobId, MemoryBackend, Queue};
+use jobq_worker::{Summary, Worker};
+use support::faulty::{Fault, Faulty};
+use support::{Act, backend, state, within, witness, worker};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Both orders of the queue that is refused and the one that is well.
+const ORDERS: [[&str; 2]; 2] = [["bad", "good"], ["good", "bad"]];
+
+/// What a server may say of a queue: wrong types, missing rights, no room.
+const KINDS: [ErrorKind; 3] = [ErrorKind::Corrupt, ErrorKind::Refused, ErrorKind::Full];
+
+async fn enqueue(store: &MemoryBackend, queue: &str, job: Act) -> JobId {
+    store.enqueue(job).on(queue).await.unwrap().id()
+}
+
+/// How long it takes until the store has forgotten all of these jobs; they have completed then.
+async fn until_done(store: &MemoryBackend, ids: &[JobId]) -> Duration {
+    let began = tokio::time::Instant::now();
+    within(async {
+        for id in ids {
+            while state(store, *id).await.is_some() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    })
+    .await;
+    began.elapsed()
+}
+
+fn run(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<jobq_core::Result<Summary>>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    (stop, tokio::spawn(worker.run_until(async { stopped.await.unwrap() })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
+    for (queues, kind) in ORDERS.into_iter().flat_map(|it| KINDS.map(|kind| (it, kind))) {
+        let store = backend();
+        let faulty = Faulty::new(store.clone());
+        faulty.fail_queue("bad", Fault::Answer(kind));
+        let mut ids = Vec::new();
+        for _ in 0..8 {
+            ids.push(enqueue(&store, "good", Act::TakeMs(100)).await);
+        }
+        let (witness, _report) = witness();
+        let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
+        let mut condition = worker.vitals().watch();
+        let (stop, running) = run(worker);
+
+        let took = until_done(&store, &ids).await;
+        within(condition.wait_for(Condition::is_ready)).await.unwrap();
+        let before = faulty.count_about("bad");
+        let unready = condition.wait_for(|now| !now.is_ready());
+        assert!(tokio::time::timeout(SECOND * 60, unready).await.is_err(), "{queues:?}, {kind}");
+        let tries = faulty.count_about("bad") - before;
+        let late = enqueue(&store, "good", Act::Succeed).await;
+        let took_late = until_done(&store, &[late]).await;
+        stop.send(()).unwrap();
+        let summary = within(running).await.unwrap().unwrap();
+
+        assert!(took < SECOND, "{queues:?}, {kind}: {took:?}");
+        assert!(took_late < SECOND, "{queues:?}, {kind}: {took_late:?}");
+        // To give back what may be held, or to lease.
+        assert!((25..=130).contains(&tries), "{queues:?}, {kind}: {tries} tries in a minute");
+        assert_eq!((summary.completed, summary.lost), (9, 0), "{queues:?}, {kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_mended_is_served_again() {
+    for queues in ORDERS {
+        let store = backend();
+        let faulty = Faulty::new(store.clone());
+        let (witness, mut report) = witness();
+        let first = enqueue(&store, "bad", Act::TakeMs(1_000)).await;
+        let (stop, running) = run(worker(faulty.clone(), witness).queues(queues));
+        report.started().await;
+
+        faulty.fail_queue("bad", Fault::Answer(ErrorKind::Corrupt));
+        tokio::time::sleep(SECOND * 30).await;
+        assert!(state(&store, first).await.is_some());
+        faulty.fail_queue("bad", Fault::None);
+        let second = enqueue(&store, "bad", Act::Succeed).await;
+        let took = until_done(&store, &[first, second]).await;
+        stop.send(()).unwrap();
+        let summary = within(running).await.unwrap().unwrap();
+
+        assert!(took <= SECOND * 3, "{queues:?}: {took:?}");
+        assert_eq!((summary.completed, summary.lost, summary.unsettled), (2, 0, 0), "{queues:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_can_serve_no_queue_is_not_ready_and_says_why() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_exchange(Fault::Answer(ErrorKind::Refused));
+    let (witness, _report) = witness();
+    let worker = worker(faulty.clone(), witness).queues(["one", "two"]);
+    let mut condition = worker.vitals().watch();
+    let (stop, running) = run(worker);
+
+    let down = within(condition.wait_for(|now| *now != Condition::Starting)).await.unwrap();
+    let Condition::Disconnected(why) = down else { panic!("{down:?}") };
+    assert_eq!(why, "the store says refused");
+    let ready = condition.wait_for(Condition::is_ready);
+    assert!(tokio::time::timeout(SECOND * 60, ready).await.is_err(), "it was ready in between");
+    faulty.fail_exchange(Fault::None);
+    let again = tokio::time::timeout(SECOND * 3, condition.wait_for(Condition::is_ready)).await;
+    stop.send(()).unwrap();
+    within(running).await.unwrap().unwrap();
+
+    assert!(again.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_wait(Fault::Answer(ErrorKind::Refused));
+    let (witness, _report) = witness();
+    let worker = worker(faulty.clone(), witness).queues(["mail"]);
+    let mut condition = worker.vitals().watch();
+    let (stop, running) = run(worker);
+
+    within(condition.wait_for(Condition::is_ready)).await.unwrap();
+    let unready = condition.wait_for(|now| !now.is_ready());
+    assert!(tokio::time::timeout(SECOND * 60, unready).await.is_err(), "it was not ready");
+    let (waits, looks) = (faulty.count("wait"), faulty.count("exchange"));
+    let mut longest = Duration::ZERO;
+    for _ in 0..10 {
+        let id = enqueue(&store, "mail", Act::Succeed).await;
+        longest = longest.max(until_done(&store, &[id]).await);
+        tokio::time::sleep(SECOND * 3).await;
+    }
+    stop.send(()).unwrap();
+    within(running).await.unwrap().unwrap();
+
+    assert!((20..=75).contains(&waits), "{waits} waits in a minute");
+    assert!((20..=90).contains(&looks), "{looks} looks in a minute");
+    assert!(longest <= SECOND * 2, "{longest:?}");
+}
