@@ -59,7 +59,7 @@ async fn a_record_that_cannot_be_read_holds_up_no_job() {
         stage.enqueue(&script, &[]);
     }
     let log = log_after(&stage, stage.work(&[]), 3);
-    assert!(log.contains("a job that cannot be read was put aside"), "{log}");
+    assert!(log.contains("job cannot be read: put aside among the dead"), "{log}");
 
     let shown = text(&stage.run(&["jobs", "show", &bad.to_string()]).stdout);
     assert!(shown.contains("dead") && shown.contains("unreadable"), "{shown}");

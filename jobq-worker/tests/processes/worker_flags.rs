@@ -210,5 +210,5 @@ async fn the_built_in_kinds_come_from_any_queue() {
 
     let (code, log) = stage.work(&["--queue", "crm", "--stop-when-empty"]).end();
 
-    assert!(code == Some(0) && !log.contains("WARN"), "{log}");
+    assert!(code == Some(0) && !log.contains("does not serve"), "{log}");
 }
