@@ -178,7 +178,8 @@ fn diagnose(error: &RedisError, address: &str) -> (ErrorKind, String) {
         return (ErrorKind::Refused, words(WRONG_PASSWORD, address));
     }
     let named = error.detail().and_then(command_in);
-    if is(error, "NOPERM") {
+    // By its code, or by its words where a script was refused: Redis 7.0 gives these no code.
+    if is(error, "NOPERM") || error.to_string().contains("executing the script can't") {
         let what =
             named.map_or_else(|| "do what jobq needs".to_owned(), |name| format!("use {name}"));
         let message = format!("the Redis user at {address} may not {what}: check its ACL");

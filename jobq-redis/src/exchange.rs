@@ -128,12 +128,14 @@ impl Store {
         let (ids, records, facts) =
             (reply::list(next())?, reply::list(next())?, reply::list(next())?);
         let (first_token, expires_at) = (next(), next());
-        let next_in = reply::optional_count(next())?.map(Duration::from_millis);
+        let mut next_in = reply::optional_count(next())?.map(Duration::from_millis);
         let cursors = reply::list(next())?;
         let leased = Leased { ids, records, facts, first_token, expires_at, cursors };
         let (leases, unreadable) = leased.read(queue, worker_of(request))?;
         if !unreadable.is_empty() {
             self.put_aside(queue, &unreadable).await;
+            // Fewer came than there were: there may be more at once.
+            next_in = Some(Duration::ZERO);
         }
         if reply::optional_count(next())? == Some(1) {
             self.relay_later(queue).await;

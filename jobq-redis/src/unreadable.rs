@@ -15,6 +15,9 @@ use crate::scripts::SETTLE;
 /// What stands where the kind of such a job would be shown.
 const KIND: &str = "unreadable";
 
+/// How many are put aside by one script: it may have to look through all unique keys for what such jobs hold.
+const AT_ONCE: usize = 50;
+
 /// A lease of a job that cannot be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
@@ -28,6 +31,12 @@ impl Store {
     /// Puts jobs that were just leased and cannot be read aside among the dead. If that fails, they come again when
     /// their leases have expired.
     pub(crate) async fn put_aside(&self, queue: &QueueName, jobs: &[Unreadable]) {
+        for some in jobs.chunks(AT_ONCE) {
+            self.put_some_aside(queue, some).await;
+        }
+    }
+
+    async fn put_some_aside(&self, queue: &QueueName, jobs: &[Unreadable]) {
         let mut call = self.call(&SETTLE, queue);
         call.arg(self.now());
         for job in jobs {
@@ -41,15 +50,18 @@ impl Store {
             call.arg(reply::member(job.lease).as_slice())
                 .arg("dead")
                 .arg(0)
-                .arg(self.facts_after(job).encode());
+                .arg(self.facts_after(job));
         }
         if let Err(error) = self.link.run(&SETTLE, &call).await {
             tracing::warn!(target: "jobq", %queue, %error, "jobs that cannot be read not put aside: tried again");
         }
     }
 
-    fn facts_after(&self, job: &Unreadable) -> Facts {
-        let mut facts = Facts::decode(&job.facts).unwrap_or_default();
+    fn facts_after(&self, job: &Unreadable) -> Vec<u8> {
+        let Ok(mut facts) = Facts::decode(&job.facts) else {
+            // Who wrote them can read them.
+            return job.facts.clone();
+        };
         facts.failed_attempts = facts.failed_attempts.saturating_add(1);
         facts.history.push(Failure::new(
             FailureKind::Undecodable,
@@ -58,7 +70,7 @@ impl Store {
             job.lease.worker,
             job.error.to_string(),
         ));
-        facts
+        facts.encode()
     }
 }
 

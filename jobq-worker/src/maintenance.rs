@@ -49,7 +49,7 @@ pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
     let mut leased_before = 0;
     let mut beat_at: Option<Instant> = None;
     let mut maintain_at = Instant::now();
-    let mut complaint = Complaint::default();
+    let (mut complaint, mut of_beats) = (Complaint::default(), Complaint::default());
     let mut tick_at = maintain_at;
     loop {
         let now = Instant::now();
@@ -61,7 +61,7 @@ pub(crate) async fn maintain_forever(runtime: Arc<Runtime>) {
         let beat_every = if is_busy { HEARTBEAT } else { IDLE_HEARTBEAT };
         if beat_at.is_none_or(|at| now >= at + beat_every) {
             beat_at = Some(now);
-            if let Some(restart) = beat(&runtime, &mut status).await {
+            if let Some(restart) = beat(&runtime, &mut status, &mut of_beats).await {
                 // A backend that has lost its data begins to count anew, and that is no request.
                 if restart_seen.replace(restart).is_some_and(|seen| restart > seen) {
                     runtime.mailbox.note(Note::Drain(EndReason::Restart));
@@ -90,12 +90,19 @@ fn status_of(runtime: &Runtime) -> WorkerStatus {
 }
 
 /// Says that the worker lives, and learns whether somebody asked for a restart.
-async fn beat(runtime: &Runtime, status: &mut WorkerStatus) -> Option<u64> {
+async fn beat(
+    runtime: &Runtime,
+    status: &mut WorkerStatus,
+    complaint: &mut Complaint,
+) -> Option<u64> {
     status.running = runtime.running.load(Ordering::Relaxed);
     status.draining = runtime.draining.load(Ordering::Relaxed);
     match within_patience(runtime.backend.heartbeat(status, BELIEVED_FOR)).await {
         Ok(signals) => Some(signals.restart),
         Err(error) => {
+            if !error.is_transient() && complaint.is_news(&error) {
+                events::maintenance_failed("heartbeat", &error);
+            }
             runtime.mailbox.note(Note::Unreachable(error));
             None
         }
@@ -123,13 +130,13 @@ async fn maintain(runtime: &Runtime, queue: &QueueName, complaint: &mut Complain
 
 /// The failure that was reported last.
 #[derive(Debug, Default)]
-struct Complaint {
+pub(crate) struct Complaint {
     last: Option<(String, Instant)>,
 }
 
 impl Complaint {
     /// Whether a failure is to be reported: another one than the last, or again after a while.
-    fn is_news(&mut self, error: &Error) -> bool {
+    pub(crate) fn is_news(&mut self, error: &Error) -> bool {
         let (message, now) = (error.to_string(), Instant::now());
         let is_known =
             |(known, at): &(String, Instant)| *known == message && now < *at + REPORT_EVERY;

@@ -2,7 +2,7 @@
 //! not lose its lease. Beside it a watchdog stops handlers whose leases cannot be extended, and reports
 //! those that do not stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use jobq_core::{Backend, Error, ErrorKind, LeaseRef, QueueName, Result};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::events::HowLost;
+use crate::events::{self, HowLost};
 use crate::leases::LeaseKey;
 use crate::mailbox::Note;
+use crate::maintenance::Complaint;
 use crate::panics;
 use crate::runtime::Runtime;
 
@@ -123,12 +124,13 @@ async fn run(runtime: Arc<Runtime>, backend: Arc<dyn Backend>, stopped: oneshot:
 /// handlers are stopped.
 async fn renew_forever(runtime: &Runtime, backend: &dyn Backend) {
     let duration = runtime.config.lease;
+    let complaint = &Mutex::new(Complaint::default());
     loop {
         let due = runtime.leases.due_for_renewal(Instant::now());
         let calls = due.into_iter().flat_map(|(queue, leases)| {
             let name = &runtime.config.queues[queue].name;
             let batches: Vec<_> = leases.chunks(BATCH).map(<[_]>::to_vec).collect();
-            batches.into_iter().map(move |batch| renew(runtime, backend, name, batch))
+            batches.into_iter().map(move |batch| renew(runtime, backend, name, batch, complaint))
         });
         let all_renewed = join_all(calls).await.into_iter().all(|renewed| renewed);
         sleep(duration.mul_f64(if all_renewed { 0.125 } else { 0.05 })).await;
@@ -140,6 +142,7 @@ async fn renew(
     backend: &dyn Backend,
     queue: &QueueName,
     leases: Vec<(LeaseKey, LeaseRef)>,
+    complaint: &Mutex<Complaint>,
 ) -> bool {
     let duration = runtime.config.lease;
     let (keys, proofs): (Vec<_>, Vec<_>) = leases.into_iter().unzip();
@@ -155,6 +158,10 @@ async fn renew(
         }
         Ok(Err(error)) => {
             runtime.meters.backend_errors.add(1);
+            let mut complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner);
+            if !error.is_transient() && complaint.is_news(&error) {
+                events::maintenance_failed("extend", &error);
+            }
             runtime.mailbox.note(Note::Unreachable(error));
             false
         }

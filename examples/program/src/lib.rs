@@ -8,7 +8,7 @@
 //! use program::Failure;
 //!
 //! # async fn run() -> Result<ExitCode, Failure> { Ok(ExitCode::SUCCESS) }
-//! # async fn main() -> ExitCode {
+//! # async fn as_main() -> ExitCode {
 //! program::choose_cryptography();
 //! program::log_to_stderr("info");
 //! program::end(run().await)

@@ -19,7 +19,10 @@ end
 local function free_unique(id, record)
   if is_stand_in(record) then
     for _, digest in ipairs(fields_of(unique, id)) do
-      redis.call("HDEL", unique, digest)
+      local holder = redis.call("HGET", unique, digest)
+      if holder and string.sub(holder, 1, 16) == id then
+        redis.call("HDEL", unique, digest)
+      end
     end
     return
   end

@@ -59,17 +59,28 @@ end
 
 -- The fields of a hash whose values begin with an id: what its record would tell, were it readable. Of a hash of
 -- more than 100,000 fields none: to look at all would keep the server for too long.
-local function fields_of(hash, id)
-  local found = {}
-  -- In a cluster a hash of all queues is elsewhere.
-  local size = redis.pcall("HLEN", hash)
-  if type(size) == "number" and size <= 100000 then
-    local all = redis.call("HGETALL", hash)
-    for i = 1, #all, 2 do
-      if string.sub(all[i + 1], 1, 16) == id then
-        found[#found + 1] = all[i]
+-- A hash is read once for all of a call: what is found may have changed since, and is looked at again before
+-- anything is taken away.
+local fields_of
+do
+  local fields_by_id = {}
+
+  function fields_of(hash, id)
+    local by_id = fields_by_id[hash]
+    if not by_id then
+      by_id = {}
+      fields_by_id[hash] = by_id
+      -- In a cluster a hash of all queues is elsewhere.
+      local size = redis.pcall("HLEN", hash)
+      if type(size) == "number" and size <= 100000 then
+        local all = redis.call("HGETALL", hash)
+        for i = 1, #all, 2 do
+          local holder = string.sub(all[i + 1], 1, 16)
+          by_id[holder] = by_id[holder] or {}
+          table.insert(by_id[holder], all[i])
+        end
       end
     end
+    return by_id[id] or {}
   end
-  return found
 end

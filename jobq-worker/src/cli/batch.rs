@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 use jobq_core::batch::DEFAULT_HOME;
-use jobq_core::{BatchId, BatchRef, BatchView, JobRef, Queue, QueueName};
+use jobq_core::{BatchId, BatchRef, BatchState, BatchView, JobRef, Queue, QueueName};
 use serde_json::{Value, json};
 
 use super::batches::{as_json, counts};
@@ -62,6 +62,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     }
     let store = address.connect().await?;
     let view = find(&store, &args.batch, args.queue.as_ref()).await?;
+    check(&view, args)?;
     match args.action {
         None => show(&store, args, view).await,
         Some(Action::Retry) => retry_failed(&store, view, args).await,
@@ -76,6 +77,20 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
             }
             Ok(())
         }
+    }
+}
+
+/// Refuses what would do nothing, or would be refused if it were no dry run.
+fn check(view: &BatchView, args: &Args) -> Result<(), Failure> {
+    let id = view.batch.id;
+    match args.action {
+        Some(Action::CallOff) if view.state.has_ended() => {
+            Err(Failure::failed(format!("batch {id} has ended: nothing is left to call off")))
+        }
+        Some(Action::Close) if args.consent.is_dry_run() && view.state != BatchState::Open => {
+            Err(Failure::failed(format!("batch {id} is closed already")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The dead jobs of many queues, as one list.
 
 use jobq_core::inspect::{JobView, QueueStats};
-use jobq_core::{JobState, QueueName, Timestamp};
+use jobq_core::{JobId, JobState, QueueName, Timestamp};
 
 use super::connect::Store;
 use super::each::look;
@@ -24,10 +24,21 @@ pub(super) async fn queues_with_dead(
             }
             vec![stats]
         }
-        None => store.inspect.queues().await?,
+        None => {
+            let queues = store.inspect.queues().await?;
+            known::tell_uncounted(store, &queues).await?;
+            queues
+        }
     };
     queues.retain(|stats| stats.dead > 0);
     Ok(queues)
+}
+
+/// Where a job stands among all that died: by when, and by its id where that is the same, as the stores have it.
+type Place = (Timestamp, JobId);
+
+fn place(job: &JobView) -> Option<Place> {
+    Some((job.at?, job.record.id))
 }
 
 /// The jobs of one queue that have been looked at, from the newest on.
@@ -35,8 +46,8 @@ struct Line {
     queue: QueueName,
     /// How many of its dead are older.
     to_come: u64,
-    /// None of these died later.
-    newest: Timestamp,
+    /// None of these comes before it.
+    newest: Place,
 }
 
 /// Dead jobs of these queues, the newest first. What it costs grows with `offset` and `limit` and not with the number of
@@ -61,7 +72,10 @@ pub(super) async fn newest(
         .map(|stats| Line {
             queue: stats.queue.clone(),
             to_come: stats.dead,
-            newest: stats.newest_dead_at.unwrap_or(Timestamp::from_millis(u64::MAX)),
+            newest: (
+                stats.newest_dead_at.unwrap_or(Timestamp::from_millis(u64::MAX)),
+                JobId::from_bytes([0xff; 16]),
+            ),
         })
         .collect();
     let mut jobs = Vec::new();
@@ -75,7 +89,7 @@ pub(super) async fn newest(
         });
         for (at, page) in pages.await? {
             let Some(line) = lines.get_mut(at) else { continue };
-            match page.first().and_then(|job| job.at) {
+            match page.first().and_then(place) {
                 Some(oldest) => line.newest = oldest,
                 // They went meanwhile, and with them what is known of the others.
                 None => line.to_come = 0,
@@ -97,7 +111,7 @@ fn next(
     jobs.sort_by_key(|job| std::cmp::Reverse((job.at, job.record.id)));
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     jobs.truncate(wanted);
-    let last = if jobs.len() == wanted { jobs.last().and_then(|job| job.at) } else { None };
+    let last = if jobs.len() == wanted { jobs.last().and_then(place) } else { None };
     let mut open: Vec<_> = lines
         .iter_mut()
         .enumerate()
@@ -132,7 +146,7 @@ async fn page(
 mod tests {
     use std::time::Duration;
 
-    use jobq_core::{Clock, Inspect, Job, JobError, JobId, ManualClock, MemoryBackend, Queue};
+    use jobq_core::{Inspect, Job, JobError, ManualClock, MemoryBackend, Queue};
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -141,8 +155,8 @@ mod tests {
     #[derive(Serialize, Deserialize, Job)]
     struct Fails;
 
-    /// A store in which so many jobs of each queue have died, in turn, a second apart; and their ids, the newest first.
-    async fn store(counts: &[usize]) -> (MemoryBackend, Vec<JobId>) {
+    /// A store in which so many jobs of each queue have died, in turn, so far apart; and their ids, the newest first.
+    async fn store(counts: &[usize], apart: Duration) -> (MemoryBackend, Vec<JobId>) {
         let clock = ManualClock::starting_at(Timestamp::from_millis(1_000));
         let memory = MemoryBackend::with_clock(clock.clone());
         let mut ids = Vec::new();
@@ -154,10 +168,12 @@ mod tests {
                 let worker =
                     worker.handle(|_: Fails| async { Err::<(), _>(JobError::dead("no luck")) });
                 worker.stop_when_empty().run().await.unwrap();
-                clock.advance(Duration::from_secs(1));
+                clock.advance(apart);
             }
         }
-        assert!(clock.now() > Timestamp::from_millis(1_000));
+        if apart.is_zero() {
+            ids.sort_unstable();
+        }
         ids.reverse();
         (memory, ids)
     }
@@ -165,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn the_dead_of_all_queues_are_one_list_from_the_newest_on() {
         for counts in [vec![5], vec![1; 30], vec![25, 3, 14, 1, 7], vec![40, 40]] {
-            let (memory, ids) = store(&counts).await;
+            let (memory, ids) = store(&counts, Duration::from_secs(1)).await;
             let queues = memory.queues().await.unwrap();
             let store = Store::of(memory);
             for (offset, limit) in [(0, 1), (0, 12), (3, 7), (20, 50), (ids.len(), 5), (0, 1_000)] {
@@ -174,6 +190,21 @@ mod tests {
                 let end = ids.len().min(offset + limit);
                 assert_eq!(found, ids[offset.min(end)..end], "{counts:?} {offset} {limit}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn each_of_those_that_died_at_once_is_on_one_page() {
+        let (memory, ids) = store(&[20, 20, 20], Duration::ZERO).await;
+        let queues = memory.queues().await.unwrap();
+        let store = Store::of(memory);
+        for size in [1, 7, 13] {
+            let mut found = Vec::new();
+            for offset in (0..60).step_by(size) {
+                let page = newest(&store, &queues, offset as u64, size as u64).await.unwrap();
+                found.extend(page.iter().map(|job| job.record.id));
+            }
+            assert_eq!(found, ids, "pages of {size}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jobq_core::QueueName;
+use jobq_core::inspect::QueueStats;
 
 use super::connect::Store;
 use super::exit::Failure;
@@ -35,6 +36,20 @@ pub(super) async fn doubt(store: &Store, queue: &QueueName) -> Result<Option<Str
         return Ok(None);
     }
     Ok(doubts(store, [queue]).await?.pop().map(|(_, doubt)| doubt))
+}
+
+/// Tells of queues that are there and cannot be counted, and so are not among these; whether there are any.
+pub(super) async fn tell_uncounted(store: &Store, counted: &[QueueStats]) -> Result<bool, Failure> {
+    let mut any = false;
+    for name in store.inspect.queue_names().await? {
+        if counted.iter().all(|stats| stats.queue != name)
+            && let Err(error) = store.inspect.queue(&name).await
+        {
+            output::complain(&error.to_string());
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// What a worker is to be told of its queues: which of them are not known. It serves them all the same, for a deployment

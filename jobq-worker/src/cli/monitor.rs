@@ -37,8 +37,17 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let known = store.inspect.queues().await?;
     let now = store.backend.clock().now();
-    let looks: Vec<_> =
-        each_once(&args.queues).iter().map(|queue| Look::at(queue, &known, args, now)).collect();
+    let mut looks = Vec::new();
+    for queue in each_once(&args.queues) {
+        let mut look = Look::at(queue, &known, args, now);
+        // One that cannot be counted is not among those that can, and is no typing error.
+        if look.stats.is_none()
+            && let Err(error) = store.inspect.queue(queue).await
+        {
+            look.faults = vec![error.to_string()];
+        }
+        looks.push(look);
+    }
     let faults: Vec<_> = looks.iter().flat_map(|look| &look.faults).collect();
     let printed = if args.json {
         let queues: Vec<_> = looks.iter().map(Look::as_json).collect();

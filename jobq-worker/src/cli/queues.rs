@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::exit::Failure;
+use super::known;
 use super::output::{self, Column};
 
 /// What `queues` takes.
@@ -19,15 +20,16 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
     let queues = store.inspect.queues().await?;
+    let is_whole = !known::tell_uncounted(&store, &queues).await?;
     if args.json {
         output::json(&queues.iter().map(as_json).collect())?;
-    } else if queues.is_empty() {
+    } else if queues.is_empty() && is_whole {
         output::line("no queues yet: they appear with their first job or worker")?;
     } else {
         let now = store.backend.clock().now();
         output::table(&COLUMNS, queues.iter().map(|queue| as_row(queue, now)).collect())?;
     }
-    Ok(())
+    if is_whole { Ok(()) } else { Err(Failure::Told) }
 }
 
 const COLUMNS: [Column; 8] = [

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::connect::{Address, Store};
 use super::count::count;
 use super::exit::Failure;
+use super::known;
 use super::output::{self, Column};
 
 /// How many workers are shown.
@@ -25,9 +26,11 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let (store, redis) = address.connect_to_both().await?;
     let whole = Whole::see(&store, redis.as_ref()).await?;
+    let is_whole = !known::tell_uncounted(&store, &whole.queues).await?;
+    let end = || if is_whole { Ok(()) } else { Err(Failure::Told) };
     if args.json {
         output::json(&whole.as_json())?;
-        return Ok(());
+        return end();
     }
     output::lines(&whole.lines())?;
     if !whole.workers.is_empty() {
@@ -36,7 +39,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if whole.workers.len() > WORKERS {
         output::note(&format!("and {} more: see --json", whole.workers.len() - WORKERS))?;
     }
-    Ok(())
+    end()
 }
 
 /// All that there is to see.

@@ -113,7 +113,7 @@ What no worker could run is refused at once. More of both: docs/built-in-kinds.m
 /// The commands as people see them.
 pub(super) fn command() -> Command {
     let (command, name) = (Cli::command(), called());
-    let command = command.after_help(EXIT_CODES.replace("jobq", name)).name(name);
+    let command = command.after_help(EXIT_CODES.replace("`jobq ", &format!("`{name} "))).name(name);
     with_examples(command, "", name)
 }
 
@@ -147,7 +147,9 @@ fn with_examples(command: Command, path: &str, name: &'static str) -> Command {
         Some((_, lines)) => {
             let lines: Vec<_> = lines
                 .iter()
-                .map(|line| format!("  {}", line.replacen("jobq ", &format!("{name} "), 1)))
+                .map(|line| line.replacen("jobq ", &format!("{name} "), 1))
+                .map(|line| line.replace("completion.d/jobq", &format!("completion.d/{name}")))
+                .map(|line| format!("  {line}"))
                 .collect();
             let examples = format!("Examples:\n{}", lines.join("\n"));
             match path {

@@ -173,6 +173,11 @@ impl Pump {
         let feed = &mut self.feeds[queue];
         feed.must_forfeit |= asked > 0;
         if is_final(error.kind()) && !settlements.is_empty() {
+            if asked > 0 {
+                // Only queues that are away are tried again, and with that told of leases that they may have given.
+                let was_refused = feed.is_refused();
+                feed.failed(now, was_refused);
+            }
             self.refused_settlements(queue, settlements, now, error);
             return;
         }

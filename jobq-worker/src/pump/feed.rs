@@ -221,7 +221,10 @@ impl Feed {
             return;
         }
         self.supply = if self.woken { Supply::Perhaps } else { Supply::Nothing };
-        self.empty_at = Some(sent_at);
+        // What is due at once was only not reached by this call: that is not empty.
+        if next_in != Some(Duration::ZERO) {
+            self.empty_at = Some(sent_at);
+        }
         // A due time of zero would be asked for again and again.
         self.due_at = next_in.and_then(|after| Instant::now().checked_add(after.max(RECHECK)));
     }

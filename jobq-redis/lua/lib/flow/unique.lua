@@ -56,7 +56,10 @@ local function free_unique(id, record, is_called_off_by_people)
   if is_stand_in(record) then
     for _, set in ipairs({ unique, unique_everywhere }) do
       for _, digest in ipairs(fields_of(set, id)) do
-        redis.call("HDEL", set, digest)
+        local holder = redis.call("HGET", set, digest)
+        if holder and string.sub(holder, 1, 16) == id then
+          redis.call("HDEL", set, digest)
+        end
       end
     end
     return

@@ -36,13 +36,17 @@ async fn apply(store: &Store, place: &str, config: &Config, args: &Args) -> Resu
         let hint = "jobq.toml is not there, or names no queue: see --config";
         return Err(Failure::Usage(format!("no limits to set: {hint}")));
     }
-    for doubt in doubts(store, &limits).await? {
-        output::complain(&doubt);
-    }
     let is_dry_run = args.consent.is_dry_run();
     let lost = lost(&limits, &set_by_code(store, &limits).await?);
-    if !lost.is_empty() && !is_dry_run {
+    let takes_away = !lost.is_empty() && !is_dry_run;
+    if takes_away {
         args.consent.check("takes limits away")?;
+    }
+    // What is refused is told alone.
+    for doubt in doubts(store, &limits).await? {
+        output::complain(&format!("warning: {doubt}"));
+    }
+    if takes_away {
         args.consent.ask(&question(&lost, place))?;
     }
     let each = act_on_each(limits, async |(scope, limits)| {

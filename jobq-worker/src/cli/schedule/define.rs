@@ -34,10 +34,7 @@ impl Args {
 }
 
 pub(super) async fn add(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
-    let now = place.store.backend.clock().now();
-    if let Some(end) = args.timing.ends_at.filter(|end| *end <= now) {
-        return Err(Failure::Usage(format!("--ends-at {end} is past: it would never fire")));
-    }
+    check_end(place, args)?;
     let name = args.name.as_str();
     if let Err(fault) = place.timetable.add(name, schedule).await {
         let is_ours = match place.timetable.get(name).await {
@@ -52,7 +49,17 @@ pub(super) async fn add(place: &Place, args: &Args, schedule: Schedule) -> Resul
     tell(place, args, "added").await
 }
 
+/// Refuses an end that is past.
+fn check_end(place: &Place, args: &Args) -> Result<(), Failure> {
+    let now = place.store.backend.clock().now();
+    match args.timing.ends_at.filter(|end| *end <= now) {
+        Some(end) => Err(Failure::Usage(format!("--ends-at {end} is past: it would never fire"))),
+        None => Ok(()),
+    }
+}
+
 pub(super) async fn change(place: &Place, args: &Args, schedule: Schedule) -> Result<(), Failure> {
+    check_end(place, args)?;
     match place.timetable.change(args.name.as_str(), schedule).await {
         Ok(()) => tell(place, args, "changed").await,
         Err(fault) => Err(place.explain(fault).await),
