@@ -309,6 +309,8 @@ fn may_stay(key: &str, size: u64) -> bool {
             "groups" => size <= 2,
             "entries:soak" => size <= SCHEDULES.len() as u64 + 1,
             "attending:soak" => size <= 2,
+            // Workers that were killed since the living last swept the list.
+            "workers" => size <= 16,
             _ => false,
         };
     }
