@@ -130,16 +130,12 @@ pub(super) async fn run(
              and --allow-url"
         );
     }
-    for warning in known::warnings(&store, &args.queue).await? {
-        tracing::warn!(target: "jobq", "{warning}");
-    }
+    warn("whether its queues are known", known::warnings(&store, &args.queue).await);
     let scheduler = match args.scheduler {
         true => Some(args.declare.scheduler(&store, config, schedules)?),
         false => None,
     };
-    for doubt in limits::doubts(&store, &limits).await? {
-        tracing::warn!(target: "jobq", "{doubt}");
-    }
+    warn("whether its shared limits are known", limits::doubts(&store, &limits).await);
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
@@ -176,6 +172,20 @@ pub(super) async fn run(
         output::line(&format!("schedules: {}", scheduled?))?;
     }
     Ok(())
+}
+
+/// Tells what was looked for only to warn of it. That it could not be looked for is a warning, too, and keeps nobody from
+/// work.
+fn warn(looked_for: &str, found: Result<Vec<String>, Failure>) {
+    let warnings = found.unwrap_or_else(|failure| match failure {
+        Failure::Usage(why) | Failure::Failed(why) => {
+            vec![format!("{looked_for} cannot be told: {why}")]
+        }
+        Failure::Told => Vec::new(),
+    });
+    for warning in warnings {
+        tracing::warn!(target: "jobq", "{warning}");
+    }
 }
 
 /// The summary for programs.

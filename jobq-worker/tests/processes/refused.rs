@@ -98,3 +98,21 @@ async fn a_worker_without_the_right_to_wait_says_so_once_and_works() {
     assert!(log.contains("no waiting for jobs: queues are looked at instead"), "{log}");
     assert!(complaints(&log) <= 3, "{} complaints: {log}", complaints(&log));
 }
+
+#[tokio::test]
+async fn what_is_asked_only_for_a_warning_and_refused_is_a_warning() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &[]);
+    command(&stage, &["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-smembers"]);
+    let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
+    let mut work = stage.jobq();
+    work.env("REDIS_URL", &url).args(["work", "--allow-command", "sh", "--stop-when-empty"]);
+
+    let output = work.args(["--queue", "default"]).output().unwrap();
+
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(text(&output.stdout).starts_with("processed 1, failed 0 in "), "{output:?}");
+    let told = "whether its queues are known cannot be told: the Redis user at 127.0.0.1:";
+    assert!(log.contains(told), "{log}");
+}
