@@ -13,6 +13,8 @@ const EXIT_CODES: &str = "Exit codes:
   2  the command was wrong, or names a queue that never had a job or a schedule that is not there,
      and nothing was done
 `work` ends with 0 whatever became of its jobs: what failed is in its summary, and in `jobq failed`.
+With --once or --stop-when-empty it ends with 1 if nothing is left but in a queue that the server
+refuses to serve.
 
 Where the jobs are, and what is set for all commands, flags say before the environment (REDIS_URL,
 JOBQ_…), that before jobq.toml, and that before the defaults. An empty variable is as good as none.";

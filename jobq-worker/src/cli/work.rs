@@ -21,7 +21,7 @@ use super::units::{
 use super::{command, http, known, limits, nearest, numbers, output};
 use crate::registry::Registry;
 use crate::signals::StopSignals;
-use crate::summary::Summary;
+use crate::summary::{EndReason, RefusedQueue, Summary};
 use crate::worker::Worker;
 
 /// What `work` takes.
@@ -41,7 +41,8 @@ pub(super) struct Args {
     #[arg(long)]
     once: bool,
     /// End when all queues have nothing to lease. A job that another worker holds is not waited for, also if
-    /// that one has died and its lease has yet to run out.
+    /// that one has died and its lease has yet to run out. With code 1 if a queue could not be emptied because the
+    /// server refuses it.
     #[arg(long)]
     stop_when_empty: bool,
     /// End after this many jobs.
@@ -154,6 +155,7 @@ pub(super) async fn run(
             (summary, Some(Ok(scheduled)))
         }
     };
+    let judged = judged(&summary);
     if as_json {
         let mut whole = told(&summary);
         if let Some(scheduled) = scheduled {
@@ -165,13 +167,24 @@ pub(super) async fn run(
             });
         }
         output::json(&whole)?;
-        return Ok(());
+        return judged;
     }
     output::line(&summary.to_string())?;
     if let Some(scheduled) = scheduled {
         output::line(&format!("schedules: {}", scheduled?))?;
     }
-    Ok(())
+    judged
+}
+
+/// Whether a worker that was to end when all is empty has emptied all; says of which queues it could not.
+fn judged(summary: &Summary) -> Result<(), Failure> {
+    if summary.reason != EndReason::Empty || summary.refused_queues.is_empty() {
+        return Ok(());
+    }
+    for RefusedQueue { queue, why } in &summary.refused_queues {
+        output::complain(&format!("queue {queue} was refused: {why}"));
+    }
+    Err(Failure::Told)
 }
 
 /// Tells what was looked for only to warn of it. That it could not be looked for is a warning, too, and keeps nobody from
@@ -204,6 +217,9 @@ fn told(summary: &Summary) -> Value {
         "uncertain": summary.uncertain,
         "stuck": summary.stuck,
         "unsettled": summary.unsettled,
+        "refused_queues": summary.refused_queues.iter().map(|refused| {
+            json!({ "queue": refused.queue.as_str(), "why": refused.why })
+        }).collect::<Vec<_>>(),
         "seconds": (seconds * 1_000.0).round() / 1_000.0,
         "jobs_per_second": summary.rate().round(),
         "reason": summary.reason.as_str(),
