@@ -113,6 +113,9 @@ pub(super) async fn run(
     let can_nothing = is_bare && programs.is_empty() && urls.is_empty();
     let registry = with_built_in(registry, programs, urls).map_err(Failure::Usage)?;
     args.check_queues(&registry)?;
+    if args.scheduler {
+        args.declare.check(config, &schedules)?;
+    }
     let (store, redis) = address.connect_to_both().await?;
     // Before anything is leased, and before any warning: what ends the command is told alone.
     let is_short = args.once || args.stop_when_empty;
@@ -133,7 +136,7 @@ pub(super) async fn run(
     }
     warn("whether its queues are known", known::warnings(&store, &args.queue).await);
     let scheduler = match args.scheduler {
-        true => Some(args.declare.scheduler(&store, config, schedules)?),
+        true => Some(args.declare.scheduler(&store, config, &schedules)?),
         false => None,
     };
     warn("whether its shared limits are known", limits::doubts(&store, &limits).await);
@@ -355,6 +358,39 @@ fn set_up(worker: Worker, args: Args) -> Worker {
     }
     match args.name {
         Some(name) => worker.name(name),
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jobq_core::Job;
+    use jobq_scheduler::Schedule;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+
+    #[derive(Serialize, Deserialize, Job)]
+    struct Report;
+
+    #[tokio::test]
+    async fn a_wrong_schedule_ends_it_before_anything_is_logged() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let log = tracing_subscriber::fmt().with_writer(file.reopen().unwrap()).finish();
+        let _guard = tracing::subscriber::set_default(log);
+        // Of a queue that nobody knows it would warn, and that it can run no job.
+        let line = "jobq --backend memory: work --scheduler --once --queue nobody";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Verb::Work(args) = cli.verb else { panic!("another command") };
+        let late = Schedule::daily().timezone("Europe/Warsa").job(Report);
+        let code = CommandLine::new(Registry::new()).schedule("late", late);
+
+        let ended = run(&cli.address, &Config::default(), args, code).await;
+
+        let Err(Failure::Usage(why)) = ended else { panic!("{ended:?}") };
+        assert!(why.contains("did you mean \"Europe/Warsaw\"?"), "{why}");
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "");
+    }
+}
         None => worker,
     }
 }
