@@ -86,13 +86,14 @@ impl Store {
         }
     }
 
-    /// Where a job is: in the queue that it is named with, or in this one, or in whichever knows it.
+    /// Where a job is: in the queue that it is named with, or in this one, or in whichever knows it. Two different ones
+    /// are refused.
     pub(super) async fn find(
         &self,
         job: &Named<JobId>,
         only: Option<&QueueName>,
     ) -> Result<Option<JobRef>, Failure> {
-        let queue = match job.queue.as_ref().or(only) {
+        let queue = match job.within(only)? {
             Some(queue) => Some(queue.clone()),
             None => self.inspect.locate(job.id).await?,
         };
@@ -106,19 +107,20 @@ impl Store {
         jobs: &[&Named<JobId>],
         only: Option<&QueueName>,
     ) -> Result<Vec<(JobId, Option<JobRef>)>, Failure> {
-        let queue = |job: &Named<JobId>| job.queue.as_ref().or(only).cloned();
-        let lost: Vec<_> =
-            jobs.iter().filter(|job| queue(job).is_none()).map(|job| job.id).collect();
+        let queues = jobs.iter().map(|job| Ok((job.id, job.within(only)?)));
+        let queues = queues.collect::<Result<Vec<_>, Failure>>()?;
+        let lost = queues.iter().filter(|(_, queue)| queue.is_none());
+        let lost: Vec<_> = lost.map(|(id, _)| *id).collect();
         let located = match lost.as_slice() {
             [] => Vec::new(),
             lost => self.inspect.locate_all(lost).await?,
         };
         let mut located = located.into_iter();
-        let place = |job: &&Named<JobId>| {
-            let queue = queue(job).or_else(|| located.next().flatten());
-            (job.id, queue.map(|queue| JobRef::new(queue, job.id)))
+        let place = |(id, queue): (JobId, Option<&QueueName>)| {
+            let queue = queue.cloned().or_else(|| located.next().flatten());
+            (id, queue.map(|queue| JobRef::new(queue, id)))
         };
-        Ok(jobs.iter().map(place).collect())
+        Ok(queues.into_iter().map(place).collect())
     }
 }
 
