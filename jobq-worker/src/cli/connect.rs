@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use jobq_core::{
-    Backend, DeadRetention, Error, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName,
-    Schedules,
+    Backend, DeadRetention, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, MemoryBackend,
+    QueueName, Schedules,
 };
 use jobq_redis::{RedisBackend, RedisConfig};
 use jobq_scheduler::{Scheduler, Timetable};
@@ -170,14 +170,14 @@ impl Address {
     pub(super) async fn connect(&self) -> Result<Store, Failure> {
         match self.redis_config()? {
             None => Ok(Store::of(MemoryBackend::new())),
-            Some(config) => Ok(Store::of(RedisBackend::connect_with(config).await?)),
+            Some(config) => Ok(Store::of(reach(config).await?)),
         }
     }
 
     /// As `connect`, and with it the server, if the store is one.
     pub(super) async fn connect_to_both(&self) -> Result<(Store, Option<RedisBackend>), Failure> {
         let Some(config) = self.redis_config()? else { return Ok((self.connect().await?, None)) };
-        let redis = RedisBackend::connect_with(config).await?;
+        let redis = reach(config).await?;
         Ok((Store::of(redis.clone()), Some(redis)))
     }
 
@@ -186,7 +186,7 @@ impl Address {
         let Some(config) = self.redis_config()? else { return self.connect().await };
         let century = Duration::from_secs(100 * 365 * 24 * 3_600);
         let config = config.dead_retention(DeadRetention::new(century, 1 << 40));
-        Ok(Store::of(RedisBackend::connect_with(config).await?))
+        Ok(Store::of(reach(config).await?))
     }
 
     /// What the keys in Redis begin with.
@@ -212,6 +212,24 @@ impl Address {
 
 /// Where the address is from, if anybody has said one.
 static SOURCE: OnceLock<String> = OnceLock::new();
+
+/// The server, once it has let us in.
+async fn reach(config: RedisConfig) -> Result<RedisBackend, Failure> {
+    RedisBackend::connect_with(config).await.map_err(unreached)
+}
+
+/// Why a server cannot be reached, or lets nobody in: with where its address is from, in which the password and the
+/// database are.
+pub(super) fn unreached(error: Error) -> Failure {
+    if error.kind() == ErrorKind::Unavailable {
+        return error.into();
+    }
+    match Failure::from(error) {
+        Failure::Usage(why) => Failure::Usage(format!("{why} ({})", whence())),
+        Failure::Failed(why) => Failure::Failed(format!("{why} ({})", whence())),
+        told @ Failure::Told => told,
+    }
+}
 
 /// What ends the error of a server that cannot be reached.
 pub(super) fn whence() -> String {
