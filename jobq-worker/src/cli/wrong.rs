@@ -129,6 +129,11 @@ mod tests {
             (
                 "jobq jobs list mail --limit 0",
                 "invalid value '0' for '--limit <N>': \"0\" is not a number from 1 to 1000 (see `jobq jobs list --help`)",
+            (
+                "jobq monitor crm",
+                "the following required arguments were not provided: <--max <N>|--max-age <DURATION>> (see \
+                 `jobq monitor --help`)",
+            ),
             ),
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
