@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use super::Cli;
@@ -128,6 +129,18 @@ pub(super) fn read() -> Result<Cli, clap::Error> {
         cli.address.given_by(&matches);
         cli
     })
+}
+
+/// The short help of the command that words are meant for.
+pub(super) fn help(words: impl IntoIterator<Item = String>) -> StyledStr {
+    let mut at = command();
+    at.build();
+    for word in words {
+        if let Some(child) = at.find_subcommand(&word).cloned() {
+            at = child;
+        }
+    }
+    at.render_help()
 }
 
 /// The command that words are meant for, as far as they can be told: `jobq jobs list`.

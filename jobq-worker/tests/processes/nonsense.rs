@@ -301,6 +301,22 @@ fn a_schedule_that_has_ended_is_not_added() {
 }
 
 #[test]
+fn without_a_command_there_is_the_help_whatever_the_environment_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [&[] as &[&str], &["jobs"], &["schedule"]] {
+        let run = |url: Option<&str>| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+            command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).args(words);
+            let output = command.envs(url.map(|url| ("REDIS_URL", url))).output().unwrap();
+            (output.status.code(), text(&output.stdout), text(&output.stderr))
+        };
+        let bare = run(None);
+        assert!(bare.0 == Some(2) && bare.2.contains("Usage: jobq"), "{words:?}: {bare:?}");
+        assert_eq!(run(Some(NOWHERE)), bare, "{words:?}");
+    }
+}
+
+#[test]
 fn a_wrong_address_is_told_with_who_has_said_it() {
     let folder = tempfile::tempdir().unwrap();
     let run = |toml: &str, variable: Option<&str>, arguments: &[&str]| {
