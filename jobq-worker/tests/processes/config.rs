@@ -115,3 +115,16 @@ async fn the_rate_of_a_lane_holds_for_real_work() {
     assert!([4, 6].contains(&lines(&done)), "{log}");
     assert_eq!(stage.stats().await.ready as usize, 6 - lines(&done));
 }
+
+#[tokio::test]
+async fn a_file_without_limits_to_apply_is_named() {
+    let stage = Stage::set().await;
+    let path = stage.path("empty.toml");
+    fs::write(&path, "# nothing\n").unwrap();
+    let path = path.display().to_string();
+
+    let output = stage.run(&["--config", &path, "limits", "apply"]);
+
+    let told = format!("jobq: no limits to set: {path} names no queue: see --config\n");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), told));
+}
