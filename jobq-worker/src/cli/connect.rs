@@ -36,7 +36,7 @@ pub(super) struct Address {
     from: Sources,
 }
 
-/// What has given an address: `--backend`, `REDIS_URL`, `jobq.toml, line 3`. `None` where nobody says anything.
+/// What has given an address: `--backend`, `REDIS_URL`, `jobq.toml, line 3, column 11`. `None` where nobody says anything.
 #[derive(Clone, Debug, Default)]
 struct Sources {
     backend: Option<String>,

@@ -255,7 +255,7 @@ impl Args {
     /// What jobs may run and ask for: what flags or the file allow.
     fn allowed(&self, file: &Config) -> Result<(AllowedPrograms, AllowedUrls), String> {
         let mut programs = AllowedPrograms::default();
-        let mut urls = AllowedUrls::default();
+        let mut urls = file.allow_url.clone();
         self.allow_command.iter().try_for_each(|name| {
             programs.add(name).map_err(|fault| format!("--allow-command {fault}"))
         })?;
@@ -264,9 +264,6 @@ impl Args {
         })?;
         for Set { value: name, place } in &file.allow_command {
             programs.add(name).map_err(|fault| format!("{place}: allow_command {fault}"))?;
-        }
-        for Set { value: prefix, place } in &file.allow_url {
-            urls.add(prefix).map_err(|fault| format!("{place}: allow_url {fault}"))?;
         }
         Ok((programs, urls))
     }
@@ -358,6 +355,9 @@ fn set_up(worker: Worker, args: Args) -> Worker {
     }
     match args.name {
         Some(name) => worker.name(name),
+        None => worker,
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -389,8 +389,5 @@ mod tests {
         let Err(Failure::Usage(why)) = ended else { panic!("{ended:?}") };
         assert!(why.contains("did you mean \"Europe/Warsaw\"?"), "{why}");
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "");
-    }
-}
-        None => worker,
     }
 }

@@ -59,6 +59,8 @@ use jobq_core::{Backend, Inspect, Result, Vitals};
 use tokio::sync::watch;
 
 pub use self::server::Listener;
+#[cfg(feature = "cli")]
+pub(crate) use self::address::place;
 use self::store::StoreWatch;
 pub use self::systemd::Systemd;
 use crate::config::Config;

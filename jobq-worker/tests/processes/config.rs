@@ -28,6 +28,15 @@ async fn a_mistake_in_it_is_told_with_its_line_whatever_the_command() {
         ("[queues.crm]\nrate = \"often\"", "line 2, column 8: \"often\" is not a rate"),
         ("[queues.crm]\nconcurrency = 0", "line 2, column 15: 0 is too small: 1 to 1000000000"),
         ("[queues", "line 1, column 8: the table's name lacks its ]"),
+        (
+            "[work]\nallow_url = [\"https://a.example/\", \"ftp://a.example/\"]",
+            "line 2, column 36: allow_url \"ftp://a.example/\" is neither http nor https",
+        ),
+        (
+            "listen = \"localhost\"",
+            "line 1, column 10: \"localhost\" is no address to listen at, such as 127.0.0.1:9090",
+        ),
+        ("[work]\n[work.x]", "line 2, column 7: unknown key \"x\""),
     ] {
         let path = write(&stage, toml);
         for command in ["work", "queues"] {
