@@ -54,15 +54,18 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if args.jobs.len() > 1 && args.jobs.contains(&Which::All) {
         return Err(Failure::Usage("say `all` or the ids of jobs, not both".to_owned()));
     }
-    let store = address.connect().await?;
-    if args.jobs.contains(&Which::All) {
-        return retry_all(&store, args).await;
-    }
     let jobs = each_once(&args.jobs).into_iter().filter_map(|which| match which {
         Which::One(job) => Some(job),
         Which::All => None,
     });
     let jobs: Vec<_> = jobs.collect();
+    for job in &jobs {
+        job.within(args.queue.as_ref())?;
+    }
+    let store = address.connect().await?;
+    if jobs.is_empty() {
+        return retry_all(&store, args).await;
+    }
     let named = jobs.iter().filter_map(|job| job.queue.as_ref()).chain(&args.queue);
     known::check_each(&store, named).await?;
     let jobs = store.find_each(&jobs, args.queue.as_ref()).await?;
