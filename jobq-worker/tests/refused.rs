@@ -6,44 +6,18 @@ mod support;
 
 use std::time::Duration;
 
+use jobq_core::ErrorKind;
 use jobq_core::vitals::Condition;
-use jobq_core::{ErrorKind, JobId, MemoryBackend, Queue};
-use jobq_worker::{Summary, Worker};
 use support::faulty::{Fault, Faulty};
-use support::{Act, backend, state, within, witness, worker};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-const SECOND: Duration = Duration::from_secs(1);
+use support::{
+    Act, SECOND, backend, enqueue_on, start, state, until_done, within, witness, worker,
+};
 
 /// Both orders of the queue that is refused and the one that is well.
 const ORDERS: [[&str; 2]; 2] = [["bad", "good"], ["good", "bad"]];
 
 /// What a server may say of a queue: wrong types, missing rights, no room.
 const KINDS: [ErrorKind; 3] = [ErrorKind::Corrupt, ErrorKind::Refused, ErrorKind::Full];
-
-async fn enqueue(store: &MemoryBackend, queue: &str, job: Act) -> JobId {
-    store.enqueue(job).on(queue).await.unwrap().id()
-}
-
-/// How long it takes until the store has forgotten all of these jobs; they have completed then.
-async fn until_done(store: &MemoryBackend, ids: &[JobId]) -> Duration {
-    let began = tokio::time::Instant::now();
-    within(async {
-        for id in ids {
-            while state(store, *id).await.is_some() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    })
-    .await;
-    began.elapsed()
-}
-
-fn run(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<jobq_core::Result<Summary>>) {
-    let (stop, stopped) = oneshot::channel::<()>();
-    (stop, tokio::spawn(worker.run_until(async { stopped.await.unwrap() })))
-}
 
 #[tokio::test(start_paused = true)]
 async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
@@ -53,12 +27,12 @@ async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
         faulty.fail_queue("bad", Fault::Answer(kind));
         let mut ids = Vec::new();
         for _ in 0..8 {
-            ids.push(enqueue(&store, "good", Act::TakeMs(100)).await);
+            ids.push(enqueue_on(&store, "good", Act::TakeMs(100)).await);
         }
         let (witness, _report) = witness();
         let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
         let mut condition = worker.vitals().watch();
-        let (stop, running) = run(worker);
+        let (stop, running) = start(worker);
 
         let took = until_done(&store, &ids).await;
         within(condition.wait_for(Condition::is_ready)).await.unwrap();
@@ -66,7 +40,7 @@ async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
         let unready = condition.wait_for(|now| !now.is_ready());
         assert!(tokio::time::timeout(SECOND * 60, unready).await.is_err(), "{queues:?}, {kind}");
         let tries = faulty.count_about("bad") - before;
-        let late = enqueue(&store, "good", Act::Succeed).await;
+        let late = enqueue_on(&store, "good", Act::Succeed).await;
         let took_late = until_done(&store, &[late]).await;
         stop.send(()).unwrap();
         let summary = within(running).await.unwrap().unwrap();
@@ -85,15 +59,15 @@ async fn a_queue_that_is_mended_is_served_again() {
         let store = backend();
         let faulty = Faulty::new(store.clone());
         let (witness, mut report) = witness();
-        let first = enqueue(&store, "bad", Act::TakeMs(1_000)).await;
-        let (stop, running) = run(worker(faulty.clone(), witness).queues(queues));
+        let first = enqueue_on(&store, "bad", Act::TakeMs(1_000)).await;
+        let (stop, running) = start(worker(faulty.clone(), witness).queues(queues));
         report.started().await;
 
         faulty.fail_queue("bad", Fault::Answer(ErrorKind::Corrupt));
         tokio::time::sleep(SECOND * 30).await;
         assert!(state(&store, first).await.is_some());
         faulty.fail_queue("bad", Fault::None);
-        let second = enqueue(&store, "bad", Act::Succeed).await;
+        let second = enqueue_on(&store, "bad", Act::Succeed).await;
         let took = until_done(&store, &[first, second]).await;
         stop.send(()).unwrap();
         let summary = within(running).await.unwrap().unwrap();
@@ -111,7 +85,7 @@ async fn a_worker_that_can_serve_no_queue_is_not_ready_and_says_why() {
     let (witness, _report) = witness();
     let worker = worker(faulty.clone(), witness).queues(["one", "two"]);
     let mut condition = worker.vitals().watch();
-    let (stop, running) = run(worker);
+    let (stop, running) = start(worker);
 
     let down = within(condition.wait_for(|now| *now != Condition::Starting)).await.unwrap();
     let Condition::Disconnected(why) = down else { panic!("{down:?}") };
@@ -134,7 +108,7 @@ async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
     let (witness, _report) = witness();
     let worker = worker(faulty.clone(), witness).queues(["mail"]);
     let mut condition = worker.vitals().watch();
-    let (stop, running) = run(worker);
+    let (stop, running) = start(worker);
 
     within(condition.wait_for(Condition::is_ready)).await.unwrap();
     let unready = condition.wait_for(|now| !now.is_ready());
@@ -142,7 +116,7 @@ async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
     let (waits, looks) = (faulty.count("wait"), faulty.count("exchange"));
     let mut longest = Duration::ZERO;
     for _ in 0..10 {
-        let id = enqueue(&store, "mail", Act::Succeed).await;
+        let id = enqueue_on(&store, "mail", Act::Succeed).await;
         longest = longest.max(until_done(&store, &[id]).await);
         tokio::time::sleep(SECOND * 3).await;
     }
