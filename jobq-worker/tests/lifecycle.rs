@@ -99,6 +99,21 @@ async fn blocking_handlers_run_beside_async_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_is_not_empty_because_a_look_came_upon_unreadable_jobs_alone() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    for _ in 0..3 {
+        enqueue(&store, Act::Succeed).await;
+    }
+    faulty.put_aside(5);
+    let (witness, _report) = witness();
+
+    let summary = drain(worker(faulty, witness).concurrency(1)).await;
+
+    assert_eq!(summary.completed, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_worker_is_woken_by_an_enqueue() {
     let store = backend();
     let (witness, mut report) = witness();

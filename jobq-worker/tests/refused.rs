@@ -9,8 +9,9 @@ use std::time::Duration;
 use jobq_core::ErrorKind;
 use jobq_core::vitals::Condition;
 use support::faulty::{Fault, Faulty};
+use support::log::Log;
 use support::{
-    Act, SECOND, backend, enqueue_on, start, state, until_done, within, witness, worker,
+    Act, SECOND, backend, enqueue, enqueue_on, start, state, until_done, within, witness, worker,
 };
 
 /// Both orders of the queue that is refused and the one that is well.
@@ -126,4 +127,57 @@ async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
     assert!((20..=75).contains(&waits), "{waits} waits in a minute");
     assert!((20..=90).contains(&looks), "{looks} looks in a minute");
     assert!(longest <= SECOND * 2, "{longest:?}");
+}
+
+/// What was warned of.
+fn warnings(log: &Log) -> Vec<String> {
+    log.lines().into_iter().filter(|line| line.starts_with("WARN")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_that_are_refused_are_told_once_and_the_worker_goes_on() {
+    let log = Log::begin();
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_heartbeat(Fault::Answer(ErrorKind::Refused));
+    let (witness, _report) = witness();
+    let worker = worker(faulty.clone(), witness);
+    let condition = worker.vitals().watch();
+    let (stop, running) = start(worker);
+
+    // While it has a job it beats every few seconds.
+    let long = enqueue(&store, Act::TakeMs(50_000)).await;
+    until_done(&store, &[long]).await;
+    let beats = faulty.count("heartbeat");
+    let now = condition.condition();
+    stop.send(()).unwrap();
+    let summary = within(running).await.unwrap().unwrap();
+
+    assert!(beats > 5, "{beats} beats");
+    assert!(now.is_ready(), "{now:?}");
+    assert_eq!((summary.completed, summary.lost), (1, 0));
+    let told = r#"WARN jobq: maintenance failed call="heartbeat" error=the store says refused"#;
+    assert_eq!(warnings(&log), [told]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_that_are_refused_are_told_once_and_a_job_may_end_before_its_lease() {
+    let log = Log::begin();
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_extend(Fault::Answer(ErrorKind::Refused));
+    let (witness, _report) = witness();
+    let worker = worker(faulty.clone(), witness).lease(SECOND * 10);
+    let (stop, running) = start(worker);
+
+    let id = enqueue(&store, Act::TakeMs(6_000)).await;
+    until_done(&store, &[id]).await;
+    let tries = faulty.count("extend");
+    stop.send(()).unwrap();
+    let summary = within(running).await.unwrap().unwrap();
+
+    assert!(tries > 3, "{tries} tries");
+    assert_eq!((summary.completed, summary.lost), (1, 0));
+    let told = r#"WARN jobq: maintenance failed call="extend" error=the store says refused"#;
+    assert_eq!(warnings(&log), [told]);
 }
