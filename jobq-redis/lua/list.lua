@@ -1,18 +1,17 @@
--- list: the ids of jobs in one state, from an offset on.
+-- list: the ids of ready jobs, from an offset on. Those in other states are each in one set.
 --
--- ARGV[1]  state
--- ARGV[2]  how many to skip
--- ARGV[3]  the most ids to return: 1000 at most
+-- ARGV[1]  how many to skip
+-- ARGV[2]  the most ids to return: 1000 at most
 --
--- Returns  1 how many entries were looked at  2 the ids  3 "1" if entries of jobs that have left may be
---          among those looked at, which count for the offset
-local state, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Returns  1 how many entries were looked at  2 the ids  3 1 if entries of jobs that have left may be
+--          among those looked at, which count for the offset, or 0
+local offset, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 -- Entries of lists, followed by jobs of lanes and jobs held back; and how many are of lists.
 local function ready_entries()
   local entries, skip = {}, offset
-  for level = 15, 0, -1 do
-    local list = ready_list(level)
+  for _, level in ipairs(redis.call("ZREVRANGE", levels, 0, -1)) do
+    local list = ready_list(tonumber(level))
     local length = redis.call("LLEN", list)
     if #entries < limit and skip < length then
       for _, id in ipairs(redis.call("LRANGE", list, skip, skip + limit - #entries - 1)) do
@@ -49,28 +48,5 @@ local function without_left_over(entries, listed)
   return ids
 end
 
-local SETS = {
-  waiting = { waiting, function(member) return member end },
-  scheduled = { scheduled, function(member) return string.sub(member, 2) end },
-  leased = { leased, function(member) return #member == 32 and id_of(member) end },
-  completed = { completed, function(member) return member end },
-  cancelled = { cancelled, function(member) return member end },
-  dead = { dead, function(member) return member end },
-}
-
-if limit == 0 then
-  return { 0, {} }
-end
-if state == "ready" then
-  local entries, listed = ready_entries()
-  return { #entries, without_left_over(entries, listed), redis.call("EXISTS", gone) }
-end
-if not SETS[state] then
-  return { 0, {} }
-end
-local set, id_in = SETS[state][1], SETS[state][2]
-local members, ids = redis.call("ZRANGE", set, offset, offset + limit - 1), {}
-for _, member in ipairs(members) do
-  ids[#ids + 1] = id_in(member) or nil
-end
-return { #members, ids }
+local entries, listed = ready_entries()
+return { #entries, without_left_over(entries, listed), redis.call("EXISTS", gone) }

@@ -7,8 +7,10 @@
 -- How far a list is searched for its first entry that is not left over.
 local SEARCH = 1000
 
+local any_gone = redis.call("EXISTS", gone) == 1
+
 local function head_of(list)
-  if redis.call("EXISTS", gone) == 0 then
+  if not any_gone then
     return redis.call("LINDEX", list, 0)
   end
   for _, entry in ipairs(redis.call("LRANGE", list, 0, SEARCH - 1)) do
@@ -25,42 +27,53 @@ local function death_at(place)
 end
 
 local ready, heads = 0, {}
-for level = 0, 15 do
-  local list = ready_list(level)
+
+local function note_head(id)
+  local record = record_of(id)
+  if record and not is_stand_in(record) then
+    heads[#heads + 1] = string.sub(record, 1, 14)
+  end
+end
+
+for _, level in ipairs(redis.call("ZRANGE", levels, 0, -1)) do
+  local list = ready_list(tonumber(level))
   ready = ready + redis.call("LLEN", list)
   local head = head_of(list)
-  local record = head and record_of(string.sub(head, 1, 16))
-  if record and not is_stand_in(record) then
-    heads[#heads + 1] = string.sub(record, 1, 14)
+  if head then
+    note_head(string.sub(head, 1, 16))
   end
 end
-local running = redis.call("ZCOUNT", leased, "-inf", "(+inf")
--- The heads of each priority of lanes: of so many, the first by name.
+
+-- What only queues with flow control have. The heads of each priority of lanes: of so many, the first by name.
 local HEADS = 500
-local after
-for _ = 1, HEADS do
-  local from = after and "(" .. after .. "\255" or "-"
-  local member = redis.call("ZRANGEBYLEX", laned, from, "+", "LIMIT", 0, 1)[1]
-  if not member then
-    break
+local waits = 0
+if redis.call("EXISTS", flow) == 1 then
+  local after
+  for _ = 1, HEADS do
+    local from = after and "(" .. after .. "\255" or "-"
+    local member = redis.call("ZRANGEBYLEX", laned, from, "+", "LIMIT", 0, 1)[1]
+    if not member then
+      break
+    end
+    note_head(string.sub(member, -16))
+    after = string.sub(member, 1, string.find(member, "\0", 1, true) + 1)
   end
-  local record = record_of(string.sub(member, -16))
-  if record and not is_stand_in(record) then
-    heads[#heads + 1] = string.sub(record, 1, 14)
-  end
-  after = string.sub(member, 1, string.find(member, "\0", 1, true) + 1)
+  ready = ready + redis.call("ZCARD", laned) + redis.call("ZLEXCOUNT", held_back, "[d", "(e")
+  waits = redis.call("ZCARD", waiting)
 end
-ready = ready + redis.call("ZCARD", laned) + redis.call("ZLEXCOUNT", held_back, "[d", "(e")
+
+local died = redis.call("ZCARD", dead)
+local first = died > 0 and death_at(0) or ""
 return {
   ready - tonumber(redis.call("HGET", meta, "gone") or "0"),
   redis.call("ZCARD", scheduled),
-  running,
+  redis.call("ZCOUNT", leased, "-inf", "(+inf"),
   redis.call("ZCARD", completed),
   redis.call("ZCARD", cancelled),
-  redis.call("ZCARD", dead),
+  died,
   redis.call("HGET", meta, "paused") or "",
   heads,
-  redis.call("ZCARD", waiting),
-  death_at(0),
-  death_at(-1),
+  waits,
+  first,
+  died > 1 and death_at(-1) or first,
 }

@@ -14,12 +14,11 @@ use jobq_core::{
 use redis::{Cmd, Value};
 
 use crate::backend::{RedisBackend, Store};
-use crate::batches::FARTHEST;
 use crate::error::malformed;
 use crate::past::Facts;
 use crate::record;
 use crate::reply;
-use crate::scripts::{CANCEL, DELETE, LIST, PAUSE, REQUEUE, STATS, Script, VIEW};
+use crate::scripts::{CANCEL, DELETE, PAUSE, REQUEUE, STATS, Script, VIEW};
 use crate::unreadable;
 
 /// The most jobs that one script looks at or changes.
@@ -204,33 +203,7 @@ impl Inspect for RedisBackend {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobView>> {
-        let offset = offset.min(FARTHEST);
-        let (mut ids, mut seen, mut skip, mut is_counted) = (Vec::new(), offset, 0, offset == 0);
-        while ids.len() < limit {
-            let step = limit.saturating_add(skip).saturating_sub(ids.len()).min(STEP);
-            let mut call = self.store.call(&LIST, queue);
-            call.arg(state.as_str()).arg(seen).arg(step);
-            let mut parts = reply::list(self.store.link.run(&LIST, &call).await?)?.into_iter();
-            let mut next = || parts.next().unwrap_or(Value::Nil);
-            let looked_at = usize::try_from(reply::count(next())?).unwrap_or(step);
-            let found = reply::list(next())?;
-            // With entries of jobs that have left in between, only counting from the front tells where
-            // an offset is.
-            if !is_counted && reply::optional_count(next())? == Some(1) {
-                (seen, skip, is_counted) = (0, offset, true);
-                continue;
-            }
-            is_counted = true;
-            let before = found.len().min(skip);
-            skip -= before;
-            for id in found.into_iter().skip(before) {
-                ids.push(reply::id(id)?);
-            }
-            seen += looked_at;
-            if looked_at < step {
-                break;
-            }
-        }
+        let ids = self.store.listed(queue, state, offset, limit).await?;
         let views = self.store.views(queue, &ids).await?;
         Ok(views.into_iter().filter(|view| view.state == state).collect())
     }

@@ -72,13 +72,14 @@ pub(crate) struct QueueKeys {
 
 impl QueueKeys {
     fn new(prefix: &str, queue: &QueueName) -> Self {
-        let fixed = QUEUE_PARTS.iter().map(|part| format!("{{{prefix}:{queue}}}:{part}"));
-        let ready = (0..LEVELS).map(|level| format!("{{{prefix}:{queue}}}:ready:{level}"));
-        let flow = ["flow"].iter().chain(&FLOW_PARTS);
-        let flow = flow.map(|part| format!("{{{prefix}:{queue}}}:{part}"));
+        let tag = format!("{{{prefix}:{queue}}}:");
+        let spelt = |part: &&str| [&tag, *part].concat();
+        let fixed = QUEUE_PARTS.iter().map(spelt);
+        let ready = (0..LEVELS).map(|level| format!("{tag}ready:{level}"));
+        let flow = ["flow"].iter().chain(&FLOW_PARTS).map(spelt);
         Self {
             all: fixed.chain(ready).chain(flow).collect(),
-            ticks: format!("{{{prefix}:{queue}}}:ticks"),
+            ticks: spelt(&"ticks"),
             has_flow: AtomicBool::new(false),
         }
     }
@@ -113,6 +114,10 @@ impl QueueKeys {
 
     pub(crate) fn scheduled(&self) -> &str {
         &self.all[2]
+    }
+
+    pub(crate) fn leased(&self) -> &str {
+        &self.all[3]
     }
 
     pub(crate) fn unique(&self) -> &str {
@@ -157,6 +162,10 @@ impl QueueKeys {
 
     pub(crate) fn held_up(&self) -> &str {
         self.flow_part("held_up")
+    }
+
+    pub(crate) fn waiting(&self) -> &str {
+        self.flow_part("waiting")
     }
 
     pub(crate) fn limits(&self) -> &str {

@@ -65,6 +65,7 @@ mod joint;
 mod keys;
 mod limits;
 mod link;
+mod list;
 mod node;
 mod parents;
 mod past;

@@ -23,7 +23,8 @@ impl Script {
 
     /// A call by digest, with these keys and as yet no arguments.
     pub(crate) fn call<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
-        let mut command = redis::cmd("EVALSHA");
+        let size: usize = keys.iter().map(|key| key.as_ref().len()).sum();
+        let mut command = roomy("EVALSHA", keys.len(), size);
         command.arg(&self.sha).arg(keys.len());
         for key in keys {
             command.arg(key.as_ref());
@@ -44,6 +45,13 @@ impl Script {
         }
         command
     }
+}
+
+/// A command with room for keys of so many bytes in all and a few arguments, so that it does not grow with each.
+fn roomy(name: &str, keys: usize, size: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(keys + 16, size + 256);
+    command.arg(name);
+    command
 }
 
 /// The files of a script, put together.
@@ -93,27 +101,27 @@ scripts! {
     ENQUEUE = ["enqueue.lua"];
     EXCHANGE = ["lib/keys.lua" "lib/base.lua" "lib/record.lua" "lib/watchers.lua" "lib/ready.lua" "lib/forget.lua"
         "lib/moves.lua" "lib/reclaim.lua" "exchange.lua"];
-    ENQUEUE_FLOW = [moves "lib/state.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
+    ENQUEUE_FLOW = [moves "lib/places.lua" "lib/withdraw.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
     EXCHANGE_FLOW = [moves "lib/reclaim.lua" "lib/flow/completing.lua" "lib/flow/room.lua" "lib/flow/turns.lua"
         "exchange_flow.lua"];
     SETTLE = [moves "settle.lua"];
     EXTEND = ["lib/keys.lua" "lib/base.lua" "extend.lua"];
     REPORT = ["lib/keys.lua" "lib/base.lua" "lib/watchers.lua" "report.lua"];
-    WATCH = [moves "lib/state.lua" "watch.lua"];
+    WATCH = [moves "lib/places.lua" "watch.lua"];
     FORFEIT = [moves "lib/reclaim.lua" "forfeit.lua"];
     MAINTAIN = [moves "lib/reclaim.lua" "lib/flow/idle.lua" "lib/flow/pace.lua" "maintain.lua"];
-    CANCEL = [moves "lib/state.lua" "cancel.lua"];
-    REQUEUE = [moves "lib/state.lua" "requeue.lua"];
-    DELETE = [moves "lib/state.lua" "delete.lua"];
+    CANCEL = [moves "lib/places.lua" "lib/withdraw.lua" "cancel.lua"];
+    REQUEUE = [moves "lib/places.lua" "requeue.lua"];
+    DELETE = [moves "lib/places.lua" "lib/withdraw.lua" "delete.lua"];
     PAUSE = ["lib/keys.lua" "lib/base.lua" "lib/ready.lua" "pause.lua"];
-    VIEW = [moves "lib/state.lua" "view.lua"];
+    VIEW = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/record.lua" "lib/places.lua" "view.lua"];
     LIST = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "list.lua"];
     STATS = ["lib/keys.lua" "lib/flow/keys.lua" "lib/base.lua" "lib/record.lua" "stats.lua"];
     LIMIT = [moves "limit.lua"];
     COME_BACK = [moves "come_back.lua"];
     LANES = [moves "lanes.lua"];
     SHARE = ["share.lua"];
-    STANDING = [moves "lib/state.lua" "lib/flow/pace.lua" "standing.lua"];
+    STANDING = [moves "lib/places.lua" "lib/flow/pace.lua" "standing.lua"];
     HOLDERS = [moves "holders.lua"];
     HEARTBEAT = ["heartbeat.lua"];
     CHECKPOINT = ["lib/keys.lua" "lib/base.lua" "checkpoint.lua"];
@@ -126,7 +134,7 @@ scripts! {
     CANCEL_BATCH = [moves "cancel_batch.lua"];
     BATCHES = ["lib/keys.lua" "lib/flow/keys.lua" "batches.lua"];
     CLAIM = [tick "enqueue.lua"];
-    CLAIM_FLOW = [tick moves "lib/state.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
+    CLAIM_FLOW = [tick moves "lib/places.lua" "lib/withdraw.lua" "lib/flow/join.lua" "enqueue_flow.lua"];
     MARK = ["lib/tick/mark.lua" "mark.lua"];
     AMEND = ["amend.lua"];
     ENTRIES = ["entries.lua"];

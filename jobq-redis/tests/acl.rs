@@ -62,8 +62,9 @@ fn commands_of_the_program() -> BTreeSet<String> {
     let mut commands = BTreeSet::new();
     for text in files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), "rs") {
         let (program, _) = text.split_once("#[cfg(test)]\nmod tests").unwrap_or((&text, ""));
-        for call in program.split("redis::cmd(").skip(1) {
-            let (command, _) = call.split_once(')').unwrap();
+        let calls = ["redis::cmd(", "= roomy("].map(|opening| program.split(opening).skip(1));
+        for call in calls.into_iter().flatten() {
+            let (command, _) = call.split_once([',', ')']).unwrap();
             // `jobq doctor` tries commands of a list, and goes without those that are refused.
             if command != "words[0]" {
                 commands.insert(quoted(command).next().unwrap());

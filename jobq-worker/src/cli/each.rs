@@ -9,7 +9,7 @@ use super::exit::Failure;
 use super::progress::Bar;
 
 /// How many are on their way at once: a trip for each of many would take long, and all together much memory.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 128;
 
 /// What became of them, in their order.
 #[derive(Debug)]

@@ -40,9 +40,10 @@ pub(super) async fn doubt(store: &Store, queue: &QueueName) -> Result<Option<Str
 
 /// Tells of queues that are there and cannot be counted, and so are not among these; whether there are any.
 pub(super) async fn tell_uncounted(store: &Store, counted: &[QueueStats]) -> Result<bool, Failure> {
+    let counted: BTreeSet<_> = counted.iter().map(|stats| &stats.queue).collect();
     let mut any = false;
     for name in store.inspect.queue_names().await? {
-        if counted.iter().all(|stats| stats.queue != name)
+        if !counted.contains(&name)
             && let Err(error) = store.inspect.queue(&name).await
         {
             output::complain(&error.to_string());
