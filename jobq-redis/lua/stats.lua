@@ -3,7 +3,7 @@
 -- No ARGV.
 --
 -- Returns  ready, scheduled, leased, completed, cancelled, dead, "1" if paused, the records at the head of
---          each priority that has any, waiting, and when the first and the last of the dead died, or "" twice
+--          each priority that has any, waiting
 -- How far a list is searched for its first entry that is not left over.
 local SEARCH = 1000
 
@@ -19,11 +19,6 @@ local function head_of(list)
       return entry
     end
   end
-end
-
--- When the job at this place among the dead died.
-local function death_at(place)
-  return redis.call("ZRANGE", dead, place, place, "WITHSCORES")[2] or ""
 end
 
 local ready, heads = 0, {}
@@ -62,18 +57,14 @@ if redis.call("EXISTS", flow) == 1 then
   waits = redis.call("ZCARD", waiting)
 end
 
-local died = redis.call("ZCARD", dead)
-local first = died > 0 and death_at(0) or ""
 return {
   ready - tonumber(redis.call("HGET", meta, "gone") or "0"),
   redis.call("ZCARD", scheduled),
   redis.call("ZCOUNT", leased, "-inf", "(+inf"),
   redis.call("ZCARD", completed),
   redis.call("ZCARD", cancelled),
-  died,
+  redis.call("ZCARD", dead),
   redis.call("HGET", meta, "paused") or "",
   heads,
   waits,
-  first,
-  died > 1 and death_at(-1) or first,
 }

@@ -105,6 +105,7 @@ fn an_answer_of_a_script_is_understood_or_refused() {
             told(reply::id(value()));
             told(reply::text_pairs(value()));
             told(reply::pairs(value()));
+            told(reply::scored(value()));
             told(batches::view(&queue, value()));
             told(inspect::view(&queue, value()));
             told(standing::block(value(), &queue));

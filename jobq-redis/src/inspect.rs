@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jobq_core::backend::WorkerStatus;
 use jobq_core::inspect::{
-    CancelOutcome, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome,
+    CancelOutcome, Deaths, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome,
 };
 use jobq_core::{
     BatchRef, BatchView, Error, ErrorKind, Inspect, JobId, JobRef, JobState, LaneKey, LimitSetting,
@@ -151,8 +151,6 @@ impl Inspect for RedisBackend {
                 Some(stats.oldest_ready_at.map_or(enqueued_at, |oldest| oldest.min(enqueued_at)));
         }
         stats.waiting = reply::count(next())?;
-        stats.oldest_dead_at = reply::optional_count(next())?.map(Timestamp::from_millis);
-        stats.newest_dead_at = reply::optional_count(next())?.map(Timestamp::from_millis);
         Ok(stats)
     }
 
@@ -206,6 +204,10 @@ impl Inspect for RedisBackend {
         let ids = self.store.listed(queue, state, offset, limit).await?;
         let views = self.store.views(queue, &ids).await?;
         Ok(views.into_iter().filter(|view| view.state == state).collect())
+    }
+
+    async fn deaths(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Deaths> {
+        self.store.deaths(queue, offset, limit).await
     }
 
     async fn cancel(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<CancelOutcome>> {

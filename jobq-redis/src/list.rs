@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use jobq_core::{JobId, JobState, QueueName, Result};
+use futures_util::try_join;
+use jobq_core::inspect::Deaths;
+use jobq_core::{JobId, JobState, QueueName, Result, Timestamp};
 use redis::Value;
 
 use crate::backend::Store;
@@ -65,6 +67,45 @@ impl Store {
             }
         }
         Ok(ids)
+    }
+
+    /// Which jobs of a queue died last, and how many are dead: asked for together, though not in one step.
+    pub(crate) async fn deaths(
+        &self,
+        queue: &QueueName,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Deaths> {
+        let keys = self.keys.of(queue);
+        let total = redis::cmd("ZCARD").arg(keys.dead()).take();
+        let (total, newest) = try_join!(
+            self.link.send(&total),
+            self.newest(keys.dead(), offset.min(FARTHEST), limit)
+        )?;
+        Ok(Deaths::new(reply::count(total)?, newest))
+    }
+
+    async fn newest(
+        &self,
+        dead: &str,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, JobId)>> {
+        let mut newest = Vec::new();
+        while newest.len() < limit {
+            let (first, step) = (offset + newest.len(), (limit - newest.len()).min(STEP));
+            let mut page = redis::cmd("ZREVRANGE");
+            page.arg(dead).arg(first).arg(first + step - 1).arg("WITHSCORES");
+            let found = reply::scored(self.link.send(&page).await?)?;
+            let is_last = found.len() < step;
+            for (id, at) in found {
+                newest.push((Timestamp::from_millis(at), reply::id_from(&id)?));
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(newest)
     }
 
     async fn listed_as_ready(

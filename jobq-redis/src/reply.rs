@@ -91,6 +91,24 @@ pub(crate) fn text_pairs(value: Value) -> Result<HashMap<String, String>> {
         .collect())
 }
 
+/// Members of a sorted set with their scores, which are whole: one after the other, or in newer protocols in pairs.
+pub(crate) fn scored(value: Value) -> Result<Vec<(Vec<u8>, u64)>> {
+    let mut items = Vec::new();
+    for item in list(value)? {
+        match item {
+            Value::Array(pair) => items.extend(pair),
+            item => items.push(item),
+        }
+    }
+    let mut items = items.into_iter();
+    let pairs = std::iter::from_fn(|| Some((items.next()?, items.next()?)));
+    let score = |score| match score {
+        Value::Double(score) if score >= 0.0 => Ok(score as u64),
+        other => count(other),
+    };
+    pairs.map(|(member, at)| Ok((bytes(member)?, score(at)?))).collect()
+}
+
 /// Whether a script for queues without flow control says that this is not one. It has done nothing then.
 pub(crate) fn is_flow(value: &Value) -> bool {
     matches!(value, Value::BulkString(word) if word == b"flow")
@@ -131,5 +149,24 @@ const fn name_of(value: &Value) -> &'static str {
         Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "a text",
         Value::Array(_) => "a list",
         _ => "something else",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_read_in_both_protocols() {
+        let member = || Value::BulkString(b"job".to_vec());
+        let old = [member(), Value::BulkString(b"1732320000000".to_vec())];
+        let new = [Value::Array(vec![member(), Value::Double(1_732_320_000_000.0)])];
+        for answer in [old.to_vec(), new.to_vec()] {
+            let read = scored(Value::Array(answer)).unwrap();
+            assert_eq!(read, [(b"job".to_vec(), 1_732_320_000_000)]);
+        }
+        for wrong in [Value::Double(-1.0), Value::Double(f64::NAN), Value::Nil] {
+            scored(Value::Array(vec![member(), wrong])).unwrap_err();
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::Scene;
 use super::scene::{SECOND, fresh_queue};
 use crate::id::JobId;
-use crate::inspect::{JobView, QueueStats};
+use crate::inspect::{Deaths, JobView, QueueStats};
 use crate::name::QueueName;
 use crate::priority::Priority;
 use crate::state::JobState;
@@ -260,25 +260,26 @@ pub async fn the_oldest_ready_job_can_be_seen(t: &Scene) {
     assert_eq!(t.stats().await.oldest_ready_at, None);
 }
 
-/// When the dead have died is known without a look at each.
-pub async fn the_first_and_the_last_death_can_be_seen(t: &Scene) {
-    let deaths = async || {
-        let stats = t.stats().await;
-        (stats.oldest_dead_at, stats.newest_dead_at)
-    };
-    assert_eq!(deaths().await, (None, None));
-    let first = t.now();
-    let oldest = t.dead().await;
-    assert_eq!(deaths().await, (Some(first), Some(first)));
-    t.advance(SECOND);
-    t.dead().await;
-    t.advance(SECOND);
-    let last = t.now();
-    t.dead().await;
-    assert_eq!(deaths().await, (Some(first), Some(last)));
+/// Which jobs died last is known without a look at each.
+pub async fn the_last_deaths_are_told_of_from_the_newest_on(t: &Scene) {
+    let deaths = async |offset, limit| t.store().deaths(t.queue(), offset, limit).await.unwrap();
+    assert_eq!(deaths(0, 9).await, Deaths::default());
+    let mut died = Vec::new();
+    for _ in 0..3 {
+        died.push((t.now(), t.dead().await));
+        t.advance(SECOND);
+    }
+    // Two more that die at once.
+    died.extend([(t.now(), t.dead().await), (t.now(), t.dead().await)]);
+    died.sort_unstable();
+    died.reverse();
 
-    t.requeue(oldest).await;
-    assert_eq!(deaths().await, (Some(first + SECOND), Some(last)));
+    for (offset, limit) in [(0, 9), (0, 1), (1, 2), (4, 1), (5, 1), (2, 0), (usize::MAX, 9)] {
+        let page = died.iter().skip(offset).take(limit).copied().collect();
+        assert_eq!(deaths(offset, limit).await, Deaths::new(5, page), "{offset} {limit}");
+    }
+    t.requeue(died[0].1).await;
+    assert_eq!(deaths(0, 1).await, Deaths::new(4, vec![died[1]]));
 }
 
 /// A place in a list that nobody ever comes to is past its end.

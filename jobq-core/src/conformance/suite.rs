@@ -885,7 +885,7 @@ macro_rules! __conformance_suite {
                 a_page_far_into_a_list_is_found_after_jobs_have_left
                 a_list_of_dead_jobs_is_read_page_by_page
                 the_oldest_ready_job_can_be_seen
-                the_first_and_the_last_death_can_be_seen
+                the_last_deaths_are_told_of_from_the_newest_on
                 an_offset_past_everything_finds_nothing
             }
             wake {

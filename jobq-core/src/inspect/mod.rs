@@ -21,7 +21,7 @@ use crate::state::JobState;
 use crate::unique::UniqueKey;
 
 pub use self::views::{
-    CancelOutcome, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome,
+    CancelOutcome, Deaths, DeleteOutcome, JobView, LaneView, QueueStats, RequeueOutcome,
 };
 
 /// What people do with jobs and queues.
@@ -99,6 +99,14 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<JobView>>;
+
+    /// Which jobs of a queue died last, from the `offset`th on, and how many are dead in all. Costs a tenth of
+    /// [`jobs`](Self::jobs): that many queues can be looked at for the newest of all.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn deaths(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Deaths>;
 
     /// Cancels jobs; the answers are in their order.
     ///

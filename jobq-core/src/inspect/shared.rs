@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{CancelOutcome, DeleteOutcome, Inspect, JobView, LaneView, QueueStats, RequeueOutcome};
+use super::{
+    CancelOutcome, Deaths, DeleteOutcome, Inspect, JobView, LaneView, QueueStats, RequeueOutcome,
+};
 use crate::backend::WorkerStatus;
 use crate::batch::{BatchRef, BatchView};
 use crate::error::Result;
@@ -51,6 +53,10 @@ impl<I: Inspect + ?Sized> Inspect for Arc<I> {
         limit: usize,
     ) -> Result<Vec<JobView>> {
         (**self).jobs(queue, state, offset, limit).await
+    }
+
+    async fn deaths(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Deaths> {
+        (**self).deaths(queue, offset, limit).await
     }
 
     async fn cancel(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<CancelOutcome>> {

@@ -34,10 +34,24 @@ pub struct QueueStats {
     pub dead: u64,
     /// When the job that has waited longest at the head of a priority was enqueued.
     pub oldest_ready_at: Option<Timestamp>,
-    /// When the first of the jobs that are dead died.
-    pub oldest_dead_at: Option<Timestamp>,
-    /// When the last of them died.
-    pub newest_dead_at: Option<Timestamp>,
+}
+
+/// The dead jobs of a queue, without what is stored of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deaths {
+    /// How many jobs of the queue are dead.
+    pub total: u64,
+    /// When those asked for died, and which they are: the newest first, and the highest id of those that died at once.
+    pub newest: Vec<(Timestamp, JobId)>,
+}
+
+impl Deaths {
+    /// These jobs, of so many.
+    #[must_use]
+    pub const fn new(total: u64, newest: Vec<(Timestamp, JobId)>) -> Self {
+        Self { total, newest }
+    }
 }
 
 impl QueueStats {
@@ -55,8 +69,6 @@ impl QueueStats {
             cancelled: 0,
             dead: 0,
             oldest_ready_at: None,
-            oldest_dead_at: None,
-            newest_dead_at: None,
         }
     }
 

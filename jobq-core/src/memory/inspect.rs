@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::explain::Standing;
 use crate::id::JobId;
 use crate::inspect::{
-    CancelOutcome, DeleteOutcome, Inspect, JobView, LaneView, QueueStats, RequeueOutcome,
+    CancelOutcome, Deaths, DeleteOutcome, Inspect, JobView, LaneView, QueueStats, RequeueOutcome,
 };
 use crate::job_ref::JobRef;
 use crate::lane::LaneKey;
@@ -83,6 +83,17 @@ impl Inspect for MemoryBackend {
         Ok(queue.visit(|queue| {
             let ids = queue.places.ids(state).skip(offset).take(limit);
             ids.filter_map(|id| queue.view(id)).collect()
+        }))
+    }
+
+    async fn deaths(&self, queue: &QueueName, offset: usize, limit: usize) -> Result<Deaths> {
+        let Some(queue) = self.queue_if_known(queue) else {
+            return Ok(Deaths::default());
+        };
+        Ok(queue.visit(|queue| {
+            let dead = &queue.places.dead;
+            let newest = dead.iter().rev().skip(offset).take(limit).copied().collect();
+            Deaths::new(u64::try_from(dead.len()).unwrap_or(u64::MAX), newest)
         }))
     }
 
@@ -326,8 +337,6 @@ impl QueueState {
                 .filter_map(|id| self.jobs.get(&id))
                 .map(|job| job.record().enqueued_at)
                 .min(),
-            oldest_dead_at: self.places.dead.first().map(|(since, _)| *since),
-            newest_dead_at: self.places.dead.last().map(|(since, _)| *since),
             ..QueueStats::empty(name)
         }
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::connect::Address;
 use super::count::count;
-use super::dead::{self, queues_with_dead};
+use super::dead;
 use super::exit::Failure;
 use super::jobs::with_failures;
 use super::numbers::within;
@@ -43,7 +43,7 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let Args { offset, limit, .. } = *args;
     let store = address.connect().await?;
-    let queues = queues_with_dead(&store, args.queue.as_ref()).await?;
+    let queues = dead::of_queues(&store, args.queue.as_ref()).await?;
     let farthest = if queues.len() > 1 { FARTHEST } else { 20_000 };
     if offset > farthest {
         let number = queues.len();
@@ -51,8 +51,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
             "--offset {offset} is too far to look in {number} queues: {farthest} at most, or name one by --queue"
         )));
     }
-    let jobs = dead::newest(&store, &queues, offset, limit).await?;
-    let total: u64 = queues.iter().map(|queue| queue.dead).sum();
+    let total: u64 = queues.iter().map(|line| line.count).sum();
+    let [skip, take] = [offset, limit].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let jobs = dead::newest(&store, queues, skip, take).await?;
     let next = offset.saturating_add(jobs.len() as u64);
     let more = total.saturating_sub(next);
     let next = (more > 0 && next <= farthest && !jobs.is_empty()).then_some(next);

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jobq_core::inspect::QueueStats;
 use jobq_core::{JobState, QueueName};
 
 use super::connect::{Address, Store};
 use super::consent::{Consent, TAKES_JOBS};
 use super::count::count;
-use super::dead::queues_with_dead;
+use super::dead::{self, Line};
 use super::each::look;
 use super::exit::Failure;
 use super::numbers::within;
@@ -41,11 +40,11 @@ pub(super) struct PruneArgs {
 pub(super) async fn flush(address: &Address, args: &Args) -> Result<(), Failure> {
     args.consent.check(TAKES_JOBS)?;
     let store = address.connect().await?;
-    let queues = queues_with_dead(&store, args.queue.as_ref()).await?.into_iter();
-    let heap = |stats: QueueStats| Heap {
-        queue: stats.queue,
+    let queues = dead::of_queues(&store, args.queue.as_ref()).await?.into_iter();
+    let heap = |line: Line| Heap {
+        queue: line.queue,
         state: JobState::Dead,
-        count: stats.dead,
+        count: line.count,
         until: None,
     };
     let what = |number| count(number, "dead job");
@@ -57,10 +56,10 @@ pub(super) async fn prune(address: &Address, args: &PruneArgs) -> Result<(), Fai
     args.consent.check(TAKES_JOBS)?;
     let store = address.connect().await?;
     let until = store.backend.clock().now() - Duration::from_secs(hours * 3_600);
-    let queues = queues_with_dead(&store, args.queue.as_ref()).await?;
-    let heaps = look(queues, async |stats| {
-        let count = sweep::dead_until(&store, &stats, until).await?;
-        Ok(Heap { queue: stats.queue, state: JobState::Dead, count, until: Some(until) })
+    let queues = dead::of_queues(&store, args.queue.as_ref()).await?;
+    let heaps = look(queues, async |line| {
+        let count = sweep::dead_until(&store, &line, until).await?;
+        Ok(Heap { queue: line.queue, state: JobState::Dead, count, until: Some(until) })
     });
     let hours = count(hours, "hour");
     let what = |number| format!("{} dead for {hours} or more", count(number, "job"));

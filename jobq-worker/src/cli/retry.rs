@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
 use super::count::count;
-use super::dead::queues_with_dead;
+use super::dead;
 use super::each::each;
 use super::exit::Failure;
 use super::named::{Named, each_once};
@@ -112,8 +112,8 @@ pub(super) struct Moved {
 }
 
 async fn retry_all(store: &Store, args: &Args) -> Result<(), Failure> {
-    let found = queues_with_dead(store, args.queue.as_ref()).await?.into_iter();
-    let found: Vec<_> = found.map(|stats| Dead { count: stats.dead, queue: stats.queue }).collect();
+    let found = dead::of_queues(store, args.queue.as_ref()).await?.into_iter();
+    let found: Vec<_> = found.map(|line| Dead { queue: line.queue, count: line.count }).collect();
     let moved = if args.dry_run { Moved::default() } else { move_all(store, &found).await? };
     if args.json {
         output::json(&summary(args.dry_run, &found, &moved))?;

@@ -1,10 +1,11 @@
 //! Jobs of one state are deleted in pages, each of bounded work.
 
-use jobq_core::inspect::{DeleteOutcome, QueueStats};
+use jobq_core::inspect::DeleteOutcome;
 use jobq_core::{JobState, QueueName, Timestamp};
 use serde_json::{Value, json};
 
 use super::connect::Store;
+use super::dead::Line;
 use super::exit::Failure;
 use super::output;
 use super::progress::Bar;
@@ -83,15 +84,17 @@ async fn sweep_one(
 /// none if all died before or after.
 pub(super) async fn dead_until(
     store: &Store,
-    stats: &QueueStats,
+    line: &Line,
     until: Timestamp,
 ) -> Result<u64, Failure> {
-    let (queue, mut older, mut all) = (&stats.queue, 0, stats.dead);
-    if stats.oldest_dead_at.is_some_and(|at| at > until) {
-        return Ok(0);
-    }
-    if stats.newest_dead_at.is_some_and(|at| at <= until) {
+    let (queue, mut older, mut all) = (&line.queue, 0, line.count);
+    if line.newest_at().is_some_and(|at| at <= until) {
         return Ok(all);
+    }
+    let last = usize::try_from(all.saturating_sub(1)).unwrap_or(usize::MAX);
+    let oldest = store.inspect.deaths(queue, last, 1).await?;
+    if oldest.newest.first().is_some_and(|(at, _)| *at > until) {
+        return Ok(0);
     }
     while older < all {
         let middle = older + (all - older) / 2;
@@ -153,6 +156,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::cli::dead;
     use crate::{Registry, Worker};
 
     /// A clock that shows what it was set to.
@@ -233,10 +237,10 @@ mod tests {
         }
         let store = Store::of(memory);
 
-        for (until, dead) in [(0, 0), (999, 0), (1_000, 3), (2_999, 7), (3_000, 12), (9_000, 12)] {
+        for (until, count) in [(0, 0), (999, 0), (1_000, 3), (2_999, 7), (3_000, 12), (9_000, 12)] {
             let until = Timestamp::from_millis(until);
-            let stats = store.inspect.queue(&mail()).await.unwrap();
-            assert_eq!(dead_until(&store, &stats, until).await.unwrap(), dead, "{until}");
+            let lines = dead::of_queues(&store, None).await.unwrap();
+            assert_eq!(dead_until(&store, &lines[0], until).await.unwrap(), count, "{until}");
         }
         let until = Timestamp::from_millis(2_000);
         // Even if more were counted, none goes that died later.
