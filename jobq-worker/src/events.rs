@@ -87,7 +87,7 @@ pub(crate) fn queue_refused(queue: &QueueName, error: &Error) {
 
 pub(crate) fn queue_back(queue: &QueueName, away: &Away, now: Instant) {
     let after_ms = millis(now - away.began_at);
-    if away.is_refused {
+    if away.refusal.is_some() {
         info!(target: TARGET, %queue, after_ms, "queue served again");
     } else {
         info!(target: TARGET, %queue, after_ms, "queue reachable again");

@@ -111,7 +111,7 @@ pub use layer::{InnerAttempt, Layer};
 pub use registry::Registry;
 pub use signals::StopSignals;
 pub use state::{State, States};
-pub use summary::{EndReason, Summary};
+pub use summary::{EndReason, RefusedQueue, Summary};
 #[cfg(feature = "testing")]
 pub use testing::TestHandlers;
 pub use worker::Worker;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jobq_core::QueueName;
+
 /// Why a run of a worker ended. Why one of its handlers should stop is a
 /// [`StopReason`](jobq_core::StopReason).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +21,7 @@ pub enum EndReason {
     MaxTime,
     /// It needs more memory than it may.
     MaxMemory,
-    /// Nothing was left to do.
+    /// Nothing was left to do, but perhaps in [queues that the backend refuses](Summary::refused_queues).
     Empty,
     /// The backend refused limits that the program sets, and nothing was leased.
     Refused,
@@ -47,6 +49,22 @@ impl EndReason {
 impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// A queue that the backend refuses to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedQueue {
+    /// Its name.
+    pub queue: QueueName,
+    /// What the backend says of it, for people.
+    pub why: String,
+}
+
+impl RefusedQueue {
+    pub(crate) const fn new(queue: QueueName, why: String) -> Self {
+        Self { queue, why }
     }
 }
 
@@ -82,6 +100,9 @@ pub struct Summary {
     pub stuck: u64,
     /// Settlements that could not be delivered before the end: their jobs run again elsewhere.
     pub unsettled: u64,
+    /// The queues that the backend refused to serve at the end, such as for a missing right: what waits in them
+    /// was not run.
+    pub refused_queues: Vec<RefusedQueue>,
     /// From start to end.
     pub elapsed: Duration,
     /// Why it stopped.
@@ -103,6 +124,7 @@ impl Summary {
             uncertain: 0,
             stuck: 0,
             unsettled: 0,
+            refused_queues: Vec::new(),
             elapsed: Duration::ZERO,
             reason: EndReason::Requested,
         }
@@ -118,13 +140,18 @@ impl Summary {
 impl fmt::Display for Summary {
     /// `processed 1200, failed 3 in 4.2 s (286 jobs/s)`
     ///
-    /// Jobs that were put off are no work done: if there are any they are named by themselves, `put off 20`.
+    /// Jobs that were put off are no work done: if there are any they are named by themselves, `put off 20`. Queues that
+    /// were refused stand at the end: `; queue crm was refused`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "processed {}, failed {}", self.processed, self.failed)?;
         if self.snoozed > 0 {
             write!(f, ", put off {}", self.snoozed)?;
         }
-        write!(f, " in {:.1} s ({:.0} jobs/s)", self.elapsed.as_secs_f64(), self.rate())
+        write!(f, " in {:.1} s ({:.0} jobs/s)", self.elapsed.as_secs_f64(), self.rate())?;
+        for refused in &self.refused_queues {
+            write!(f, "; queue {} was refused", refused.queue)?;
+        }
+        Ok(())
     }
 }
 
@@ -141,5 +168,16 @@ mod tests {
         assert_eq!(summary.to_string(), "processed 2, failed 0, put off 20 in 1.0 s (2 jobs/s)");
         summary.snoozed = 0;
         assert_eq!(summary.to_string(), "processed 2, failed 0 in 1.0 s (2 jobs/s)");
+    }
+
+    #[test]
+    fn queues_that_were_refused_are_named() {
+        let mut summary = Summary::new();
+        summary.elapsed = Duration::from_secs(1);
+        let refused = |name| RefusedQueue::new(QueueName::new(name).unwrap(), "no".to_owned());
+        summary.refused_queues = ["crm", "mail"].map(refused).into();
+
+        let shown = "processed 0, failed 0 in 1.0 s (0 jobs/s); queue crm was refused; queue mail was refused";
+        assert_eq!(summary.to_string(), shown);
     }
 }

@@ -250,7 +250,8 @@ impl Worker {
 
     /// Stops when all queues are empty and nothing runs. Scheduled jobs that are not due, jobs of paused
     /// queues and lanes, jobs over a limit, jobs that wait for others, and jobs held by other workers are
-    /// not waited for, nor is what these bring about. What the ends of its own jobs bring about, such as the
+    /// not waited for, nor is what these bring about; nor a queue that the backend refuses to serve in a way that time
+    /// alone does not mend, which the summary [names](Summary::refused_queues). What the ends of its own jobs bring about, such as the
     /// callback of a batch in another of its queues, is run.
     pub const fn stop_when_empty(mut self) -> Self {
         self.settings.run_limits.stop_when_empty = true;

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use jobq_core::ErrorKind;
 use jobq_core::vitals::Condition;
+use jobq_worker::EndReason;
 use support::faulty::{Fault, Faulty};
 use support::log::Log;
 use support::{
-    Act, SECOND, backend, enqueue, enqueue_on, start, state, until_done, within, witness, worker,
+    Act, SECOND, backend, drain, enqueue, enqueue_on, start, state, until_done, within, witness,
+    worker,
 };
 
 /// Both orders of the queue that is refused and the one that is well.
@@ -180,4 +182,66 @@ async fn extensions_that_are_refused_are_told_once_and_a_job_may_end_before_its_
     assert_eq!((summary.completed, summary.lost), (1, 0));
     let told = r#"WARN jobq: maintenance failed call="extend" error=the store says refused"#;
     assert_eq!(warnings(&log), [told]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_stops_when_all_is_empty_does_not_wait_for_a_queue_that_is_refused() {
+    let kinds = [ErrorKind::Corrupt, ErrorKind::Refused];
+    for (queues, kind) in ORDERS.into_iter().flat_map(|it| kinds.map(|kind| (it, kind))) {
+        let store = backend();
+        let faulty = Faulty::new(store.clone());
+        faulty.fail_queue("bad", Fault::Answer(kind));
+        for _ in 0..8 {
+            enqueue_on(&store, "good", Act::TakeMs(3_000)).await;
+        }
+        let (witness, _report) = witness();
+
+        let summary = drain(worker(faulty, witness).queues(queues).concurrency(2)).await;
+
+        assert_eq!(
+            (summary.completed, summary.reason),
+            (8, EndReason::Empty),
+            "{queues:?}, {kind}"
+        );
+        assert!(summary.elapsed < SECOND * 20, "{queues:?}, {kind}: {:?}", summary.elapsed);
+        let refused: Vec<_> = summary.refused_queues.iter().map(|it| it.queue.as_str()).collect();
+        assert_eq!(refused, ["bad"], "{queues:?}, {kind}");
+        assert_eq!(summary.refused_queues[0].why, format!("the store says {kind}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_for_a_queue_for_which_there_is_no_room_now() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_queue("bad", Fault::Answer(ErrorKind::Full));
+    let id = enqueue_on(&store, "bad", Act::Succeed).await;
+    let (witness, _report) = witness();
+    let running = tokio::spawn(drain(worker(faulty.clone(), witness).queues(["bad", "good"])));
+
+    tokio::time::sleep(SECOND * 60).await;
+    assert!(!running.is_finished());
+    faulty.fail_queue("bad", Fault::None);
+    let summary = within(running).await.unwrap();
+
+    assert_eq!((summary.completed, summary.refused_queues.as_slice()), (1, [].as_slice()));
+    assert_eq!(state(&store, id).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_mended_while_others_run_is_emptied_as_well() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_queue("bad", Fault::Answer(ErrorKind::Refused));
+    enqueue_on(&store, "bad", Act::Succeed).await;
+    enqueue_on(&store, "good", Act::TakeMs(10_000)).await;
+    let (witness, mut report) = witness();
+    let running = tokio::spawn(drain(worker(faulty.clone(), witness).queues(["bad", "good"])));
+    report.started().await;
+
+    tokio::time::sleep(SECOND * 5).await;
+    faulty.fail_queue("bad", Fault::None);
+    let summary = within(running).await.unwrap();
+
+    assert_eq!((summary.completed, summary.refused_queues.as_slice()), (2, [].as_slice()));
 }

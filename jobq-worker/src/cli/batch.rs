@@ -60,6 +60,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if matches!(args.action, Some(Action::CallOff)) {
         args.consent.check(TAKES_JOBS)?;
     }
+    args.batch.within(args.queue.as_ref())?;
     let store = address.connect().await?;
     let view = find(&store, &args.batch, args.queue.as_ref()).await?;
     check(&view, args)?;
@@ -124,7 +125,7 @@ pub(super) async fn find(
     batch: &Named<BatchId>,
     only: Option<&QueueName>,
 ) -> Result<BatchView, Failure> {
-    let (id, queue) = (batch.id, batch.queue.as_ref().or(only));
+    let (id, queue) = (batch.id, batch.within(only)?);
     let homes = match queue {
         Some(queue) => vec![queue.clone()],
         None => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use jobq_core::{
-    Backend, DeadRetention, Error, GroupName, Inspect, JobId, JobRef, MemoryBackend, QueueName,
-    Schedules,
+    Backend, DeadRetention, Error, ErrorKind, GroupName, Inspect, JobId, JobRef, MemoryBackend,
+    QueueName, Schedules,
 };
 use jobq_redis::{RedisBackend, RedisConfig};
 use jobq_scheduler::{Scheduler, Timetable};
@@ -36,7 +36,7 @@ pub(super) struct Address {
     from: Sources,
 }
 
-/// What has given an address: `--backend`, `REDIS_URL`, `jobq.toml, line 3`. `None` where nobody says anything.
+/// What has given an address: `--backend`, `REDIS_URL`, `jobq.toml, line 3, column 11`. `None` where nobody says anything.
 #[derive(Clone, Debug, Default)]
 struct Sources {
     backend: Option<String>,
@@ -86,13 +86,14 @@ impl Store {
         }
     }
 
-    /// Where a job is: in the queue that it is named with, or in this one, or in whichever knows it.
+    /// Where a job is: in the queue that it is named with, or in this one, or in whichever knows it. Two different ones
+    /// are refused.
     pub(super) async fn find(
         &self,
         job: &Named<JobId>,
         only: Option<&QueueName>,
     ) -> Result<Option<JobRef>, Failure> {
-        let queue = match job.queue.as_ref().or(only) {
+        let queue = match job.within(only)? {
             Some(queue) => Some(queue.clone()),
             None => self.inspect.locate(job.id).await?,
         };
@@ -106,19 +107,20 @@ impl Store {
         jobs: &[&Named<JobId>],
         only: Option<&QueueName>,
     ) -> Result<Vec<(JobId, Option<JobRef>)>, Failure> {
-        let queue = |job: &Named<JobId>| job.queue.as_ref().or(only).cloned();
-        let lost: Vec<_> =
-            jobs.iter().filter(|job| queue(job).is_none()).map(|job| job.id).collect();
+        let queues = jobs.iter().map(|job| Ok((job.id, job.within(only)?)));
+        let queues = queues.collect::<Result<Vec<_>, Failure>>()?;
+        let lost = queues.iter().filter(|(_, queue)| queue.is_none());
+        let lost: Vec<_> = lost.map(|(id, _)| *id).collect();
         let located = match lost.as_slice() {
             [] => Vec::new(),
             lost => self.inspect.locate_all(lost).await?,
         };
         let mut located = located.into_iter();
-        let place = |job: &&Named<JobId>| {
-            let queue = queue(job).or_else(|| located.next().flatten());
-            (job.id, queue.map(|queue| JobRef::new(queue, job.id)))
+        let place = |(id, queue): (JobId, Option<&QueueName>)| {
+            let queue = queue.cloned().or_else(|| located.next().flatten());
+            (id, queue.map(|queue| JobRef::new(queue, id)))
         };
-        Ok(jobs.iter().map(place).collect())
+        Ok(queues.into_iter().map(place).collect())
     }
 }
 
@@ -168,14 +170,14 @@ impl Address {
     pub(super) async fn connect(&self) -> Result<Store, Failure> {
         match self.redis_config()? {
             None => Ok(Store::of(MemoryBackend::new())),
-            Some(config) => Ok(Store::of(RedisBackend::connect_with(config).await?)),
+            Some(config) => Ok(Store::of(reach(config).await?)),
         }
     }
 
     /// As `connect`, and with it the server, if the store is one.
     pub(super) async fn connect_to_both(&self) -> Result<(Store, Option<RedisBackend>), Failure> {
         let Some(config) = self.redis_config()? else { return Ok((self.connect().await?, None)) };
-        let redis = RedisBackend::connect_with(config).await?;
+        let redis = reach(config).await?;
         Ok((Store::of(redis.clone()), Some(redis)))
     }
 
@@ -184,7 +186,7 @@ impl Address {
         let Some(config) = self.redis_config()? else { return self.connect().await };
         let century = Duration::from_secs(100 * 365 * 24 * 3_600);
         let config = config.dead_retention(DeadRetention::new(century, 1 << 40));
-        Ok(Store::of(RedisBackend::connect_with(config).await?))
+        Ok(Store::of(reach(config).await?))
     }
 
     /// What the keys in Redis begin with.
@@ -210,6 +212,24 @@ impl Address {
 
 /// Where the address is from, if anybody has said one.
 static SOURCE: OnceLock<String> = OnceLock::new();
+
+/// The server, once it has let us in.
+async fn reach(config: RedisConfig) -> Result<RedisBackend, Failure> {
+    RedisBackend::connect_with(config).await.map_err(unreached)
+}
+
+/// Why a server cannot be reached, or lets nobody in: with where its address is from, in which the password and the
+/// database are.
+pub(super) fn unreached(error: Error) -> Failure {
+    if error.kind() == ErrorKind::Unavailable {
+        return error.into();
+    }
+    match Failure::from(error) {
+        Failure::Usage(why) => Failure::Usage(format!("{why} ({})", whence())),
+        Failure::Failed(why) => Failure::Failed(format!("{why} ({})", whence())),
+        told @ Failure::Told => told,
+    }
+}
 
 /// What ends the error of a server that cannot be reached.
 pub(super) fn whence() -> String {

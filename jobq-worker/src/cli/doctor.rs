@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobq_redis::{RedisBackend, Rights, ServerFacts};
 use serde_json::{Value, json};
 
-use super::connect::Address;
+use super::connect::{Address, unreached, whence};
 use super::exit::Failure;
 use super::output::{self, Column};
 use super::stats;
@@ -40,7 +40,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         )),
         Some(config) => match RedisBackend::lazy(config) {
             Ok(redis) => examine(&redis, address.prefix()).await?,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(unreached(error)),
         },
     };
     let is_fit = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
@@ -96,7 +96,7 @@ async fn examine(redis: &RedisBackend, prefix: &str) -> Result<Exam, Failure> {
     let trips = match redis.round_trips(PINGS).await {
         Ok(trips) => trips,
         Err(error) => {
-            let why = Chain(&error).to_string();
+            let why = format!("{} ({})", Chain(&error), whence());
             let finding = Finding::fail("server", why, "nothing else could be checked");
             return Ok(Exam::cut_short(finding));
         }

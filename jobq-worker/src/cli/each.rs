@@ -83,11 +83,11 @@ mod tests {
 
     #[tokio::test]
     async fn answers_come_in_order_and_after_a_failure_none_is_begun() {
-        let doubled = look((0..100).collect(), async |n: u64| Ok(2 * n)).await;
-        assert_eq!(doubled, Ok((0..100).map(|n| 2 * n).collect()));
+        let doubled = look((0..1_000).collect(), async |n: u64| Ok(2 * n)).await;
+        assert_eq!(doubled, Ok((0..1_000).map(|n| 2 * n).collect()));
 
         let begun = Cell::new(0);
-        let some = each((0..100).collect(), async |n: u64| {
+        let some = each((0..1_000).collect(), async |n: u64| {
             begun.set(begun.get() + 1);
             tokio::task::yield_now().await;
             if n == 3 { Err(Failure::failed("it is away")) } else { Ok(n) }
@@ -98,7 +98,7 @@ mod tests {
         // Those that were on their way came to their end, and are told of.
         assert_eq!(some.done.len() + 1, begun.get());
         assert!(some.done.starts_with(&[0, 1, 2, 4]), "{:?}", some.done);
-        assert!(begun.get() < 100, "{begun:?}");
+        assert!(begun.get() < 1_000, "{begun:?}");
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    args.of.check()?;
     let store = address.connect().await?;
     let explanation = match store.find(&args.of.job, args.of.queue.as_ref()).await? {
         Some(job) => explain(&*store.inspect, &job, store.backend.clock().now()).await?,

@@ -104,7 +104,8 @@
 //! # Exit codes
 //!
 //! 0 when all went well, 1 when something failed, 2 when the command itself was wrong, or named a queue that never had
-//! a job, or a schedule that is not there. `work` ends with 0 whatever became of its jobs: its summary tells what failed. `pause`, `limits set` and `work` warn of a
+//! a job, or a schedule that is not there. `work` ends with 0 whatever became of its jobs: its summary tells what failed; but
+//! with 1 if it was to end when all is empty, and the server refuses to serve one of its queues. `pause`, `limits set` and `work` warn of a
 //! queue without jobs and go on, so that it can be set up before; `monitor` alerts, with 1.
 
 mod allowed;

@@ -20,15 +20,23 @@ pub(super) struct Args {
     /// The queues.
     #[arg(required = true, value_name = "QUEUE,…", value_delimiter = ',', value_parser = queue_name)]
     queues: Vec<QueueName>,
+    #[command(flatten)]
+    bounds: Bounds,
+    /// One JSON object, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a queue must not exceed: one of them, or both.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Bounds {
     /// How many jobs of a queue may be ready, which is to wait for a worker.
-    #[arg(long, value_name = "N", value_parser = numbers::from::<u64>(0), required_unless_present = "max_age")]
+    #[arg(long, value_name = "N", value_parser = numbers::from::<u64>(0))]
     max: Option<u64>,
     /// How long the oldest job that is ready may have been there, such as 5m.
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     max_age: Option<Duration>,
-    /// One JSON object, for programs.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Ends with code 1 if any queue is over a bound, for alerts; also if it is not known, as nobody would ever be
@@ -83,11 +91,11 @@ impl Look {
             let names: Vec<_> = known.iter().map(|stats| stats.queue.as_str()).collect();
             faults.push(known::unknown(queue, &names));
         }
-        if let Some(max) = args.max.filter(|max| ready > *max) {
+        if let Some(max) = args.bounds.max.filter(|max| ready > *max) {
             let jobs = count(ready, "job");
             faults.push(format!("queue {queue} has {jobs} ready, more than {max}"));
         }
-        if let (Some(age), Some(max)) = (age, args.max_age)
+        if let (Some(age), Some(max)) = (age, args.bounds.max_age)
             && age > max
         {
             faults.push(format!(

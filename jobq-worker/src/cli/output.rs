@@ -62,6 +62,11 @@ pub(super) fn bytes(file: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Prints what is a whole text of ours to standard error. Whoever has read enough of it may go.
+pub(super) fn aside(text: &str) {
+    let _ = write!(io::stderr().lock(), "{text}");
+}
+
 /// Prints a value for programs.
 pub(super) fn json(value: &Value) -> io::Result<()> {
     line(&json_text(value))

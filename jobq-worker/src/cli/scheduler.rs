@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use jobq_core::GroupName;
+use jobq_core::{GroupName, MemoryBackend};
 use jobq_scheduler::{Scheduler, Summary};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -56,13 +56,14 @@ pub(super) async fn run(
     log::to_stderr(args.log_format);
     // Before anybody can know of this process: a signal that comes from now on ends nothing halfway.
     let signals = StopSignals::listen()?;
+    args.declare.check(config, &schedules)?;
     let store = address.connect().await?;
     // Before any warning: what ends the command is told alone.
     let watched = match args.once {
         true => None,
         false => Some(args.listen.open(config, &store, false)?),
     };
-    let scheduler = args.declare.scheduler(&store, config, schedules)?;
+    let scheduler = args.declare.scheduler(&store, config, &schedules)?;
     let started_at = Instant::now();
     let summary = match watched {
         None => once(scheduler, signals).await?,
@@ -90,32 +91,21 @@ fn as_json(summary: Summary, elapsed: Duration) -> serde_json::Value {
 }
 
 impl DeclareArgs {
-    /// A scheduler of all that code and file declare; checked.
+    /// Refuses what is wrong with what code and file declare: before anybody is called and anything is logged.
+    pub(super) fn check(&self, config: &Config, code: &Schedules) -> Result<(), Failure> {
+        // Which store it is to be has nothing to do with it.
+        self.declared(&Store::of(MemoryBackend::new()), config, code).map(drop)
+    }
+
+    /// A scheduler of all that code and file declare, which is logged.
     pub(super) fn scheduler(
         &self,
         store: &Store,
         config: &Config,
-        code: Schedules,
+        code: &Schedules,
     ) -> Result<Scheduler, Failure> {
-        let group = self.group.of(config, code.group.as_deref())?;
-        let twice = code.named.iter().find(|(name, _)| {
-            config.schedules.named.iter().any(|(known, _)| known.as_str() == name)
-        });
-        if let Some((name, _)) = twice {
-            return Err(Failure::Usage(format!(
-                "{}: schedule {name:?} is declared by the program, too: give one of them another name",
-                config.schedules.path
-            )));
-        }
+        let (group, scheduler) = self.declared(store, config, code)?;
         let (by_code, by_file) = (code.named.len(), config.schedules.named.len());
-        let scheduler = store
-            .schedules
-            .scheduler()
-            .group(group.as_str())
-            .deploy_stamp(self.deploy_stamp.unwrap_or_else(|| written(config)))
-            .schedules(code.named)
-            .schedules(config.schedules.named.iter().map(|(name, it)| (name.as_str(), it.clone())));
-        scheduler.check()?;
         tracing::info!(
             target: "jobq",
             "schedules of group {group}: {} declared by code, {} by {}",
@@ -131,6 +121,34 @@ impl DeclareArgs {
             );
         }
         Ok(scheduler)
+    }
+
+    /// A scheduler of all that code and file declare, and its group; checked.
+    fn declared(
+        &self,
+        store: &Store,
+        config: &Config,
+        code: &Schedules,
+    ) -> Result<(GroupName, Scheduler), Failure> {
+        let group = self.group.of(config, code.group.as_deref())?;
+        let twice = code.named.iter().find(|(name, _)| {
+            config.schedules.named.iter().any(|(known, _)| known.as_str() == name)
+        });
+        if let Some((name, _)) = twice {
+            return Err(Failure::Usage(format!(
+                "{}: schedule {name:?} is declared by the program, too: give one of them another name",
+                config.schedules.path
+            )));
+        }
+        let scheduler = store
+            .schedules
+            .scheduler()
+            .group(group.as_str())
+            .deploy_stamp(self.deploy_stamp.unwrap_or_else(|| written(config)))
+            .schedules(code.named.iter().cloned())
+            .schedules(config.schedules.named.iter().map(|(name, it)| (name.as_str(), it.clone())));
+        scheduler.check()?;
+        Ok((group, scheduler))
     }
 }
 
@@ -251,7 +269,7 @@ mod tests {
         let config = config("[schedules.nightly]\ndaily_at = \"02:00\"\nkind = \"nightly\"");
         let scheduler = || {
             let code = CommandLine::new(Registry::new()).group("shop").schedule("report", hourly());
-            args("scheduler").scheduler(&store, &config, code.schedules).unwrap()
+            args("scheduler").scheduler(&store, &config, &code.schedules).unwrap()
         };
 
         scheduler().run_once().await.unwrap();
@@ -270,7 +288,7 @@ mod tests {
     fn one_name_twice_is_refused_with_the_place() {
         let store = Store::of(MemoryBackend::new());
         let refused = |config: &Config, code: CommandLine| {
-            let refused = args("scheduler").scheduler(&store, config, code.schedules);
+            let refused = args("scheduler").scheduler(&store, config, &code.schedules);
             match refused {
                 Err(Failure::Usage(why)) => why,
                 other => panic!("{other:?}"),

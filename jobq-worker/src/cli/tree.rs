@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use super::Cli;
@@ -13,6 +14,8 @@ const EXIT_CODES: &str = "Exit codes:
   2  the command was wrong, or names a queue that never had a job or a schedule that is not there,
      and nothing was done
 `work` ends with 0 whatever became of its jobs: what failed is in its summary, and in `jobq failed`.
+With --once or --stop-when-empty it ends with 1 if nothing is left but in a queue that the server
+refuses to serve.
 
 Where the jobs are, and what is set for all commands, flags say before the environment (REDIS_URL,
 JOBQ_…), that before jobq.toml, and that before the defaults. An empty variable is as good as none.";
@@ -126,6 +129,18 @@ pub(super) fn read() -> Result<Cli, clap::Error> {
         cli.address.given_by(&matches);
         cli
     })
+}
+
+/// The short help of the command that words are meant for.
+pub(super) fn help(words: impl IntoIterator<Item = String>) -> StyledStr {
+    let mut at = command();
+    at.build();
+    for word in words {
+        if let Some(child) = at.find_subcommand(&word).cloned() {
+            at = child;
+        }
+    }
+    at.render_help()
 }
 
 /// The command that words are meant for, as far as they can be told: `jobq jobs list`.

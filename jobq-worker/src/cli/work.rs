@@ -21,7 +21,7 @@ use super::units::{
 use super::{command, http, known, limits, nearest, numbers, output};
 use crate::registry::Registry;
 use crate::signals::StopSignals;
-use crate::summary::Summary;
+use crate::summary::{EndReason, RefusedQueue, Summary};
 use crate::worker::Worker;
 
 /// What `work` takes.
@@ -41,7 +41,8 @@ pub(super) struct Args {
     #[arg(long)]
     once: bool,
     /// End when all queues have nothing to lease. A job that another worker holds is not waited for, also if
-    /// that one has died and its lease has yet to run out.
+    /// that one has died and its lease has yet to run out. With code 1 if a queue could not be emptied because the
+    /// server refuses it.
     #[arg(long)]
     stop_when_empty: bool,
     /// End after this many jobs.
@@ -112,6 +113,9 @@ pub(super) async fn run(
     let can_nothing = is_bare && programs.is_empty() && urls.is_empty();
     let registry = with_built_in(registry, programs, urls).map_err(Failure::Usage)?;
     args.check_queues(&registry)?;
+    if args.scheduler {
+        args.declare.check(config, &schedules)?;
+    }
     let (store, redis) = address.connect_to_both().await?;
     // Before anything is leased, and before any warning: what ends the command is told alone.
     let is_short = args.once || args.stop_when_empty;
@@ -130,16 +134,12 @@ pub(super) async fn run(
              and --allow-url"
         );
     }
-    for warning in known::warnings(&store, &args.queue).await? {
-        tracing::warn!(target: "jobq", "{warning}");
-    }
+    warn("whether its queues are known", known::warnings(&store, &args.queue).await);
     let scheduler = match args.scheduler {
-        true => Some(args.declare.scheduler(&store, config, schedules)?),
+        true => Some(args.declare.scheduler(&store, config, &schedules)?),
         false => None,
     };
-    for doubt in limits::doubts(&store, &limits).await? {
-        tracing::warn!(target: "jobq", "{doubt}");
-    }
+    warn("whether its shared limits are known", limits::doubts(&store, &limits).await);
     let mut worker = set_up(Worker::with_registry(store.backend, registry), args);
     for (scope, limits) in limits {
         worker = worker.limit(Ok(scope), limits);
@@ -158,6 +158,7 @@ pub(super) async fn run(
             (summary, Some(Ok(scheduled)))
         }
     };
+    let judged = judged(&summary);
     if as_json {
         let mut whole = told(&summary);
         if let Some(scheduled) = scheduled {
@@ -169,13 +170,38 @@ pub(super) async fn run(
             });
         }
         output::json(&whole)?;
-        return Ok(());
+        return judged;
     }
     output::line(&summary.to_string())?;
     if let Some(scheduled) = scheduled {
         output::line(&format!("schedules: {}", scheduled?))?;
     }
-    Ok(())
+    judged
+}
+
+/// Whether a worker that was to end when all is empty has emptied all; says of which queues it could not.
+fn judged(summary: &Summary) -> Result<(), Failure> {
+    if summary.reason != EndReason::Empty || summary.refused_queues.is_empty() {
+        return Ok(());
+    }
+    for RefusedQueue { queue, why } in &summary.refused_queues {
+        output::complain(&format!("queue {queue} was refused: {why}"));
+    }
+    Err(Failure::Told)
+}
+
+/// Tells what was looked for only to warn of it. That it could not be looked for is a warning, too, and keeps nobody from
+/// work.
+fn warn(looked_for: &str, found: Result<Vec<String>, Failure>) {
+    let warnings = found.unwrap_or_else(|failure| match failure {
+        Failure::Usage(why) | Failure::Failed(why) => {
+            vec![format!("{looked_for} cannot be told: {why}")]
+        }
+        Failure::Told => Vec::new(),
+    });
+    for warning in warnings {
+        tracing::warn!(target: "jobq", "{warning}");
+    }
 }
 
 /// The summary for programs.
@@ -194,6 +220,9 @@ fn told(summary: &Summary) -> Value {
         "uncertain": summary.uncertain,
         "stuck": summary.stuck,
         "unsettled": summary.unsettled,
+        "refused_queues": summary.refused_queues.iter().map(|refused| {
+            json!({ "queue": refused.queue.as_str(), "why": refused.why })
+        }).collect::<Vec<_>>(),
         "seconds": (seconds * 1_000.0).round() / 1_000.0,
         "jobs_per_second": summary.rate().round(),
         "reason": summary.reason.as_str(),
@@ -226,7 +255,7 @@ impl Args {
     /// What jobs may run and ask for: what flags or the file allow.
     fn allowed(&self, file: &Config) -> Result<(AllowedPrograms, AllowedUrls), String> {
         let mut programs = AllowedPrograms::default();
-        let mut urls = AllowedUrls::default();
+        let mut urls = file.allow_url.clone();
         self.allow_command.iter().try_for_each(|name| {
             programs.add(name).map_err(|fault| format!("--allow-command {fault}"))
         })?;
@@ -235,9 +264,6 @@ impl Args {
         })?;
         for Set { value: name, place } in &file.allow_command {
             programs.add(name).map_err(|fault| format!("{place}: allow_command {fault}"))?;
-        }
-        for Set { value: prefix, place } in &file.allow_url {
-            urls.add(prefix).map_err(|fault| format!("{place}: allow_url {fault}"))?;
         }
         Ok((programs, urls))
     }
@@ -330,5 +356,38 @@ fn set_up(worker: Worker, args: Args) -> Worker {
     match args.name {
         Some(name) => worker.name(name),
         None => worker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jobq_core::Job;
+    use jobq_scheduler::Schedule;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+
+    #[derive(Serialize, Deserialize, Job)]
+    struct Report;
+
+    #[tokio::test]
+    async fn a_wrong_schedule_ends_it_before_anything_is_logged() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let log = tracing_subscriber::fmt().with_writer(file.reopen().unwrap()).finish();
+        let _guard = tracing::subscriber::set_default(log);
+        // Of a queue that nobody knows it would warn, and that it can run no job.
+        let line = "jobq --backend memory: work --scheduler --once --queue nobody";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Verb::Work(args) = cli.verb else { panic!("another command") };
+        let late = Schedule::daily().timezone("Europe/Warsa").job(Report);
+        let code = CommandLine::new(Registry::new()).schedule("late", late);
+
+        let ended = run(&cli.address, &Config::default(), args, code).await;
+
+        let Err(Failure::Usage(why)) = ended else { panic!("{ended:?}") };
+        assert!(why.contains("did you mean \"Europe/Warsaw\"?"), "{why}");
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "");
     }
 }

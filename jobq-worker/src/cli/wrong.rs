@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::exit::Failure;
-use super::tree;
+use super::{output, tree};
 
 /// Prints what was asked for, such as the help, or what is wrong; and gives the code.
 pub(super) fn report(error: &clap::Error) -> ExitCode {
@@ -23,11 +23,22 @@ pub(super) fn report(error: &clap::Error) -> ExitCode {
             }
             ExitCode::from(u8::from(error.use_stderr()) * 2)
         }
-        _ => {
-            let words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
-            Failure::Usage(one_line(&error.to_string(), &tree::meant(words))).report()
+        // The same, where a variable of the environment has said something: that is not nothing to clap.
+        ErrorKind::MissingSubcommand if words().all(|word| !word.starts_with('-')) => {
+            let help = tree::help(words());
+            output::aside(&match output::may_colour() {
+                true => help.ansi().to_string(),
+                false => help.to_string(),
+            });
+            ExitCode::from(2)
         }
+        _ => Failure::Usage(one_line(&error.to_string(), &tree::meant(words()))).report(),
     }
+}
+
+/// What was typed behind the name of the program.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).filter_map(|word| word.into_string().ok())
 }
 
 /// From several paragraphs: the first, then the tips, and where to read on.
@@ -117,6 +128,11 @@ mod tests {
                 "jobq retry --queue=mail",
                 "the following required arguments were not provided: <ID|all>...; `all` is all of the queue \
                  that --queue names, or of any (see `jobq retry --help`)",
+            ),
+            (
+                "jobq monitor crm",
+                "the following required arguments were not provided: <--max <N>|--max-age <DURATION>> (see \
+                 `jobq monitor --help`)",
             ),
             (
                 "jobq queue:work --sleep=3",

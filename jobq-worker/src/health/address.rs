@@ -1,7 +1,7 @@
 //! Where to listen, as people write it.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 
 use jobq_core::{Error, ErrorKind, Result};
 
@@ -12,9 +12,18 @@ use jobq_core::{Error, ErrorKind, Result};
 /// [`Misconfigured`](ErrorKind::Misconfigured) when it is no address; [`Refused`](ErrorKind::Refused) when the machine does
 /// not let us listen there, which may pass: another process that is about to end has the port. In words.
 pub(super) fn bind(address: &str) -> Result<TcpListener> {
+    open(&place(address)?)
+}
+
+/// The address with its host, which may not be there: `127.0.0.1:9090`.
+///
+/// # Errors
+///
+/// [`Misconfigured`](ErrorKind::Misconfigured) when it is no address.
+pub(crate) fn place(address: &str) -> Result<String> {
     let address = address.trim();
     if let Ok(port) = address.parse::<u16>() {
-        return open((IpAddr::V4(Ipv4Addr::LOCALHOST), port), &format!("127.0.0.1:{port}"));
+        return Ok(format!("127.0.0.1:{port}"));
     }
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     if port.parse::<u16>().is_err() {
@@ -28,21 +37,21 @@ pub(super) fn bind(address: &str) -> Result<TcpListener> {
              for whoever can reach it"
         )));
     }
-    open(address, address)
+    Ok(address.to_owned())
 }
 
-fn open(to: impl ToSocketAddrs, shown: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(to).map_err(|cause| {
+fn open(place: &str) -> Result<TcpListener> {
+    let listener = TcpListener::bind(place).map_err(|cause| {
         let why = match cause.kind() {
             io::ErrorKind::AddrInUse => "something else does already".to_owned(),
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
             io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
             _ => cause.to_string(),
         };
-        refused(shown, &why)
+        refused(place, &why)
     })?;
     let ready = listener.set_nonblocking(true);
-    ready.map_err(|cause| refused(shown, &cause.to_string()))?;
+    ready.map_err(|cause| refused(place, &cause.to_string()))?;
     Ok(listener)
 }
 

@@ -10,6 +10,10 @@ pub(super) const PART_SILENT: Measure = Measure::new(
 );
 pub(super) const STORE_UP: Measure =
     Measure::new("jobq_store_up", "Whether the store has answered; without it no queue is shown");
+pub(super) const UNCOUNTED: Measure = Measure::new(
+    "jobq_queues_uncounted",
+    "Queues that are not shown because what is stored of them cannot be understood",
+);
 pub(super) const WORKERS: Measure =
     Measure::new("jobq_queue_workers", "Workers that live and lease from the queue");
 pub(super) const READY: Measure = Measure::new("jobq_queue_ready", "Jobs that wait for a worker");

@@ -34,7 +34,8 @@
 //! second, however many ask.
 //!
 //! The queues are those that the workers of this process serve and, by name, the first hundred that the
-//! store knows: so that one that nobody serves is seen, too. See [`Health::own_queues_only`].
+//! store knows: so that one that nobody serves is seen, too. See [`Health::own_queues_only`]. One that cannot be counted,
+//! because something else is where its keys should be, is left out, and `jobq_queues_uncounted` tells how many there are.
 //!
 //! Only GET and HEAD are answered, and nothing changes anything. There is no password: listen on an address
 //! that only those can reach who may read it. Labels have names of queues and kinds, never payloads, ids or
@@ -58,6 +59,8 @@ use jobq_core::vitals::Condition;
 use jobq_core::{Backend, Inspect, Result, Vitals};
 use tokio::sync::watch;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::address::place;
 pub use self::server::Listener;
 use self::store::StoreWatch;
 pub use self::systemd::Systemd;

@@ -10,7 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::store::{QueueSeen, Seen};
+use super::store::{QueueSeen, QueuesSeen, Seen};
 use super::{Health, gauges};
 use crate::meters::{Labels, Reading};
 
@@ -82,14 +82,12 @@ impl Page {
         }
     }
 
-    fn store(&mut self, seen: &Seen<Vec<QueueSeen>>) {
-        let queues = match seen {
-            Seen::Up(queues) => queues.as_slice(),
-            Seen::Down(_) => &[],
-        };
+    fn store(&mut self, seen: &Seen<QueuesSeen>) {
         let is_up = matches!(seen, Seen::Up(_));
         self.gauge(&gauges::STORE_UP, Vec::new(), f64::from(u8::from(is_up)));
-        for queue in queues {
+        let Seen::Up(queues) = seen else { return };
+        self.gauge(&gauges::UNCOUNTED, Vec::new(), number(queues.uncounted as u64));
+        for queue in &queues.counted {
             self.queue(queue);
         }
     }

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join_all, try_join, try_join_all};
 use jobq_core::backend::WorkerStatus;
 use jobq_core::inspect::{LaneView, QueueStats};
 use jobq_core::{
-    Backend, Inspect, LimitScope, LimitSetting, LimitSource, QueueName, Result, Timestamp,
+    Backend, ErrorKind, Inspect, LimitScope, LimitSetting, LimitSource, QueueName, Result,
+    Timestamp,
 };
 use tokio::time::timeout;
 
@@ -33,7 +34,7 @@ pub(super) struct StoreWatch {
     own: Mutex<BTreeSet<QueueName>>,
     own_only: AtomicBool,
     answers: Last<()>,
-    queues: Last<Vec<QueueSeen>>,
+    queues: Last<QueuesSeen>,
 }
 
 /// What was seen last, and when. Held while somebody looks, so that others wait for it and do not.
@@ -45,6 +46,14 @@ pub(super) enum Seen<T> {
     Up(T),
     /// It has not answered: why, for people.
     Down(String),
+}
+
+/// What a look has seen of the queues.
+#[derive(Debug)]
+pub(super) struct QueuesSeen {
+    pub(super) counted: Vec<QueueSeen>,
+    /// How many others there are, of which something that is stored cannot be understood.
+    pub(super) uncounted: usize,
 }
 
 /// What a look has seen of one queue.
@@ -89,13 +98,14 @@ impl StoreWatch {
     }
 
     /// The queues as they are now, or were within the last second.
-    pub(super) async fn look(&self) -> Arc<Seen<Vec<QueueSeen>>> {
+    pub(super) async fn look(&self) -> Arc<Seen<QueuesSeen>> {
         seen(&self.queues, self.look_anew()).await
     }
 
-    async fn look_anew(&self) -> Result<Vec<QueueSeen>> {
+    async fn look_anew(&self) -> Result<QueuesSeen> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (mut all, workers) = try_join(self.counts(&own), self.inspect.workers()).await?;
+        let (counts, workers) = try_join(self.counts(&own), self.inspect.workers()).await?;
+        let (mut all, mut uncounted) = counts;
         let mut room = MOST_QUEUES;
         all.retain(|stats| {
             let is_own = own.contains(&stats.queue);
@@ -114,21 +124,30 @@ impl StoreWatch {
             let seen = QueueSeen { stats, workers, seen_at, limit: None, lane_limit: None, lanes };
             async move { if is_own { self.limits_of(seen).await } else { Ok(seen) } }
         });
-        try_join_all(looks).await
+        let (counted, without) = understood(join_all(looks).await)?;
+        uncounted += without;
+        Ok(QueuesSeen { counted, uncounted })
     }
 
-    /// The counts of these queues and, unless only they are to be looked at, of all others; by name.
-    async fn counts(&self, own: &BTreeSet<QueueName>) -> Result<Vec<QueueStats>> {
+    /// The counts of these queues and, unless only they are to be looked at, of all others, by name; and how many have none.
+    async fn counts(&self, own: &BTreeSet<QueueName>) -> Result<(Vec<QueueStats>, usize)> {
+        let (mut all, mut others) = (Vec::new(), own.clone());
         if self.own_only.load(Ordering::Relaxed) {
             self.backend.ping().await?;
-            return try_join_all(own.iter().map(|queue| self.inspect.queue(queue))).await;
+        } else {
+            let names;
+            (all, names) = try_join(self.inspect.queues(), self.inspect.queue_names()).await?;
+            others.extend(names);
+            for stats in &all {
+                others.remove(&stats.queue);
+            }
         }
-        let mut all = self.inspect.queues().await?;
-        // One that never had a job is not among them.
-        let known: BTreeSet<_> = all.iter().map(|stats| stats.queue.clone()).collect();
-        all.extend(own.difference(&known).cloned().map(QueueStats::empty));
+        // Those that never had a job, and those that were left out because they cannot be counted.
+        let looks = join_all(others.iter().map(|queue| self.inspect.queue(queue))).await;
+        let (counted, uncounted) = understood(looks)?;
+        all.extend(counted);
         all.sort_by(|one, other| one.queue.cmp(&other.queue));
-        Ok(all)
+        Ok((all, uncounted))
     }
 
     async fn limits_of(&self, mut seen: QueueSeen) -> Result<QueueSeen> {
@@ -148,6 +167,20 @@ impl StoreWatch {
         seen.lane_limit = concurrency(&settings, &LimitScope::Lanes(queue));
         Ok(seen)
     }
+}
+
+/// The answers about queues, and how many queues there are of which what is stored cannot be understood.
+fn understood<T>(answers: Vec<Result<T>>) -> Result<(Vec<T>, usize)> {
+    let (mut known, all) = (Vec::with_capacity(answers.len()), answers.len());
+    for answer in answers {
+        match answer {
+            Ok(answer) => known.push(answer),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let unknown = all - known.len();
+    Ok((known, unknown))
 }
 
 /// What was seen last if that is good still, or what this look sees.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Pump;
 use super::calls::Answer;
-use super::feed::{Feed, Supply};
+use super::feed::{Feed, Refusal, Supply};
 use super::outage::is_answer;
 use super::settlements::Settlements;
 use crate::events;
@@ -134,7 +134,7 @@ impl Pump {
             return;
         }
         let was_away = feed.away.is_some();
-        feed.failed(now, false);
+        feed.failed(now).refusal = None;
         if !was_away || self.link.is_down() {
             self.note_link(result, now);
             return;
@@ -153,7 +153,8 @@ impl Pump {
         if feed.supply == Supply::Nothing {
             feed.supply = Supply::Perhaps;
         }
-        feed.failed(now, true);
+        let why = events::Chain(error).to_string();
+        feed.failed(now).refusal = Some(Refusal { why, at: now, may_pass: error.is_transient() });
         if feed.may_report(now) {
             events::queue_refused(&feed.name, error);
         }
@@ -175,8 +176,7 @@ impl Pump {
         if is_final(error.kind()) && !settlements.is_empty() {
             if asked > 0 {
                 // Only queues that are away are tried again, and with that told of leases that they may have given.
-                let was_refused = feed.is_refused();
-                feed.failed(now, was_refused);
+                feed.failed(now);
             }
             self.refused_settlements(queue, settlements, now, error);
             return;

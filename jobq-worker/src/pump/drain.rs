@@ -12,7 +12,7 @@ use crate::events;
 use crate::executor::abandon;
 use crate::leases::LeaseKey;
 use crate::mailbox::Ended;
-use crate::summary::{EndReason, Summary};
+use crate::summary::{EndReason, RefusedQueue, Summary};
 
 /// How long handlers that were dropped, or given up, have to be reported over.
 const SLACK: Duration = Duration::from_millis(500);
@@ -129,6 +129,10 @@ impl Pump {
         summary.lost = self.runtime.lost.load(Ordering::Relaxed);
         summary.stuck = self.runtime.stuck.load(Ordering::Relaxed);
         summary.unsettled = unsettled;
+        let refused = self.feeds.iter().filter_map(|feed| Some((feed, feed.refusal()?)));
+        summary.refused_queues = refused
+            .map(|(feed, refusal)| RefusedQueue::new(feed.name.clone(), refusal.why.clone()))
+            .collect();
         summary.elapsed = self.started_at.elapsed();
         summary
     }
@@ -148,8 +152,8 @@ impl Pump {
             return Some(EndReason::MaxTime);
         }
         let since = self.last_look_since()?;
-        let all_empty = self.feeds.iter().all(|feed| feed.empty_at.is_some_and(|at| at >= since));
-        all_empty.then_some(EndReason::Empty)
+        let all_done = self.feeds.iter().all(|feed| feed.is_exhausted_since(since));
+        all_done.then_some(EndReason::Empty)
     }
 
     /// Notes since when there has been nothing to do.
@@ -157,7 +161,8 @@ impl Pump {
         if !self.runtime.config.run_limits.stop_when_empty {
             return;
         }
-        let is_unknown = self.feeds.iter().any(|feed| feed.must_forfeit);
+        // Of a queue that is refused nothing can be found out.
+        let is_unknown = self.feeds.iter().any(|feed| feed.must_forfeit && !feed.is_refused());
         if is_unknown || self.runtime.leases.count() > 0 {
             self.quiet_since = None;
         } else if self.quiet_since.is_none() {

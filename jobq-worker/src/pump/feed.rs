@@ -31,8 +31,19 @@ pub(crate) struct Away {
     pub(crate) began_at: Instant,
     /// Whether it was reported to be away by itself.
     pub(crate) is_reported: bool,
-    /// Whether the backend answers with an error. Then only what has failed can show that it is well again: a lease.
-    pub(crate) is_refused: bool,
+    /// What the backend answers, if that is an error. Then only what has failed can show that it is well again: a lease.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// The error by which the backend refuses to serve a queue.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// What it says, for people.
+    pub(crate) why: String,
+    /// When it said so last.
+    pub(crate) at: Instant,
+    /// Whether time alone may change that, as when there is no room.
+    pub(crate) may_pass: bool,
 }
 
 /// One queue, as the pump sees it.
@@ -163,11 +174,10 @@ impl Feed {
         }
     }
 
-    /// Notes that a call about it failed.
-    pub(crate) fn failed(&mut self, now: Instant, is_refused: bool) {
+    /// Notes that a call about it failed, and gives how it is away: as before, if it was.
+    pub(crate) fn failed(&mut self, now: Instant) -> &mut Away {
         self.backoff.failed(now);
-        let begin = || Away { began_at: now, is_reported: false, is_refused };
-        self.away.get_or_insert_with(begin).is_refused = is_refused;
+        self.away.get_or_insert(Away { began_at: now, is_reported: false, refusal: None })
     }
 
     /// Whether it is to be reported that it is away, which counts as done then.
@@ -188,9 +198,21 @@ impl Feed {
         self.away.take()
     }
 
+    /// What the backend says, if it is away by that.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.away.as_ref().and_then(|away| away.refusal.as_ref())
+    }
+
     /// Whether it is away, and the backend says why.
     pub(crate) fn is_refused(&self) -> bool {
-        self.away.as_ref().is_some_and(|away| away.is_refused)
+        self.refusal().is_some()
+    }
+
+    /// Whether it was found empty since then, or the backend has refused it in a way that does not pass: no job of it is
+    /// to be had.
+    pub(crate) fn is_exhausted_since(&self, since: Instant) -> bool {
+        self.empty_at.is_some_and(|at| at >= since)
+            || self.refusal().is_some_and(|refusal| !refusal.may_pass && refusal.at >= since)
     }
 
     /// Notes that it may be there again.

@@ -28,6 +28,15 @@ async fn a_mistake_in_it_is_told_with_its_line_whatever_the_command() {
         ("[queues.crm]\nrate = \"often\"", "line 2, column 8: \"often\" is not a rate"),
         ("[queues.crm]\nconcurrency = 0", "line 2, column 15: 0 is too small: 1 to 1000000000"),
         ("[queues", "line 1, column 8: the table's name lacks its ]"),
+        (
+            "[work]\nallow_url = [\"https://a.example/\", \"ftp://a.example/\"]",
+            "line 2, column 36: allow_url \"ftp://a.example/\" is neither http nor https",
+        ),
+        (
+            "listen = \"localhost\"",
+            "line 1, column 10: \"localhost\" is no address to listen at, such as 127.0.0.1:9090",
+        ),
+        ("[work]\n[work.x]", "line 2, column 7: unknown key \"x\""),
     ] {
         let path = write(&stage, toml);
         for command in ["work", "queues"] {
@@ -138,4 +147,17 @@ async fn the_rate_of_a_lane_holds_for_real_work() {
     // Unless an hour ended meanwhile.
     assert!([4, 6].contains(&lines(&done)), "{log}");
     assert_eq!(stage.stats().await.ready as usize, 6 - lines(&done));
+}
+
+#[tokio::test]
+async fn a_file_without_limits_to_apply_is_named() {
+    let stage = Stage::set().await;
+    let path = stage.path("empty.toml");
+    fs::write(&path, "# nothing\n").unwrap();
+    let path = path.display().to_string();
+
+    let output = stage.run(&["--config", &path, "limits", "apply"]);
+
+    let told = format!("jobq: no limits to set: {path} names no queue: see --config\n");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), told));
 }

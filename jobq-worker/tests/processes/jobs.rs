@@ -234,3 +234,32 @@ async fn in_a_terminal_deletes_ask_first() {
     assert!(text(&cleared.stdout).contains("3 jobs of queue default deleted"), "{cleared:?}");
     assert_eq!((cleared.status.code(), stage.stats().await.ready), (Some(0), 0));
 }
+
+#[tokio::test]
+async fn a_queue_that_contradicts_the_one_a_job_is_named_with_is_a_wrong_command() {
+    let stage = Stage::set().await;
+    for queue in ["crm", "mail"] {
+        stage.enqueue("exit 0", &["--queue", queue]);
+    }
+    let id = "0192f3c1-7b1e-7c3a-9d2e-5b6f7a8c9d0e";
+    let named = format!("crm/{id}");
+    let told = format!("jobq: {named} is in queue crm, and --queue says mail: give one of them\n");
+    for command in [&["jobs", "show"] as &[&str], &["explain"], &["batch"], &["retry"]] {
+        let line = [command, &[named.as_str(), "--queue", "mail"]].concat();
+        let output = stage.run(&line);
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(2), told.clone()),
+            "{line:?}"
+        );
+        // To say the same twice is no contradiction.
+        let line = [command, &[named.as_str(), "--queue", "crm"]].concat();
+        assert_eq!(stage.run(&line).status.code(), Some(1), "{line:?}");
+    }
+    // What is wrong with a command is told before anybody is called.
+    for command in [&["jobs", "show"] as &[&str], &["explain"], &["batch"]] {
+        let nowhere = ["--backend", "redis://127.0.0.1:1", &named, "-q", "mail"];
+        let output = stage.run(&[command, &nowhere].concat());
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), told.clone()));
+    }
+}

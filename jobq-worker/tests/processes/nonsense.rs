@@ -240,9 +240,9 @@ fn what_ends_a_command_is_told_alone() {
         (
             "--config program work",
             2,
-            "program, line 3: allow_command \"nope\": there is no such program",
+            "program, line 3, column 18: allow_command \"nope\": there is no such program",
         ),
-        ("--config url work", 2, "url, line 3: allow_url \"nope\" is not a URL"),
+        ("--config url work", 2, "url, line 3, column 1: allow_url \"nope\" is not a URL"),
     ] {
         let arguments: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let output = jobq_at("memory:", folder.path(), &arguments);
@@ -301,6 +301,22 @@ fn a_schedule_that_has_ended_is_not_added() {
 }
 
 #[test]
+fn without_a_command_there_is_the_help_whatever_the_environment_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [&[] as &[&str], &["jobs"], &["schedule"]] {
+        let run = |url: Option<&str>| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+            command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).args(words);
+            let output = command.envs(url.map(|url| ("REDIS_URL", url))).output().unwrap();
+            (output.status.code(), text(&output.stdout), text(&output.stderr))
+        };
+        let bare = run(None);
+        assert!(bare.0 == Some(2) && bare.2.contains("Usage: jobq"), "{words:?}: {bare:?}");
+        assert_eq!(run(Some(NOWHERE)), bare, "{words:?}");
+    }
+}
+
+#[test]
 fn a_wrong_address_is_told_with_who_has_said_it() {
     let folder = tempfile::tempdir().unwrap();
     let run = |toml: &str, variable: Option<&str>, arguments: &[&str]| {
@@ -324,14 +340,15 @@ fn a_wrong_address_is_told_with_who_has_said_it() {
             file,
             None,
             &["queues"],
-            "redis+sentinel://host:port,host:port,…/master (from jobq.toml, line 2)".to_owned(),
+            "redis+sentinel://host:port,host:port,…/master (from jobq.toml, line 2, column 11)"
+                .to_owned(),
         ),
         (
             "prefix = \"a b\"",
             None,
             &["queues"],
             "jobq: key prefix \"a b\" may hold only ASCII letters, digits, '.', '_' and '-' (from \
-             jobq.toml, line 1)"
+             jobq.toml, line 1, column 10)"
                 .to_owned(),
         ),
         ("", None, &["queues", "--prefix", "a b"], "and '-' (from --prefix)".to_owned()),
@@ -344,7 +361,7 @@ fn a_wrong_address_is_told_with_who_has_said_it() {
     let nowhere = format!("backend = \"{NOWHERE}\"");
     let (code, said) = run(&nowhere, None, &["queues"]);
     assert_eq!(code, Some(1));
-    assert!(said.trim_end().ends_with("(from jobq.toml, line 1)"), "{said}");
+    assert!(said.trim_end().ends_with("(from jobq.toml, line 1, column 11)"), "{said}");
 }
 
 #[cfg(unix)]

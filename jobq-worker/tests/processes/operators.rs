@@ -200,11 +200,44 @@ async fn the_doctor_tells_of_a_server_that_is_away_or_closed_without_the_passwor
 
     let told = doctor(&url, &[]);
     assert!(lines(&told)[1].contains("refused the user name or password"), "{told:?}");
+    assert!(lines(&told)[1].contains("(from REDIS_URL): nothing else"), "{told:?}");
     assert_eq!(ended(&told), (Some(1), String::new()));
     server.kill();
     let away = doctor(&url, &["--json"]);
     assert_eq!(ended(&away).0, Some(1));
     let found = json(&away)["checks"][0]["finding"].to_string();
     assert!(found.contains("nothing listens at 127.0.0.1:"), "{found}");
+    assert!(found.ends_with("(from REDIS_URL)\""), "{found}");
     assert!(!format!("{told:?}{away:?}").contains("top-secret"));
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_is_told_with_who_has_named_it() {
+    let closed = TestServer::start_with(&["--requirepass", "right"]).unwrap();
+    let open = TestServer::start().unwrap();
+    let wrong = format!("redis://:top-secret@127.0.0.1:{}", closed.port());
+    let far = format!("redis://127.0.0.1:{}/99", open.port());
+    for (url, code, told) in [
+        (&wrong, 1, "give them in the URL, as in redis://user:password@host (from "),
+        (&far, 2, "has no database 99: see its `databases` (from "),
+    ] {
+        for command in [["queues"].as_slice(), &["work", "--stop-when-empty", "--queue", "a"]] {
+            let run = |by_flag: bool| {
+                let mut jobq = Command::new(env!("CARGO_BIN_EXE_jobq"));
+                jobq.env_remove("JOBQ_CONFIG").env_remove("REDIS_URL").stdin(Stdio::null());
+                match by_flag {
+                    true => jobq.args(["--backend", url]),
+                    false => jobq.env("REDIS_URL", url),
+                };
+                jobq.args(command).output().unwrap()
+            };
+            for (by_flag, source) in [(false, "REDIS_URL"), (true, "--backend")] {
+                let output = run(by_flag);
+                let (ended, said) = ended(&output);
+                assert_eq!(ended, Some(code), "{command:?}: {output:?}");
+                assert!(said.ends_with(&format!("{told}{source})")), "{command:?}: {said}");
+                assert!(!said.contains("top-secret"), "{said}");
+            }
+        }
+    }
 }

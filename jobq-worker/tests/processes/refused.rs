@@ -122,3 +122,60 @@ async fn a_worker_without_the_right_to_wait_says_so_once_and_works() {
     assert!(log.contains("no waiting for jobs: queues are looked at instead"), "{log}");
     assert!(complaints(&log) <= 3, "{} complaints: {log}", complaints(&log));
 }
+
+#[tokio::test]
+async fn a_worker_that_ends_when_all_is_empty_does_so_beside_a_refused_queue_and_fails() {
+    for queues in ["wt,good", "good,wt"] {
+        let stage = Stage::set().await;
+        let script = format!("echo x >> {}", stage.path("done").display());
+        for _ in 0..3 {
+            stage.enqueue(&script, &["--queue", "good"]);
+        }
+        stage.at_server(&["SET", "{jobq:wt}:levels", "x"]);
+
+        let (code, log) = stage.work(&["--queue", queues, "--stop-when-empty"]).end();
+
+        assert_eq!((code, lines(&stage.path("done"))), (Some(1), 3), "{log}");
+        assert!(log.contains("queue cannot be served queue=wt"), "{log}");
+        assert!(log.contains("jobq: queue wt was refused: Redis at 127.0.0.1:"), "{log}");
+        assert!(log.contains(" jobs/s); queue wt was refused\n"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_the_user_may_not_touch_ends_it_just_so() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &["--queue", "good"]);
+    let own = ["ACL", "SETUSER", "poor", "on", ">pw", "~{jobq}:*", "~{jobq:good}:*", "&*", "+@all"];
+    stage.at_server(&own);
+    let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
+    let mut work = stage.jobq();
+    work.env("REDIS_URL", &url).args(["work", "--allow-command", "sh", "--stop-when-empty"]);
+
+    let output = work.args(["--queue", "good,other", "--json"]).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["completed"], &summary["reason"]), (&1.into(), &"empty".into()));
+    let refused = &summary["refused_queues"];
+    assert_eq!((refused[0]["queue"].as_str(), &refused[1]), (Some("other"), &().into()));
+    assert!(refused[0]["why"].as_str().unwrap().contains("check its ACL"), "{summary}");
+}
+
+#[tokio::test]
+async fn what_is_asked_only_for_a_warning_and_refused_is_a_warning() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &[]);
+    stage.at_server(&["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-smembers"]);
+    let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
+    let mut work = stage.jobq();
+    work.env("REDIS_URL", &url).args(["work", "--allow-command", "sh", "--stop-when-empty"]);
+
+    let output = work.args(["--queue", "default"]).output().unwrap();
+
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(text(&output.stdout).starts_with("processed 1, failed 0 in "), "{output:?}");
+    let told = "whether its queues are known cannot be told: the Redis user at 127.0.0.1:";
+    assert!(log.contains(told), "{log}");
+}

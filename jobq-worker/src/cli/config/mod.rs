@@ -15,12 +15,14 @@ use jobq_core::{GroupName, LimitScope, Limits};
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::complaint::{complaint, line_of};
+use self::complaint::{complaint, place_of};
 use self::limits::{QueueTables, SharedTables};
 use self::schedules::{FileSchedules, ScheduleTables, SchedulerTable};
 pub(super) use self::work::WorkTable;
+use super::allowed_urls::AllowedUrls;
 use super::connect::OF_ALL;
 use super::exit::Failure;
+use crate::health;
 use crate::registry::Registry;
 
 /// Where the file is, as every command takes it.
@@ -31,7 +33,7 @@ pub(super) struct ConfigFile {
     config: Option<PathBuf>,
 }
 
-/// A value of the file, with the place to name when it turns out to be wrong: `jobq.toml, line 3`.
+/// A value of the file, with the place to name when it turns out to be wrong: `jobq.toml, line 3, column 8`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Set<T> {
     pub(super) value: T,
@@ -40,7 +42,7 @@ pub(super) struct Set<T> {
 
 impl<T> Set<T> {
     fn by_file(it: Spanned<T>, (path, text): (&str, &str)) -> Self {
-        let place = format!("{path}, line {}", line_of(text, it.span().start));
+        let place = format!("{path}, {}", place_of(text, it.span().start));
         Self { value: it.into_inner(), place }
     }
 }
@@ -57,7 +59,7 @@ pub(super) struct Config {
     /// Programs that workers allow, beside those that flags do.
     pub(super) allow_command: Vec<Set<String>>,
     /// Beginnings of URLs that workers allow, beside those that flags do.
-    pub(super) allow_url: Vec<Set<String>>,
+    pub(super) allow_url: AllowedUrls,
     /// Where to serve health.
     pub(super) listen: Option<Set<String>>,
     /// Limits that hold whenever a worker starts.
@@ -83,13 +85,26 @@ impl Config {
         let mut faults = Vec::new();
         let limits = limits::read(file.queues, file.limits, text, &mut faults);
         let schedules = FileSchedules::of(file.schedules, (path, text), registry, &mut faults);
+        let mut wrong = |it: &Spanned<String>, fault: &str| {
+            faults.push(format!("{}: {fault}", place_of(text, it.span().start)));
+        };
+        let mut work = file.work;
+        let mut allow_url = AllowedUrls::default();
+        for prefix in std::mem::take(&mut work.allow_url) {
+            if let Err(fault) = allow_url.add(prefix.get_ref()) {
+                wrong(&prefix, &format!("allow_url {fault}"));
+            }
+        }
+        if let Some(listen) = file.listen.as_ref().filter(|it| !it.get_ref().trim().is_empty())
+            && let Err(fault) = health::place(listen.get_ref())
+        {
+            wrong(listen, &fault.to_string());
+        }
         if !faults.is_empty() {
             return Err(format!("{path}, {}", faults.join("; ")));
         }
         let set = |it: Spanned<String>| Set::by_file(it, (path, text));
-        let mut work = file.work;
-        let [allow_command, allow_url] = [&mut work.allow_command, &mut work.allow_url]
-            .map(|them| std::mem::take(them).into_iter().map(set).collect());
+        let allow_command = std::mem::take(&mut work.allow_command).into_iter().map(set).collect();
         Ok(Self {
             backend: file.backend.map(set),
             prefix: file.prefix.map(set),
@@ -232,7 +247,10 @@ pub(super) mod tests {
     fn an_address_to_listen_at_stands_before_all_tables() {
         let config = parse("listen = \"0.0.0.0:9090\"\n[queues.crm]").unwrap();
         let listen = config.listen.unwrap();
-        assert_eq!((&*listen.value, &*listen.place), ("0.0.0.0:9090", "jobq.toml, line 1"));
+        assert_eq!(
+            (&*listen.value, &*listen.place),
+            ("0.0.0.0:9090", "jobq.toml, line 1, column 10")
+        );
 
         let told = parse("\nlisten = 9090").unwrap_err();
         assert_eq!(

@@ -24,6 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
+    args.of.check()?;
     let store = address.connect().await?;
     let view = match store.find(&args.of.job, args.of.queue.as_ref()).await? {
         Some(job) => store.inspect.job(&job.queue, job.id).await?,

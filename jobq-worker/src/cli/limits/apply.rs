@@ -1,6 +1,7 @@
 //! `jobq limits apply`: what the configuration says is set, and what it says no more is taken away.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use jobq_core::{LimitScope, LimitSource, Limits};
 
@@ -33,8 +34,7 @@ pub(super) async fn run(address: &Address, config: &Config, args: &Args) -> Resu
 async fn apply(store: &Store, place: &str, config: &Config, args: &Args) -> Result<(), Failure> {
     let limits = with_stale(store, config).await?;
     if limits.is_empty() {
-        let hint = "jobq.toml is not there, or names no queue: see --config";
-        return Err(Failure::Usage(format!("no limits to set: {hint}")));
+        return Err(none(&config.schedules.path));
     }
     let is_dry_run = args.consent.is_dry_run();
     let lost = lost(&limits, &set_by_code(store, &limits).await?);
@@ -73,6 +73,12 @@ async fn apply(store: &Store, place: &str, config: &Config, args: &Args) -> Resu
         output::lines(&set.collect::<Vec<_>>())?;
     }
     each.end(true)
+}
+
+/// That the file at a path limits nothing.
+fn none(path: &str) -> Failure {
+    let why = if Path::new(path).exists() { "names no queue" } else { "is not there" };
+    Failure::Usage(format!("no limits to set: {path} {why}: see --config"))
 }
 
 /// What programs and earlier versions of the file have set for these scopes.
