@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jobq_core::inspect::JobView;
 use jobq_core::{
-    Backend, Clock, Failure, FailureKind, Inspect, JobId, JobState, Next, Settlement, WorkerId,
+    Backend, Failure, FailureKind, Inspect, JobId, JobState, Next, Settlement, WorkerId,
 };
 use jobq_redis::{RedisBackend, TestServer};
 
