@@ -116,15 +116,11 @@ async fn a_repeated_enqueue_is_not_called_safe_when_writes_are_refused() {
     signal(&replica, "-STOP");
     let first = waits.enqueue_jobs(std::slice::from_ref(&scheduled)).await.unwrap_err();
     // The server finds out that its replica lags.
-    let refused = async {
-        loop {
-            if let Err(error) = plain.enqueue_jobs(&[job()]).await {
-                return error;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let refused = tokio::time::timeout(support::PATIENCE, refused).await.unwrap();
+    let refused = eventually(async || match plain.enqueue_jobs(&[job()]).await {
+        Err(error) => Ok(error),
+        Ok(_) => Err("it takes writes that its replica does not have"),
+    })
+    .await;
     let again = waits.enqueue_jobs(std::slice::from_ref(&scheduled)).await;
     signal(&replica, "-CONT");
 

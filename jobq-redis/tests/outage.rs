@@ -93,6 +93,7 @@ async fn an_enqueue_is_no_victim_of_a_connection_that_died_in_the_quiet() {
     backend.ping().await.unwrap();
 
     redis(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    // That time passes is the point: the connection must be quiet for longer than it is trusted, which is real time.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
 
     assert!(backend.enqueue_jobs(&[job()]).await.unwrap()[0].is_created());

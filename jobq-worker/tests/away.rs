@@ -8,40 +8,13 @@ mod support;
 use std::time::Duration;
 
 use jobq_core::vitals::Condition;
-use jobq_core::{JobId, MemoryBackend, Queue};
-use jobq_worker::{Summary, Worker};
 use support::faulty::{Fault, Faulty};
-use support::{Act, backend, state, within, witness, worker};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-const SECOND: Duration = Duration::from_secs(1);
+use support::{
+    Act, SECOND, backend, enqueue_on, start, state, until_done, within, witness, worker,
+};
 
 /// Both orders of the queue that is away and the one that is well.
 const ORDERS: [[&str; 2]; 2] = [["away", "well"], ["well", "away"]];
-
-async fn enqueue(store: &MemoryBackend, queue: &str, job: Act) -> JobId {
-    store.enqueue(job).on(queue).await.unwrap().id()
-}
-
-/// How long it takes until the store has forgotten all of these jobs; they have completed then.
-async fn until_done(store: &MemoryBackend, ids: &[JobId]) -> Duration {
-    let began = tokio::time::Instant::now();
-    within(async {
-        for id in ids {
-            while state(store, *id).await.is_some() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    })
-    .await;
-    began.elapsed()
-}
-
-fn run(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<jobq_core::Result<Summary>>) {
-    let (stop, stopped) = oneshot::channel::<()>();
-    (stop, tokio::spawn(worker.run_until(async { stopped.await.unwrap() })))
-}
 
 #[tokio::test(start_paused = true)]
 async fn jobs_of_a_queue_that_is_well_run_and_are_settled() {
@@ -52,16 +25,16 @@ async fn jobs_of_a_queue_that_is_well_run_and_are_settled() {
             faulty.fail_queue("away", fault);
             let mut ids = Vec::new();
             for _ in 0..8 {
-                ids.push(enqueue(&store, "well", Act::TakeMs(100)).await);
+                ids.push(enqueue_on(&store, "well", Act::TakeMs(100)).await);
             }
             let (witness, _report) = witness();
             let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
-            let (stop, running) = run(worker);
+            let (stop, running) = start(worker);
 
             let took = until_done(&store, &ids).await;
             // Nothing else comes that could be taken for the end of an outage.
             tokio::time::sleep(SECOND * 20).await;
-            let late = enqueue(&store, "well", Act::Succeed).await;
+            let late = enqueue_on(&store, "well", Act::Succeed).await;
             let took_late = until_done(&store, &[late]).await;
             stop.send(()).unwrap();
             let summary = within(running).await.unwrap().unwrap();
@@ -80,11 +53,11 @@ async fn silence_about_one_queue_holds_up_no_other() {
         let store = backend();
         let faulty = Faulty::new(store.clone());
         let (witness, mut report) = witness();
-        let first = enqueue(&store, "well", Act::Succeed).await;
+        let first = enqueue_on(&store, "well", Act::Succeed).await;
         for queue in ["away", "gone"] {
-            enqueue(&store, queue, Act::TakeMs(1)).await;
+            enqueue_on(&store, queue, Act::TakeMs(1)).await;
         }
-        let (stop, running) = run(worker(faulty.clone(), witness).queues(queues));
+        let (stop, running) = start(worker(faulty.clone(), witness).queues(queues));
         for _ in 0..3 {
             report.started().await;
         }
@@ -92,13 +65,13 @@ async fn silence_about_one_queue_holds_up_no_other() {
 
         for queue in ["away", "gone"] {
             faulty.fail_queue(queue, Fault::Hang);
-            enqueue(&store, queue, Act::Succeed).await;
+            enqueue_on(&store, queue, Act::Succeed).await;
         }
         // The first calls find it out, and are waited for: they may be both.
         tokio::time::sleep(SECOND * 25).await;
         let mut longest = Duration::ZERO;
         for _ in 0..30 {
-            let id = enqueue(&store, "well", Act::Succeed).await;
+            let id = enqueue_on(&store, "well", Act::Succeed).await;
             longest = longest.max(until_done(&store, &[id]).await);
             tokio::time::sleep(SECOND).await;
         }
@@ -115,12 +88,12 @@ async fn settlements_arrive_where_they_can_and_the_others_later() {
         let store = backend();
         let faulty = Faulty::new(store.clone());
         let (witness, mut report) = witness();
-        let away = enqueue(&store, "away", Act::TakeMs(1_000)).await;
-        let well = enqueue(&store, "well", Act::TakeMs(2_000)).await;
+        let away = enqueue_on(&store, "away", Act::TakeMs(1_000)).await;
+        let well = enqueue_on(&store, "well", Act::TakeMs(2_000)).await;
         // With no room to ask for more: what is sent are settlements alone.
         let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
         let mut condition = worker.vitals().watch();
-        let (stop, running) = run(worker);
+        let (stop, running) = start(worker);
         report.started().await;
         report.started().await;
 
@@ -130,7 +103,7 @@ async fn settlements_arrive_where_they_can_and_the_others_later() {
         within(condition.wait_for(Condition::is_ready)).await.unwrap();
         assert!(state(&store, away).await.is_some());
         faulty.fail_queue("away", Fault::None);
-        let next = enqueue(&store, "away", Act::Succeed).await;
+        let next = enqueue_on(&store, "away", Act::Succeed).await;
         let took = until_done(&store, &[away, next]).await;
         stop.send(()).unwrap();
         let summary = within(running).await.unwrap().unwrap();
@@ -149,7 +122,7 @@ async fn a_queue_that_is_away_is_tried_less_and_less_and_the_worker_stays_ready(
     let (witness, _report) = witness();
     let worker = worker(faulty.clone(), witness).queues(["away", "well"]);
     let mut condition = worker.vitals().watch();
-    let (stop, running) = run(worker);
+    let (stop, running) = start(worker);
     let mut outages = 0;
     let watching = async {
         loop {
@@ -163,7 +136,7 @@ async fn a_queue_that_is_away_is_tried_less_and_less_and_the_worker_stays_ready(
         () = watching => {}
         () = async {
             for _ in 0..600 {
-                let id = enqueue(&store, "well", Act::Succeed).await;
+                let id = enqueue_on(&store, "well", Act::Succeed).await;
                 until_done(&store, &[id]).await;
                 tokio::time::sleep(SECOND / 10).await;
             }

@@ -13,8 +13,8 @@ use jobq_core::{Cancellation, Job, JobContext, JobResult, JobState, Queue, Token
 use jobq_worker::{EndReason, State, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::Faulty;
-use support::{Act, backend, drain, enqueue, queue, state, within, witness, worker};
-use tokio::sync::{mpsc, oneshot};
+use support::{Act, backend, drain, enqueue, queue, start, state, within, witness, worker};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 #[derive(Serialize, Deserialize, Job)]
@@ -99,13 +99,27 @@ async fn blocking_handlers_run_beside_async_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_is_not_empty_because_a_look_came_upon_unreadable_jobs_alone() {
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    for _ in 0..3 {
+        enqueue(&store, Act::Succeed).await;
+    }
+    faulty.put_aside(5);
+    let (witness, _report) = witness();
+
+    let summary = drain(worker(faulty, witness).concurrency(1)).await;
+
+    assert_eq!(summary.completed, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_worker_is_woken_by_an_enqueue() {
     let store = backend();
     let (witness, mut report) = witness();
     let worker = worker(store.clone(), witness);
     let mut condition = worker.vitals().watch();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(worker.run_until(async { stopped.await.unwrap() }));
+    let (stop, running) = start(worker);
     within(condition.wait_for(Condition::is_ready)).await.unwrap();
     // Long enough for it to find everything empty, and to be between two looks.
     tokio::time::sleep(Duration::from_millis(4321)).await;
@@ -214,8 +228,7 @@ async fn its_condition_tells_the_whole_story() {
     let mut condition = worker.vitals().watch();
     assert_eq!(condition.condition(), Condition::Starting);
 
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(worker.run_until(async { stopped.await.unwrap() }));
+    let (stop, running) = start(worker);
     within(condition.wait_for(Condition::is_ready)).await.unwrap();
     report.started().await;
     stop.send(()).unwrap();

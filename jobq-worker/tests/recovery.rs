@@ -9,10 +9,9 @@ use std::time::Duration;
 use jobq_core::vitals::Condition;
 use jobq_core::{Backend, JobState};
 use support::faulty::{Fault, Faulty};
-use support::{Act, backend, drain, enqueue, find, queue, state, within, witness, worker};
-use tokio::sync::oneshot;
-
-const SECOND: Duration = Duration::from_secs(1);
+use support::{
+    Act, SECOND, backend, drain, enqueue, find, queue, start, state, within, witness, worker,
+};
 
 #[tokio::test(start_paused = true)]
 async fn settlements_are_kept_until_the_backend_is_back() {
@@ -22,8 +21,7 @@ async fn settlements_are_kept_until_the_backend_is_back() {
     let id = enqueue(&store, Act::TakeMs(1_000)).await;
     let worker = worker(faulty.clone(), witness);
     let mut condition = worker.vitals().watch();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(worker.run_until(async { stopped.await.unwrap() }));
+    let (stop, running) = start(worker);
 
     report.started().await;
     faulty.fail_exchange(Fault::Refuse);

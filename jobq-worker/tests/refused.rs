@@ -6,44 +6,21 @@ mod support;
 
 use std::time::Duration;
 
+use jobq_core::ErrorKind;
 use jobq_core::vitals::Condition;
-use jobq_core::{ErrorKind, JobId, MemoryBackend, Queue};
-use jobq_worker::{EndReason, Summary, Worker};
+use jobq_worker::EndReason;
 use support::faulty::{Fault, Faulty};
-use support::{Act, backend, drain, state, within, witness, worker};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-const SECOND: Duration = Duration::from_secs(1);
+use support::log::Log;
+use support::{
+    Act, SECOND, backend, drain, enqueue, enqueue_on, start, state, until_done, within, witness,
+    worker,
+};
 
 /// Both orders of the queue that is refused and the one that is well.
 const ORDERS: [[&str; 2]; 2] = [["bad", "good"], ["good", "bad"]];
 
 /// What a server may say of a queue: wrong types, missing rights, no room.
 const KINDS: [ErrorKind; 3] = [ErrorKind::Corrupt, ErrorKind::Refused, ErrorKind::Full];
-
-async fn enqueue(store: &MemoryBackend, queue: &str, job: Act) -> JobId {
-    store.enqueue(job).on(queue).await.unwrap().id()
-}
-
-/// How long it takes until the store has forgotten all of these jobs; they have completed then.
-async fn until_done(store: &MemoryBackend, ids: &[JobId]) -> Duration {
-    let began = tokio::time::Instant::now();
-    within(async {
-        for id in ids {
-            while state(store, *id).await.is_some() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    })
-    .await;
-    began.elapsed()
-}
-
-fn run(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<jobq_core::Result<Summary>>) {
-    let (stop, stopped) = oneshot::channel::<()>();
-    (stop, tokio::spawn(worker.run_until(async { stopped.await.unwrap() })))
-}
 
 #[tokio::test(start_paused = true)]
 async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
@@ -53,12 +30,12 @@ async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
         faulty.fail_queue("bad", Fault::Answer(kind));
         let mut ids = Vec::new();
         for _ in 0..8 {
-            ids.push(enqueue(&store, "good", Act::TakeMs(100)).await);
+            ids.push(enqueue_on(&store, "good", Act::TakeMs(100)).await);
         }
         let (witness, _report) = witness();
         let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
         let mut condition = worker.vitals().watch();
-        let (stop, running) = run(worker);
+        let (stop, running) = start(worker);
 
         let took = until_done(&store, &ids).await;
         within(condition.wait_for(Condition::is_ready)).await.unwrap();
@@ -66,7 +43,7 @@ async fn jobs_of_other_queues_run_and_the_worker_is_ready() {
         let unready = condition.wait_for(|now| !now.is_ready());
         assert!(tokio::time::timeout(SECOND * 60, unready).await.is_err(), "{queues:?}, {kind}");
         let tries = faulty.count_about("bad") - before;
-        let late = enqueue(&store, "good", Act::Succeed).await;
+        let late = enqueue_on(&store, "good", Act::Succeed).await;
         let took_late = until_done(&store, &[late]).await;
         stop.send(()).unwrap();
         let summary = within(running).await.unwrap().unwrap();
@@ -85,15 +62,15 @@ async fn a_queue_that_is_mended_is_served_again() {
         let store = backend();
         let faulty = Faulty::new(store.clone());
         let (witness, mut report) = witness();
-        let first = enqueue(&store, "bad", Act::TakeMs(1_000)).await;
-        let (stop, running) = run(worker(faulty.clone(), witness).queues(queues));
+        let first = enqueue_on(&store, "bad", Act::TakeMs(1_000)).await;
+        let (stop, running) = start(worker(faulty.clone(), witness).queues(queues));
         report.started().await;
 
         faulty.fail_queue("bad", Fault::Answer(ErrorKind::Corrupt));
         tokio::time::sleep(SECOND * 30).await;
         assert!(state(&store, first).await.is_some());
         faulty.fail_queue("bad", Fault::None);
-        let second = enqueue(&store, "bad", Act::Succeed).await;
+        let second = enqueue_on(&store, "bad", Act::Succeed).await;
         let took = until_done(&store, &[first, second]).await;
         stop.send(()).unwrap();
         let summary = within(running).await.unwrap().unwrap();
@@ -111,7 +88,7 @@ async fn a_worker_that_can_serve_no_queue_is_not_ready_and_says_why() {
     let (witness, _report) = witness();
     let worker = worker(faulty.clone(), witness).queues(["one", "two"]);
     let mut condition = worker.vitals().watch();
-    let (stop, running) = run(worker);
+    let (stop, running) = start(worker);
 
     let down = within(condition.wait_for(|now| *now != Condition::Starting)).await.unwrap();
     let Condition::Disconnected(why) = down else { panic!("{down:?}") };
@@ -134,7 +111,7 @@ async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
     let (witness, _report) = witness();
     let worker = worker(faulty.clone(), witness).queues(["mail"]);
     let mut condition = worker.vitals().watch();
-    let (stop, running) = run(worker);
+    let (stop, running) = start(worker);
 
     within(condition.wait_for(Condition::is_ready)).await.unwrap();
     let unready = condition.wait_for(|now| !now.is_ready());
@@ -142,7 +119,7 @@ async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
     let (waits, looks) = (faulty.count("wait"), faulty.count("exchange"));
     let mut longest = Duration::ZERO;
     for _ in 0..10 {
-        let id = enqueue(&store, "mail", Act::Succeed).await;
+        let id = enqueue_on(&store, "mail", Act::Succeed).await;
         longest = longest.max(until_done(&store, &[id]).await);
         tokio::time::sleep(SECOND * 3).await;
     }
@@ -154,6 +131,59 @@ async fn a_worker_that_may_not_wait_looks_less_and_less_often_and_is_ready() {
     assert!(longest <= SECOND * 2, "{longest:?}");
 }
 
+/// What was warned of.
+fn warnings(log: &Log) -> Vec<String> {
+    log.lines().into_iter().filter(|line| line.starts_with("WARN")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_that_are_refused_are_told_once_and_the_worker_goes_on() {
+    let log = Log::begin();
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_heartbeat(Fault::Answer(ErrorKind::Refused));
+    let (witness, _report) = witness();
+    let worker = worker(faulty.clone(), witness);
+    let condition = worker.vitals().watch();
+    let (stop, running) = start(worker);
+
+    // While it has a job it beats every few seconds.
+    let long = enqueue(&store, Act::TakeMs(50_000)).await;
+    until_done(&store, &[long]).await;
+    let beats = faulty.count("heartbeat");
+    let now = condition.condition();
+    stop.send(()).unwrap();
+    let summary = within(running).await.unwrap().unwrap();
+
+    assert!(beats > 5, "{beats} beats");
+    assert!(now.is_ready(), "{now:?}");
+    assert_eq!((summary.completed, summary.lost), (1, 0));
+    let told = r#"WARN jobq: maintenance failed call="heartbeat" error=the store says refused"#;
+    assert_eq!(warnings(&log), [told]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_that_are_refused_are_told_once_and_a_job_may_end_before_its_lease() {
+    let log = Log::begin();
+    let store = backend();
+    let faulty = Faulty::new(store.clone());
+    faulty.fail_extend(Fault::Answer(ErrorKind::Refused));
+    let (witness, _report) = witness();
+    let worker = worker(faulty.clone(), witness).lease(SECOND * 10);
+    let (stop, running) = start(worker);
+
+    let id = enqueue(&store, Act::TakeMs(6_000)).await;
+    until_done(&store, &[id]).await;
+    let tries = faulty.count("extend");
+    stop.send(()).unwrap();
+    let summary = within(running).await.unwrap().unwrap();
+
+    assert!(tries > 3, "{tries} tries");
+    assert_eq!((summary.completed, summary.lost), (1, 0));
+    let told = r#"WARN jobq: maintenance failed call="extend" error=the store says refused"#;
+    assert_eq!(warnings(&log), [told]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_stops_when_all_is_empty_does_not_wait_for_a_queue_that_is_refused() {
     let kinds = [ErrorKind::Corrupt, ErrorKind::Refused];
@@ -162,7 +192,7 @@ async fn a_worker_that_stops_when_all_is_empty_does_not_wait_for_a_queue_that_is
         let faulty = Faulty::new(store.clone());
         faulty.fail_queue("bad", Fault::Answer(kind));
         for _ in 0..8 {
-            enqueue(&store, "good", Act::TakeMs(3_000)).await;
+            enqueue_on(&store, "good", Act::TakeMs(3_000)).await;
         }
         let (witness, _report) = witness();
 
@@ -185,7 +215,7 @@ async fn it_waits_for_a_queue_for_which_there_is_no_room_now() {
     let store = backend();
     let faulty = Faulty::new(store.clone());
     faulty.fail_queue("bad", Fault::Answer(ErrorKind::Full));
-    let id = enqueue(&store, "bad", Act::Succeed).await;
+    let id = enqueue_on(&store, "bad", Act::Succeed).await;
     let (witness, _report) = witness();
     let running = tokio::spawn(drain(worker(faulty.clone(), witness).queues(["bad", "good"])));
 
@@ -203,8 +233,8 @@ async fn a_queue_that_is_mended_while_others_run_is_emptied_as_well() {
     let store = backend();
     let faulty = Faulty::new(store.clone());
     faulty.fail_queue("bad", Fault::Answer(ErrorKind::Refused));
-    enqueue(&store, "bad", Act::Succeed).await;
-    enqueue(&store, "good", Act::TakeMs(10_000)).await;
+    enqueue_on(&store, "bad", Act::Succeed).await;
+    enqueue_on(&store, "good", Act::TakeMs(10_000)).await;
     let (witness, mut report) = witness();
     let running = tokio::spawn(drain(worker(faulty.clone(), witness).queues(["bad", "good"])));
     report.started().await;

@@ -11,11 +11,9 @@ use jobq_core::{Backend, Job, JobContext, JobState, MemoryBackend, Queue, StopRe
 use jobq_worker::{State, Worker};
 use serde::{Deserialize, Serialize};
 use support::faulty::{Fault, Faulty};
-use support::{Act, backend, drain, enqueue, find, state, within, witness, worker};
+use support::{Act, SECOND, backend, drain, enqueue, find, state, within, witness, worker};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_job_may_take_much_longer_than_its_lease() {

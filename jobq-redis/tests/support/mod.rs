@@ -44,7 +44,7 @@ pub(crate) async fn lease(backend: &RedisBackend, limit: usize) -> Exchanged {
     backend.exchange(&queue(), &[], Some(request)).await.unwrap()
 }
 
-/// Tries until it works.
+/// Tries until it works. Panics when it does not for too long.
 pub(crate) async fn eventually<T, E: std::fmt::Display>(
     mut attempt: impl AsyncFnMut() -> Result<T, E>,
 ) -> T {
@@ -54,6 +54,7 @@ pub(crate) async fn eventually<T, E: std::fmt::Display>(
             Ok(value) => return value,
             Err(error) => assert!(started.elapsed() < PATIENCE, "still: {error}"),
         }
+        // Servers are started, cut off and promoted without a word to their clients.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -396,6 +396,35 @@ mod tests {
     }
 
     #[test]
+    fn what_would_do_nothing_is_refused() {
+        let id = BatchId::from_key("x");
+        let checked = |state: BatchState, line: &str| {
+            let line = format!("batch {id} {line}");
+            let mut view = view();
+            view.state = state;
+            check(&view, &Line::try_parse_from(line.split_whitespace()).unwrap().args)
+        };
+        let [ended, closed] = ["has ended: nothing is left to call off", "is closed already"]
+            .map(|why| Err(Failure::failed(format!("batch {id} {why}"))));
+
+        for state in [BatchState::Succeeded, BatchState::Failed] {
+            for line in ["call-off --yes", "call-off --dry-run"] {
+                assert_eq!(checked(state, line), ended, "{state:?}, {line}");
+            }
+            assert_eq!(checked(state, "close --dry-run"), closed, "{state:?}");
+            assert_eq!(checked(state, "retry"), Ok(()), "{state:?}");
+            assert_eq!(checked(state, ""), Ok(()), "{state:?}");
+        }
+        for state in [BatchState::Open, BatchState::Closed] {
+            assert_eq!(checked(state, "call-off --yes"), Ok(()), "{state:?}");
+        }
+        assert_eq!(checked(BatchState::Open, "close --dry-run"), Ok(()));
+        assert_eq!(checked(BatchState::Closed, "close --dry-run"), closed);
+        // The store says so itself.
+        assert_eq!(checked(BatchState::Closed, "close"), Ok(()));
+    }
+
+    #[test]
     fn a_batch_is_shown_with_its_counts() {
         let id = BatchId::from_key("x");
         assert_eq!(

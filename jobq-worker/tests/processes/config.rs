@@ -108,6 +108,30 @@ async fn it_is_found_where_the_command_is_run_and_applied_without_a_worker() {
     );
 }
 
+/// That a shared limit is set by nobody is good to know of what is done, and beside the point of what is not.
+#[tokio::test]
+async fn limits_that_are_refused_are_told_of_in_one_line_and_doubts_only_with_what_is_done() {
+    let stage = Stage::set().await;
+    let path = write(&stage, "[queues.crm]\nrate = \"5/s\"");
+    let apply = |options: &[&str]| {
+        let output = stage.run(&[&["--config", &path, "limits", "apply"], options].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(apply(&[]), (Some(0), String::new()));
+    write(&stage, "[queues.crm]\nshared = \"api\"");
+
+    let refused = apply(&[]);
+    let tried = apply(&["--dry-run"]);
+    let done = apply(&["--yes"]);
+
+    let why = "this takes limits away, and there is no terminal to ask: say --yes, or --dry-run to see what it would do";
+    assert_eq!(refused, (Some(2), format!("jobq: {why}\n")));
+    let doubt = "queue crm takes part in shared limit api, which nobody has set: it limits nothing";
+    for warned in [tried, done] {
+        assert_eq!(warned, (Some(0), format!("jobq: warning: {doubt}\n")));
+    }
+}
+
 #[tokio::test]
 async fn the_rate_of_a_lane_holds_for_real_work() {
     let stage = Stage::set().await;

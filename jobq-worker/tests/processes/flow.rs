@@ -180,6 +180,9 @@ async fn batches_are_shown_closed_retried_and_called_off() {
     assert_eq!(work().0, Some(0));
     assert_eq!(json(&stage, &format!("batch {batch} --json"))["state"], "succeeded");
 
+    let ended = complaint(&stage, 1, &format!("batch {batch} call-off --yes"));
+    assert_eq!(ended, format!("jobq: batch {batch} has ended: nothing is left to call off\n"));
+
     let other = BatchId::from_key("other");
     stage.backend.batch("other").id(other).on("import").open().await.unwrap();
     let waiting = stage.enqueue("true", &["--queue", "import", "--batch", &other.to_string()]);

@@ -1,13 +1,18 @@
 //! Completions and manual pages are generated, and quiet is quiet.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use crate::golden::ended;
 use crate::stage::{Stage, text};
 
-fn jobq(arguments: &[&str]) -> std::process::Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
+fn jobq(arguments: &[&str]) -> Output {
+    run(Path::new(env!("CARGO_BIN_EXE_jobq")), arguments)
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
     // No server is there, and none is needed.
     command.env("REDIS_URL", "redis://127.0.0.1:1").env_remove("JOBQ_CONFIG").stdin(Stdio::null());
     command.args(arguments).output().unwrap()
@@ -45,6 +50,34 @@ fn manual_pages_are_printed_and_written() {
     let (code, told) = ended(&jobq(&["man", "--out", &file]));
     assert_eq!(code, Some(1));
     assert!(told.starts_with(&format!("jobq: cannot write to {file}: ")), "{told}");
+}
+
+/// Programs have the commands in binaries of their own.
+#[test]
+fn a_program_of_another_name_goes_by_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("shop");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_jobq"), &program).unwrap();
+    let said = |arguments: &[&str]| {
+        let output = run(&program, arguments);
+        let said = text(&[output.stdout, output.stderr].concat());
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+
+    let help = said(&["--help"]);
+    assert!(help.contains("Usage: shop ") && help.contains("in `shop failed`"), "{help}");
+    assert!(!help.contains("`jobq "), "{help}");
+    // The file has one name for all programs.
+    assert!(help.contains("jobq.toml") && !help.contains("shop.toml"), "{help}");
+    let help = said(&["completions", "--help"]);
+    let example = "shop completions bash > /etc/bash_completion.d/shop";
+    assert!(help.ends_with(&format!("Examples: {example}")), "{help}");
+    let help = said(&["limits", "apply", "--help"]);
+    assert!(help.contains(" shop --config /etc/jobq.toml limits apply --yes"), "{help}");
+    assert!(said(&["nope"]).contains("(see `shop --help`)"));
+    assert!(said(&["jobs", "list", "--nope"]).contains("(see `shop jobs list --help`)"));
+    assert!(said(&["man"]).contains(".TH shop 1"));
+    assert!(said(&["completions", "fish"]).contains("complete -c shop "));
 }
 
 #[tokio::test]

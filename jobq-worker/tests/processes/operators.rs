@@ -6,7 +6,7 @@ use jobq_redis::TestServer;
 use serde_json::json;
 
 use crate::golden::{ended, json, lines};
-use crate::stage::{Stage, lines as file_lines, until};
+use crate::stage::{Stage, lines as file_lines, text, until};
 
 #[tokio::test]
 async fn monitor_tells_which_queue_is_too_long_by_its_exit_code() {
@@ -103,6 +103,37 @@ fn doctor(url: &str, options: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobq"));
     command.env("REDIS_URL", url).env_remove("JOBQ_CONFIG").stdin(Stdio::null());
     command.arg("doctor").args(options).output().unwrap()
+}
+
+#[tokio::test]
+async fn queues_that_cannot_be_counted_are_told_of_and_the_others_counted() {
+    let stage = Stage::set().await;
+    stage.enqueue("exit 0", &[]);
+    stage.run(&["enqueue", "hello", "--queue", "wt"]);
+    stage.at_server(&["SET", "{jobq:wt}:dead", "x"]);
+
+    for command in ["queues", "stats"] {
+        let table = stage.run(&[command]);
+        let (code, told) = ended(&table);
+        assert_eq!((code, told.lines().count()), (Some(1), 1), "{command}: {told}");
+        assert!(told.starts_with("jobq: queue wt cannot be counted: "), "{command}: {told}");
+        assert_eq!(ended(&stage.run(&[command, "--json"])), (Some(1), told), "{command}");
+    }
+    let table = lines(&stage.run(&["queues"]));
+    assert!(table.len() == 2 && table[1].starts_with("default 0 1 0 0 0 "), "{table:?}");
+    let counted = json(&stage.run(&["queues", "--json"]));
+    assert!(counted[0]["queue"] == "default" && counted[1].is_null(), "{counted}");
+    assert_eq!(json(&stage.run(&["stats", "--json"]))["job_counts"]["ready"], 1);
+    let monitored = stage.run(&["monitor", "default,wt", "--max", "5"]);
+    let (code, told) = ended(&monitored);
+    assert_eq!((code, told.lines().count()), (Some(1), 1), "{told}");
+    assert!(told.starts_with("jobq: queue wt cannot be counted: "), "{told}");
+
+    // That it is the only one is not that there is none.
+    stage.at_server(&["SREM", "{jobq}:queues", "default"]);
+    let alone = stage.run(&["queues"]);
+    assert!(!text(&alone.stdout).contains("no queues yet"), "{alone:?}");
+    assert_eq!(alone.status.code(), Some(1));
 }
 
 #[tokio::test]

@@ -2,13 +2,17 @@
 
 use std::process::{Command, Stdio};
 
+use jobq_core::JobId;
+
 use crate::stage::{Stage, WorkerProcess, lines, text, until};
 
-fn command(stage: &Stage, words: &[&str]) {
-    let client = redis::Client::open(stage.server.url()).unwrap();
-    let mut connection = client.get_connection().unwrap();
-    let mut command = redis::cmd(words[0]);
-    let _: redis::Value = command.arg(&words[1..]).query(&mut connection).unwrap();
+/// Writes something into the place of a job's record.
+fn overwrite(stage: &Stage, id: JobId) {
+    let mut connection = stage.connection();
+    let mut set = redis::cmd("HSET");
+    let set = set.arg("{jobq:default}:jobs").arg(&id.as_bytes()[..]).arg("hello");
+    let added: u64 = set.query(&mut connection).unwrap();
+    assert_eq!(added, 0, "no record was overwritten");
 }
 
 fn complaints(log: &str) -> usize {
@@ -33,7 +37,7 @@ async fn a_queue_with_a_key_of_another_type_holds_up_no_other() {
         for _ in 0..8 {
             stage.enqueue(&script, &["--queue", "good"]);
         }
-        command(&stage, &["SET", "{jobq:wt}:levels", "x"]);
+        stage.at_server(&["SET", "{jobq:wt}:levels", "x"]);
         let log = log_after(&stage, stage.work(&["--queue", queues]), 8);
 
         assert!(complaints(&log) <= 3, "{log}");
@@ -48,12 +52,7 @@ async fn a_queue_with_a_key_of_another_type_holds_up_no_other() {
 async fn a_record_that_cannot_be_read_holds_up_no_job() {
     let stage = Stage::set().await;
     let bad = stage.enqueue("exit 0", &[]);
-    let key = bad.as_bytes();
-    let client = redis::Client::open(stage.server.url()).unwrap();
-    let mut connection = client.get_connection().unwrap();
-    let mut set = redis::cmd("HSET");
-    let _: u64 =
-        set.arg("{jobq:default}:jobs").arg(&key[..]).arg("hello").query(&mut connection).unwrap();
+    overwrite(&stage, bad);
     let script = format!("echo x >> {}", stage.path("done").display());
     for _ in 0..3 {
         stage.enqueue(&script, &[]);
@@ -70,10 +69,35 @@ async fn a_record_that_cannot_be_read_holds_up_no_job() {
 }
 
 #[tokio::test]
+async fn it_stops_when_a_queue_is_empty_and_not_when_it_has_come_upon_unreadable_jobs() {
+    let stage = Stage::set().await;
+    let unreadable: Vec<_> = (0..3).map(|_| stage.enqueue("exit 0", &[])).collect();
+    for id in &unreadable {
+        overwrite(&stage, *id);
+    }
+    let script = format!("echo x >> {}", stage.path("done").display());
+    for _ in 0..2 {
+        stage.enqueue(&script, &[]);
+    }
+
+    let (code, log) = stage.work(&["--stop-when-empty", "--concurrency", "1"]).end();
+
+    assert_eq!((code, lines(&stage.path("done"))), (Some(0), 2), "{log}");
+    let told = log.lines().filter(|line| line.contains("put aside among the dead"));
+    let told: Vec<_> = told.collect();
+    assert_eq!((told.len(), complaints(&log)), (3, 3), "{log}");
+    for id in unreadable {
+        assert!(told.iter().any(|line| line.contains(&id.to_string())), "{id}: {log}");
+    }
+    assert!(log.contains("processed 2, failed 0 in "), "{log}");
+    assert_eq!(stage.stats().await.dead, 3);
+}
+
+#[tokio::test]
 async fn a_worker_without_the_right_to_wait_says_so_once_and_works() {
     let stage = Stage::set().await;
     let rules = ["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-blpop"];
-    command(&stage, &rules);
+    stage.at_server(&rules);
     let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
     let work = |options: &[&str]| {
         let mut command: Command = stage.jobq();
@@ -107,7 +131,7 @@ async fn a_worker_that_ends_when_all_is_empty_does_so_beside_a_refused_queue_and
         for _ in 0..3 {
             stage.enqueue(&script, &["--queue", "good"]);
         }
-        command(&stage, &["SET", "{jobq:wt}:levels", "x"]);
+        stage.at_server(&["SET", "{jobq:wt}:levels", "x"]);
 
         let (code, log) = stage.work(&["--queue", queues, "--stop-when-empty"]).end();
 
@@ -123,7 +147,7 @@ async fn a_queue_that_the_user_may_not_touch_ends_it_just_so() {
     let stage = Stage::set().await;
     stage.enqueue("exit 0", &["--queue", "good"]);
     let own = ["ACL", "SETUSER", "poor", "on", ">pw", "~{jobq}:*", "~{jobq:good}:*", "&*", "+@all"];
-    command(&stage, &own);
+    stage.at_server(&own);
     let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
     let mut work = stage.jobq();
     work.env("REDIS_URL", &url).args(["work", "--allow-command", "sh", "--stop-when-empty"]);
@@ -142,7 +166,7 @@ async fn a_queue_that_the_user_may_not_touch_ends_it_just_so() {
 async fn what_is_asked_only_for_a_warning_and_refused_is_a_warning() {
     let stage = Stage::set().await;
     stage.enqueue("exit 0", &[]);
-    command(&stage, &["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-smembers"]);
+    stage.at_server(&["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-smembers"]);
     let url = format!("redis://poor:pw@127.0.0.1:{}", stage.server.port());
     let mut work = stage.jobq();
     work.env("REDIS_URL", &url).args(["work", "--allow-command", "sh", "--stop-when-empty"]);

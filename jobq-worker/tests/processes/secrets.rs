@@ -4,6 +4,8 @@ use std::process::{Command, Output, Stdio};
 
 use jobq_redis::TestServer;
 
+use crate::stage::{Stage, text};
+
 /// What the program is started with, and nothing that shows the password may be in its output.
 const SECRET: &str = "hunter2-correct";
 const WRONG: &str = "hunter2-mistaken";
@@ -95,5 +97,23 @@ fn no_password_is_written_of_a_url_that_makes_no_sense() {
             assert_kept(&url, &["queues"], &output);
             assert!(!output.status.success(), "{url}: {output:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_with_its_address_and_without_its_password() {
+    let mut stage = Stage::set().await;
+    stage.server.kill();
+    let url = format!("redis://:top-secret@127.0.0.1:{}", stage.server.port());
+
+    for command in ["queues", "failed", "restart"] {
+        let output = stage.jobq().env("REDIS_URL", &url).arg(command).output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(
+            told.contains(&format!("nothing listens at 127.0.0.1:{}", stage.server.port())),
+            "{told}"
+        );
+        assert!(!told.contains("top-secret"), "{told}");
     }
 }

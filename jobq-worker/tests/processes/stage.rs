@@ -65,6 +65,17 @@ impl Stage {
         WorkerProcess(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// A connection to the server itself, past the program.
+    pub(crate) fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.server.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// Has the server do something by itself, as an operator may.
+    pub(crate) fn at_server(&self, words: &[&str]) {
+        let mut command = redis::cmd(words[0]);
+        let _: redis::Value = command.arg(&words[1..]).query(&mut self.connection()).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jobq_core::JobState;
 use serde_json::Value;
 
-use crate::stage::{Stage, lines, text, until};
+use crate::stage::{Stage, WorkerProcess, lines, text, until};
 
 /// Enqueues scripts that note their names, so many in each queue, and gives the file that they are noted in.
 fn noting(stage: &Stage, queues: &[(&str, usize)]) -> std::path::PathBuf {
@@ -211,4 +211,28 @@ async fn the_built_in_kinds_come_from_any_queue() {
     let (code, log) = stage.work(&["--queue", "crm", "--stop-when-empty"]).end();
 
     assert!(code == Some(0) && !log.contains("does not serve"), "{log}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_allowed_is_not_run() {
+    let stage = Stage::set().await;
+    let id = stage.enqueue("true", &[]);
+
+    let work = |options: &[&str]| {
+        let mut command = stage.jobq();
+        command.args(["work", "--stop-when-empty"]).args(options);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_eq!(WorkerProcess(command.spawn().unwrap()).end().0, Some(0));
+    };
+
+    // A worker that allows none leaves the job to another one.
+    work(&[]);
+    let job = stage.job(id).await.unwrap();
+    assert_eq!((job.state, job.failed_attempts), (JobState::Scheduled, 0));
+
+    let id = stage.enqueue("true", &[]);
+    work(&["--allow-command", "ls"]);
+    let job = stage.job(id).await.unwrap();
+    assert_eq!(job.state, JobState::Dead);
+    assert!(job.history.last().unwrap().message.contains("--allow-command"), "{job:?}");
 }

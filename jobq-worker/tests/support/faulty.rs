@@ -47,7 +47,10 @@ pub struct Shared {
     about: Mutex<HashMap<QueueName, usize>>,
     extend: Mutex<Fault>,
     wait: Mutex<Fault>,
+    heartbeat: Mutex<Fault>,
     set_limits: Mutex<Fault>,
+    /// How many lease requests more come upon nothing but jobs that cannot be read.
+    unreadable: AtomicUsize,
     /// Settlements of this job are never taken.
     poison: Mutex<Option<(JobId, ErrorKind)>>,
     /// Every call, by name.
@@ -67,7 +70,9 @@ impl Faulty {
             about: Mutex::default(),
             extend: Mutex::new(Fault::None),
             wait: Mutex::new(Fault::None),
+            heartbeat: Mutex::new(Fault::None),
             set_limits: Mutex::new(Fault::None),
+            unreadable: AtomicUsize::new(0),
             poison: Mutex::default(),
             calls: Mutex::default(),
             asked: Mutex::default(),
@@ -105,6 +110,21 @@ impl Faulty {
 
     pub fn fail_extend(&self, fault: Fault) {
         *self.shared.extend.lock().unwrap() = fault;
+    }
+
+    pub fn fail_heartbeat(&self, fault: Fault) {
+        *self.shared.heartbeat.lock().unwrap() = fault;
+    }
+
+    /// So many lease requests come upon nothing but jobs that cannot be read, which the store puts aside: they bring
+    /// none, and there may be more at once.
+    pub fn put_aside(&self, requests: usize) {
+        self.shared.unreadable.store(requests, Ordering::SeqCst);
+    }
+
+    fn comes_upon_unreadable(&self) -> bool {
+        let left = |left: usize| left.checked_sub(1);
+        self.shared.unreadable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok()
     }
 
     pub fn fail_set_limits(&self, fault: Fault) {
@@ -194,6 +214,10 @@ impl Backend for Faulty {
             return spoil(Fault::Answer(kind), std::future::pending()).await;
         }
         let fault = self.fault_of(queue);
+        if request.is_some() && self.comes_upon_unreadable() {
+            let settled = spoil(fault, self.inner.exchange(queue, settlements, None)).await?;
+            return Ok(Exchanged::new(settled.held, Vec::new(), Some(Duration::ZERO)));
+        }
         spoil(fault, self.inner.exchange(queue, settlements, request)).await
     }
 
@@ -282,7 +306,8 @@ impl Backend for Faulty {
 
     async fn heartbeat(&self, worker: &WorkerStatus, ttl: Duration) -> Result<Signals> {
         self.note("heartbeat");
-        let mut signals = self.inner.heartbeat(worker, ttl).await?;
+        let fault = *self.shared.heartbeat.lock().unwrap();
+        let mut signals = spoil(fault, self.inner.heartbeat(worker, ttl)).await?;
         signals.restart = self.shared.restart.lock().unwrap().unwrap_or(signals.restart);
         Ok(signals)
     }

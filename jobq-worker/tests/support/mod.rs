@@ -6,6 +6,8 @@
 #![allow(unreachable_pub, reason = "each chapter is a crate of its own")]
 
 pub mod faulty;
+// The tests inside of the scheduler read a log in the same way, and that crate comes first.
+#[path = "../../../jobq-scheduler/src/log.rs"]
 pub mod log;
 
 use std::sync::{Arc, Mutex};
@@ -18,8 +20,11 @@ use jobq_core::{
 };
 use jobq_worker::{State, Summary, Worker};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// Follows tokio's clock, so that paused time is the backend's time, too.
 #[derive(Debug)]
@@ -145,8 +150,18 @@ pub async fn drain(worker: Worker) -> Summary {
     within(worker.stop_when_empty().run_until(std::future::pending())).await.unwrap()
 }
 
+/// Starts a worker that runs until it is told to stop, and gives how to tell it, and its end.
+pub fn start(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<jobq_core::Result<Summary>>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    (stop, tokio::spawn(worker.run_until(async { stopped.await.unwrap() })))
+}
+
 pub async fn enqueue(backend: &MemoryBackend, job: Act) -> JobId {
     backend.enqueue(job).await.unwrap().id()
+}
+
+pub async fn enqueue_on(backend: &MemoryBackend, queue: &str, job: Act) -> JobId {
+    backend.enqueue(job).on(queue).await.unwrap().id()
 }
 
 pub fn queue(name: &str) -> QueueName {
@@ -161,6 +176,20 @@ pub async fn find(backend: &MemoryBackend, id: JobId) -> Option<JobView> {
 
 pub async fn state(backend: &MemoryBackend, id: JobId) -> Option<JobState> {
     find(backend, id).await.map(|view| view.state)
+}
+
+/// How long it takes until the store has forgotten all of these jobs; they have completed then.
+pub async fn until_done(backend: &MemoryBackend, ids: &[JobId]) -> Duration {
+    let began_at = Instant::now();
+    within(async {
+        for id in ids {
+            while state(backend, *id).await.is_some() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    })
+    .await;
+    began_at.elapsed()
 }
 
 /// A wait that fails the test after an hour, which is no time at all while time is paused; in real time

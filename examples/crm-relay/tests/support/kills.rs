@@ -10,6 +10,7 @@ use crm_relay::stub::{Answer, Chances, Server, StubReceiver};
 use fixtures::{Background, Place, anywhere, eventually};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::{PROGRAM, SECRET, TOKEN};
 
@@ -130,7 +131,12 @@ impl Kills {
             probe.local_addr().unwrap().to_string()
         };
         let url = format!("http://{port}");
-        let sending = tokio::spawn(send_all(url.clone()));
+        let here = Handle::current();
+        // On a thread of its own: it goes on while servers are started and killed.
+        let sending = tokio::task::spawn_blocking({
+            let url = url.clone();
+            move || here.block_on(send_all(&url))
+        });
         let args = [
             "serve",
             "--listen",
@@ -152,6 +158,7 @@ impl Kills {
                 server.wait();
                 break;
             }
+            // That time passes is the point: the kill must not follow any event of a delivery.
             tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
             server.kill();
             killed += 1;
@@ -211,18 +218,19 @@ pub(crate) async fn post(client: &Client, url: &str, posted: &Posted) -> Option<
 }
 
 /// Sends each message until it is acknowledged.
-async fn send_all(url: String) {
+async fn send_all(url: &str) {
     let client = Client::new();
     for n in 0..MESSAGES {
         for posted in [outbox(1_000 + n), inbox_of(1_000 + n, "c-many")] {
-            // Nobody answers while there is no server.
-            loop {
-                match post(&client, &url, &posted).await {
-                    Some(200 | 202) => break,
-                    None | Some(503) => tokio::time::sleep(Duration::from_millis(2)).await,
+            eventually("a message to be taken", async || {
+                match post(&client, url, &posted).await {
+                    Some(200 | 202) => Some(()),
+                    // Nobody answers while there is no server.
+                    None | Some(503) => None,
                     Some(status) => panic!("{status}"),
                 }
-            }
+            })
+            .await;
         }
     }
 }

@@ -150,6 +150,7 @@ impl Server {
                 panic!("the server ended with {status}\n{}", log());
             }
             assert!(Instant::now() < deadline, "waited a minute for the server\n{}", log());
+            // Before it takes connections a server has no way to say that it does.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
