@@ -20,7 +20,8 @@ for i, id in ipairs(ids) do
     place = places_of({ id })[id]
   end
   if not place then
-    answers[i] = "unknown"
+    -- One of the dead may have lost its record.
+    answers[i] = seen == "dead" and redis.call("ZREM", dead, id) == 1 and "deleted" or "unknown"
   elseif place.state == "leased" then
     answers[i] = "running"
   elseif place.state ~= seen then

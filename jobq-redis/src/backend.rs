@@ -1,9 +1,10 @@
 //! `impl Backend`: one short method per script.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jobq_core::backend::{Maintained, Signals, WorkerStatus, check_checkpoint};
@@ -54,6 +55,8 @@ pub(crate) struct Store {
     pub(crate) durable: Option<Durable>,
     register: Arc<Register>,
     beats: AtomicU64,
+    /// When it was last told that a queue cannot be counted.
+    pub(crate) uncounted_told_at: Mutex<HashMap<QueueName, Instant>>,
 }
 
 impl RedisBackend {
@@ -105,6 +108,7 @@ impl RedisBackend {
             keys,
             config,
             beats: AtomicU64::new(0),
+            uncounted_told_at: Mutex::default(),
         };
         Ok(Self { store: Arc::new(store), wakes })
     }

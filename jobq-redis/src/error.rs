@@ -123,7 +123,7 @@ const HANDOVER: &str = "Redis at {address} is handing the queue over to another 
 const ANSWERS: [(&[&str], ErrorKind, &str); 10] = [
     (&["WRONGPASS", "NOAUTH"], ErrorKind::Refused, WRONG_PASSWORD),
     (
-        &["READONLY"],
+        &["READONLY", "MASTERDOWN"],
         ErrorKind::Unavailable,
         "Redis at {address} is a read-only replica: give the URL of the primary; after a failover this \
          passes",

@@ -1,6 +1,7 @@
 //! `impl Inspect`: what people and their tools ask of Redis.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jobq_core::backend::WorkerStatus;
@@ -23,6 +24,9 @@ use crate::unreadable;
 
 /// The most jobs that one script looks at or changes.
 const STEP: usize = 500;
+
+/// How often it is told that one queue cannot be counted: metrics are asked for every few seconds.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// The most jobs that one script shows: their payloads may be large.
 const VIEW_STEP: usize = 50;
@@ -91,6 +95,17 @@ impl Store {
         Ok(names)
     }
 
+    /// Whether it is time to tell that a queue cannot be counted, which counts as done then.
+    fn is_news_of_uncounted(&self, queue: &QueueName) -> bool {
+        let mut told_at = self.uncounted_told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_news = told_at.get(queue).is_none_or(|at| now >= *at + TELL_EVERY);
+        if is_news {
+            told_at.insert(queue.clone(), now);
+        }
+        is_news
+    }
+
     /// The records of those of these jobs that a queue knows: one command, where a question for each would be many.
     fn records(&self, queue: &QueueName, ids: &[JobId]) -> Cmd {
         let mut command = redis::cmd("HMGET").arg(self.keys.of(queue).jobs()).take();
@@ -117,7 +132,9 @@ impl Inspect for RedisBackend {
                 Ok(stats) => queues.push(stats),
                 // Something else is where the queue's keys should be. The others can be counted.
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    tracing::error!(target: "jobq", queue = %name, %error, "queue cannot be counted");
+                    if self.store.is_news_of_uncounted(name) {
+                        tracing::error!(target: "jobq", queue = %name, %error, "queue cannot be counted");
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -192,6 +209,10 @@ impl Inspect for RedisBackend {
 
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>> {
         Ok(self.store.views(queue, &[id]).await?.into_iter().next())
+    }
+
+    async fn look_up(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
+        self.store.views(queue, ids).await
     }
 
     async fn jobs(

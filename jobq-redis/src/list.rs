@@ -91,14 +91,15 @@ impl Store {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<(Timestamp, JobId)>> {
-        let mut newest = Vec::new();
+        let (mut newest, mut seen) = (Vec::new(), offset);
         while newest.len() < limit {
-            let (first, step) = (offset + newest.len(), (limit - newest.len()).min(STEP));
+            let step = (limit - newest.len()).min(STEP);
             let mut page = redis::cmd("ZREVRANGE");
-            page.arg(dead).arg(first).arg(first + step - 1).arg("WITHSCORES");
+            page.arg(dead).arg(seen).arg(seen + step - 1).arg("WITHSCORES");
             let found = reply::scored(self.link.send(&page).await?)?;
+            seen += found.len();
             let is_last = found.len() < step;
-            for (id, at) in found {
+            for (id, at) in found.into_iter().filter(|(id, _)| id.len() == 16) {
                 newest.push((Timestamp::from_millis(at), reply::id_from(&id)?));
             }
             if is_last {

@@ -103,7 +103,8 @@ pub(crate) fn scored(value: Value) -> Result<Vec<(Vec<u8>, u64)>> {
     let mut items = items.into_iter();
     let pairs = std::iter::from_fn(|| Some((items.next()?, items.next()?)));
     let score = |score| match score {
-        Value::Double(score) if score >= 0.0 => Ok(score as u64),
+        // As a text it would be told by its digits.
+        Value::Double(score) if score >= 0.0 && score.fract() == 0.0 => Ok(score as u64),
         other => count(other),
     };
     pairs.map(|(member, at)| Ok((bytes(member)?, score(at)?))).collect()
@@ -165,7 +166,9 @@ mod tests {
             let read = scored(Value::Array(answer)).unwrap();
             assert_eq!(read, [(b"job".to_vec(), 1_732_320_000_000)]);
         }
-        for wrong in [Value::Double(-1.0), Value::Double(f64::NAN), Value::Nil] {
+        let doubles = [-1.0, 1.5, f64::NAN, f64::INFINITY].map(Value::Double);
+        let texts = ["-1", "1.5", "nan", "inf"].map(|text| Value::BulkString(text.into()));
+        for wrong in doubles.into_iter().chain(texts) {
             scored(Value::Array(vec![member(), wrong])).unwrap_err();
         }
     }

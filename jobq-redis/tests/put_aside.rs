@@ -6,9 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use jobq_core::inspect::JobView;
+use jobq_core::inspect::{DeleteOutcome, JobView, RequeueOutcome};
 use jobq_core::{
-    Backend, Failure, FailureKind, Inspect, JobId, JobState, Next, Settlement, WorkerId,
+    Backend, Failure, FailureKind, Inspect, JobId, JobState, Next, Settlement, Timestamp, WorkerId,
 };
 use jobq_redis::{RedisBackend, TestServer};
 
@@ -139,4 +139,26 @@ async fn all_that_one_lease_comes_upon_are_put_aside_however_many() {
     assert!(came.leases.is_empty(), "{came:?}");
     let stats = stage.backend.queue(&queue()).await.unwrap();
     assert_eq!((stats.dead, stats.leased), (AT_ONCE as u64 + 1, 0));
+}
+
+/// What evicts keys, or an operator's slip, may take the records and leave the list of the dead.
+#[tokio::test]
+async fn of_the_dead_that_have_no_record_is_told_and_they_can_be_deleted() {
+    let stage = Stage::set().await;
+    let id = stage.enqueue().await;
+    let mut add = redis::cmd("ZADD").arg("{jobq:mail}:dead").arg(7_000).take();
+    let _: u64 = add.arg(&id.as_bytes()[..]).query(&mut stage.connection()).unwrap();
+    let forget = redis::cmd("DEL").arg("{jobq:mail}:jobs").take();
+    let _: u64 = forget.query(&mut stage.connection()).unwrap();
+
+    let listed = stage.backend.jobs(&queue(), JobState::Dead, 0, 9).await.unwrap();
+    assert_eq!(listed, [stage.view(id).await]);
+    assert_eq!(listed[0].at, Some(Timestamp::from_millis(7_000)));
+    assert!(listed[0].unreadable.is_some(), "{listed:?}");
+    let requeued = stage.backend.requeue(&queue(), &[id]).await.unwrap();
+    assert_eq!(requeued, [RequeueOutcome::NotFound]);
+
+    let deleted = stage.backend.delete(&queue(), JobState::Dead, &[id, id]).await.unwrap();
+    assert_eq!(deleted, [DeleteOutcome::Deleted, DeleteOutcome::NotFound]);
+    assert_eq!(stage.backend.queue(&queue()).await.unwrap().dead, 0);
 }

@@ -249,6 +249,12 @@ impl LeaseTable {
         stuck
     }
 
+    /// How many of a queue have ended, and are yet to be settled.
+    pub(crate) fn unsettled_of(&self, queue: usize) -> u64 {
+        let mut slots = self.lock();
+        slots.held().filter(|(_, held)| held.queue == queue && held.ended).count() as u64
+    }
+
     /// How many leases are not settled yet.
     pub(crate) fn count(&self) -> u64 {
         let slots = self.lock();

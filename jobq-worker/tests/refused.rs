@@ -6,8 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use jobq_core::ErrorKind;
 use jobq_core::vitals::Condition;
+use jobq_core::{ErrorKind, JobState};
 use jobq_worker::EndReason;
 use support::faulty::{Fault, Faulty};
 use support::log::Log;
@@ -77,6 +77,29 @@ async fn a_queue_that_is_mended_is_served_again() {
 
         assert!(took <= SECOND * 3, "{queues:?}: {took:?}");
         assert_eq!((summary.completed, summary.lost, summary.unsettled), (2, 0, 0), "{queues:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_refused_while_its_job_runs_is_not_waited_for_until_all_is_empty() {
+    for queues in ORDERS {
+        let store = backend();
+        let faulty = Faulty::new(store.clone());
+        let (witness, mut report) = witness();
+        let stranded = enqueue_on(&store, "bad", Act::TakeMs(1_000)).await;
+        let worker = worker(faulty.clone(), witness).queues(queues).stop_when_empty();
+        let running = tokio::spawn(worker.run_until(std::future::pending()));
+        report.started().await;
+        let good = enqueue_on(&store, "good", Act::TakeMs(3_000)).await;
+
+        faulty.fail_queue("bad", Fault::Answer(ErrorKind::Corrupt));
+        let ended = tokio::time::timeout(SECOND * 60, running).await;
+        let summary = ended.expect("it waits for the queue that is refused").unwrap().unwrap();
+
+        assert_eq!((summary.reason, summary.completed), (EndReason::Empty, 1), "{queues:?}");
+        assert_eq!((summary.unsettled, summary.refused_queues.len()), (1, 1), "{queues:?}");
+        assert_eq!(state(&store, good).await, None, "{queues:?}");
+        assert_eq!(state(&store, stranded).await, Some(JobState::Leased), "{queues:?}");
     }
 }
 

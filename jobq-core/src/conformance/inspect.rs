@@ -282,6 +282,20 @@ pub async fn the_last_deaths_are_told_of_from_the_newest_on(t: &Scene) {
     assert_eq!(deaths(0, 1).await, Deaths::new(4, vec![died[1]]));
 }
 
+/// Several jobs can be looked up together, whatever became of them.
+pub async fn jobs_are_looked_up_in_the_order_asked_for(t: &Scene) {
+    let (dead, ready) = (t.dead().await, t.enqueue().await);
+    let unknown = JobId::from_bytes([7; 16]);
+    let views = t.store().look_up(t.queue(), &[ready, unknown, dead, ready]).await.unwrap();
+
+    let seen: Vec<_> = views.iter().map(|view| (view.record.id, view.state)).collect();
+    let (ready, dead) = ((ready, JobState::Ready), (dead, JobState::Dead));
+    assert_eq!(seen, [ready, dead, ready]);
+    assert_eq!(views[1], t.view(dead.0).await);
+    assert_eq!(t.store().look_up(&fresh_queue(), &[dead.0]).await.unwrap(), []);
+    assert_eq!(t.store().look_up(t.queue(), &[]).await.unwrap(), []);
+}
+
 /// A place in a list that nobody ever comes to is past its end.
 pub async fn an_offset_past_everything_finds_nothing(t: &Scene) {
     let (store, queue) = (t.store(), t.queue());

@@ -886,6 +886,7 @@ macro_rules! __conformance_suite {
                 a_list_of_dead_jobs_is_read_page_by_page
                 the_oldest_ready_job_can_be_seen
                 the_last_deaths_are_told_of_from_the_newest_on
+                jobs_are_looked_up_in_the_order_asked_for
                 an_offset_past_everything_finds_nothing
             }
             wake {

@@ -85,6 +85,13 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// As [`queues`](Self::queues).
     async fn job(&self, queue: &QueueName, id: JobId) -> Result<Option<JobView>>;
 
+    /// All that is known of these jobs, in their order; those that the queue does not know are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`queues`](Self::queues).
+    async fn look_up(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>>;
+
     /// The jobs of a queue in one state, from the `offset`th on: ready ones in the order in which they
     /// will be leased, those without a lane before those with one, and these lane by lane in the order of
     /// the keys; all others by their time, oldest first. Jobs that move meanwhile may be missed.

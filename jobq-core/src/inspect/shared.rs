@@ -45,6 +45,10 @@ impl<I: Inspect + ?Sized> Inspect for Arc<I> {
         (**self).job(queue, id).await
     }
 
+    async fn look_up(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
+        (**self).look_up(queue, ids).await
+    }
+
     async fn jobs(
         &self,
         queue: &QueueName,

@@ -70,6 +70,14 @@ impl Inspect for MemoryBackend {
         Ok(self.queue_if_known(queue).and_then(|queue| queue.visit(|queue| queue.view(id))))
     }
 
+    async fn look_up(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<JobView>> {
+        let queue = self.queue_if_known(queue);
+        let views = queue.map(|queue| {
+            queue.visit(|queue| ids.iter().filter_map(|id| queue.view(*id)).collect())
+        });
+        Ok(views.unwrap_or_default())
+    }
+
     async fn jobs(
         &self,
         queue: &QueueName,

@@ -47,6 +47,11 @@ impl Failure {
     }
 }
 
+/// How a command ends that has told what it could not look at.
+pub(super) const fn whole(is_whole: bool) -> Result<(), Failure> {
+    if is_whole { Ok(()) } else { Err(Failure::Told) }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let why = Chain(&error).to_string();

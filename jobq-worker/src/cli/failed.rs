@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::connect::Address;
 use super::count::count;
-use super::dead;
-use super::exit::Failure;
+use super::dead::{self, Found, Page};
+use super::exit::{self, Failure};
 use super::jobs::with_failures;
 use super::numbers::within;
 use super::output::{self, Column};
@@ -43,20 +43,20 @@ pub(super) struct Args {
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let Args { offset, limit, .. } = *args;
     let store = address.connect().await?;
-    let queues = dead::of_queues(&store, args.queue.as_ref()).await?;
-    let farthest = if queues.len() > 1 { FARTHEST } else { 20_000 };
+    let Found { lines, is_whole } = dead::of_queues(&store, args.queue.as_ref()).await?;
+    let farthest = if lines.len() > 1 { FARTHEST } else { 20_000 };
     if offset > farthest {
-        let number = queues.len();
+        let number = lines.len();
         return Err(Failure::Usage(format!(
             "--offset {offset} is too far to look in {number} queues: {farthest} at most, or name one by --queue"
         )));
     }
-    let total: u64 = queues.iter().map(|line| line.count).sum();
+    let total: u64 = lines.iter().map(|line| line.count).sum();
     let [skip, take] = [offset, limit].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let jobs = dead::newest(&store, queues, skip, take).await?;
-    let next = offset.saturating_add(jobs.len() as u64);
+    let Page { jobs, places } = dead::page(&store, lines, skip, take).await?;
+    let next = offset.saturating_add(places as u64);
     let more = total.saturating_sub(next);
-    let next = (more > 0 && next <= farthest && !jobs.is_empty()).then_some(next);
+    let next = (more > 0 && next <= farthest && places > 0).then_some(next);
     if args.json {
         let jobs: Vec<_> = jobs.iter().map(with_failures).collect();
         output::json(&json!({ "jobs": jobs, "total": total, "next_offset": next }))?;
@@ -77,7 +77,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
             None => {}
         }
     }
-    Ok(())
+    exit::whole(is_whole)
 }
 
 const COLUMNS: [Column; 6] = [

@@ -7,9 +7,9 @@ use jobq_core::{JobState, QueueName};
 use super::connect::{Address, Store};
 use super::consent::{Consent, TAKES_JOBS};
 use super::count::count;
-use super::dead::{self, Line};
+use super::dead::{self, Found, Line};
 use super::each::look;
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::numbers::within;
 use super::sweep::{self, Heap};
 use super::units::queue_name;
@@ -40,7 +40,7 @@ pub(super) struct PruneArgs {
 pub(super) async fn flush(address: &Address, args: &Args) -> Result<(), Failure> {
     args.consent.check(TAKES_JOBS)?;
     let store = address.connect().await?;
-    let queues = dead::of_queues(&store, args.queue.as_ref()).await?.into_iter();
+    let Found { lines, is_whole } = dead::of_queues(&store, args.queue.as_ref()).await?;
     let heap = |line: Line| Heap {
         queue: line.queue,
         state: JobState::Dead,
@@ -48,7 +48,9 @@ pub(super) async fn flush(address: &Address, args: &Args) -> Result<(), Failure>
         until: None,
     };
     let what = |number| count(number, "dead job");
-    carry_out(address, &store, args, queues.map(heap).collect(), &what).await
+    let heaps = lines.into_iter().map(heap).collect();
+    carry_out(address, &store, args, heaps, &what).await?;
+    exit::whole(is_whole)
 }
 
 pub(super) async fn prune(address: &Address, args: &PruneArgs) -> Result<(), Failure> {
@@ -56,14 +58,15 @@ pub(super) async fn prune(address: &Address, args: &PruneArgs) -> Result<(), Fai
     args.consent.check(TAKES_JOBS)?;
     let store = address.connect().await?;
     let until = store.backend.clock().now() - Duration::from_secs(hours * 3_600);
-    let queues = dead::of_queues(&store, args.queue.as_ref()).await?;
-    let heaps = look(queues, async |line| {
+    let Found { lines, is_whole } = dead::of_queues(&store, args.queue.as_ref()).await?;
+    let heaps = look(lines, async |line| {
         let count = sweep::dead_until(&store, &line, until).await?;
         Ok(Heap { queue: line.queue, state: JobState::Dead, count, until: Some(until) })
     });
     let hours = count(hours, "hour");
     let what = |number| format!("{} dead for {hours} or more", count(number, "job"));
-    carry_out(address, &store, args, heaps.await?, &what).await
+    carry_out(address, &store, args, heaps.await?, &what).await?;
+    exit::whole(is_whole)
 }
 
 async fn carry_out(

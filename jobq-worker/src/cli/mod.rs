@@ -112,6 +112,7 @@ mod allowed;
 mod allowed_urls;
 mod batch;
 mod batches;
+mod called;
 mod cancel;
 mod clear;
 mod command;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jobq_core::inspect::QueueStats;
-use jobq_core::{QueueName, Timestamp, duration};
+use jobq_core::{Error, ErrorKind, QueueName, Timestamp, duration};
 use serde_json::{Value, json};
 
 use super::connect::Address;
 use super::count::count;
+use super::each::look;
 use super::exit::Failure;
 use super::named::each_once;
 use super::output::{self, Column};
@@ -43,19 +44,22 @@ struct Bounds {
 /// alerted of one whose name is misspelt.
 pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let store = address.connect().await?;
-    let known = store.inspect.queues().await?;
+    let known = store.inspect.queue_names().await?;
     let now = store.backend.clock().now();
-    let mut looks = Vec::new();
-    for queue in each_once(&args.queues) {
-        let mut look = Look::at(queue, &known, args, now);
-        // One that cannot be counted is not among those that can, and is no typing error.
-        if look.stats.is_none()
-            && let Err(error) = store.inspect.queue(queue).await
-        {
-            look.faults = vec![error.to_string()];
-        }
-        looks.push(look);
-    }
+    let queues = each_once(&args.queues);
+    let looks = look(queues, async |queue| {
+        let sight = match known.contains(queue) {
+            false => Sight::Unknown,
+            true => match store.inspect.queue(queue).await {
+                Ok(stats) => Sight::Counted(stats),
+                // Something else is where its keys should be. The others can be looked at.
+                Err(error) if error.kind() == ErrorKind::Corrupt => Sight::Uncounted(error),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(Look::at(queue, sight, &known, args, now))
+    });
+    let looks = looks.await?;
     let faults: Vec<_> = looks.iter().flat_map(|look| &look.faults).collect();
     let printed = if args.json {
         let queues: Vec<_> = looks.iter().map(Look::as_json).collect();
@@ -71,67 +75,100 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
+/// What is seen of a queue.
+enum Sight {
+    /// It has never had a job: perhaps a typing error, perhaps it is new.
+    Unknown,
+    Uncounted(Error),
+    Counted(QueueStats),
+}
+
 /// A queue and what is wrong with it.
 struct Look {
     queue: QueueName,
-    /// `None` for a queue that has never had a job: perhaps a typing error, perhaps it is new.
-    stats: Option<QueueStats>,
+    sight: Sight,
     age: Option<Duration>,
     faults: Vec<String>,
 }
 
 impl Look {
-    fn at(queue: &QueueName, known: &[QueueStats], args: &Args, now: Timestamp) -> Self {
-        let stats = known.iter().find(|stats| stats.queue == *queue).cloned();
-        let ready = stats.as_ref().map_or(0, |stats| stats.ready);
-        let oldest = stats.as_ref().and_then(|stats| stats.oldest_ready_at);
-        let age = oldest.map(|at| now.since(at));
-        let mut faults = Vec::new();
-        if stats.is_none() {
-            let names: Vec<_> = known.iter().map(|stats| stats.queue.as_str()).collect();
-            faults.push(known::unknown(queue, &names));
+    fn at(
+        queue: &QueueName,
+        sight: Sight,
+        known: &[QueueName],
+        args: &Args,
+        now: Timestamp,
+    ) -> Self {
+        let (mut age, mut faults) = (None, Vec::new());
+        match &sight {
+            Sight::Unknown => {
+                let names: Vec<_> = known.iter().map(QueueName::as_str).collect();
+                faults.push(known::unknown(queue, &names));
+            }
+            Sight::Uncounted(error) => faults.push(error.to_string()),
+            Sight::Counted(stats) => {
+                age = stats.oldest_ready_at.map(|at| now.since(at));
+                if let Some(max) = args.bounds.max.filter(|max| stats.ready > *max) {
+                    let jobs = count(stats.ready, "job");
+                    faults.push(format!("queue {queue} has {jobs} ready, more than {max}"));
+                }
+                if let (Some(age), Some(max)) = (age, args.bounds.max_age)
+                    && age > max
+                {
+                    faults.push(format!(
+                        "the oldest job ready in queue {queue} is {} old, more than {}",
+                        in_seconds(age),
+                        duration::text(max)
+                    ));
+                }
+            }
         }
-        if let Some(max) = args.bounds.max.filter(|max| ready > *max) {
-            let jobs = count(ready, "job");
-            faults.push(format!("queue {queue} has {jobs} ready, more than {max}"));
+        Self { queue: queue.clone(), sight, age, faults }
+    }
+
+    fn stats(&self) -> Option<&QueueStats> {
+        match &self.sight {
+            Sight::Counted(stats) => Some(stats),
+            Sight::Unknown | Sight::Uncounted(_) => None,
         }
-        if let (Some(age), Some(max)) = (age, args.bounds.max_age)
-            && age > max
-        {
-            faults.push(format!(
-                "the oldest job ready in queue {queue} is {} old, more than {}",
-                in_seconds(age),
-                duration::text(max)
-            ));
+    }
+
+    /// How many jobs are ready: none in a queue that never had one, and of one that cannot be counted nobody knows.
+    fn ready(&self) -> Option<u64> {
+        match &self.sight {
+            Sight::Unknown => Some(0),
+            Sight::Uncounted(_) => None,
+            Sight::Counted(stats) => Some(stats.ready),
         }
-        Self { queue: queue.clone(), stats, age, faults }
     }
 
     fn verdict(&self) -> &'static str {
-        match (&self.stats, self.faults.is_empty()) {
-            (None, _) => "unknown: it never had a job",
-            (Some(_), true) => "ok",
-            (Some(_), false) => "over",
+        match (&self.sight, self.faults.is_empty()) {
+            (Sight::Unknown, _) => "unknown: it never had a job",
+            (Sight::Uncounted(_), _) => "cannot be counted",
+            (Sight::Counted(_), true) => "ok",
+            (Sight::Counted(_), false) => "over",
         }
     }
 
     fn as_row(&self) -> Vec<String> {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         vec![
             self.queue.to_string(),
-            self.stats.as_ref().map_or(0, |stats| stats.ready).to_string(),
-            self.age.map_or_else(|| "-".to_owned(), in_seconds),
+            or_dash(self.ready().map(|ready| ready.to_string())),
+            or_dash(self.age.map(in_seconds)),
             self.verdict().to_owned(),
         ]
     }
 
     fn as_json(&self) -> Value {
-        let oldest = self.stats.as_ref().and_then(|stats| stats.oldest_ready_at);
+        let oldest = self.stats().and_then(|stats| stats.oldest_ready_at);
         json!({
             "queue": self.queue.as_str(),
-            "known": self.stats.is_some(),
-            "ready": self.stats.as_ref().map_or(0, |stats| stats.ready),
+            "known": !matches!(self.sight, Sight::Unknown),
+            "ready": self.ready(),
             "oldest_ready_at": oldest.map(|at| at.to_string()),
-            "paused": self.stats.as_ref().is_some_and(|stats| stats.paused),
+            "paused": self.stats().is_some_and(|stats| stats.paused),
             "faults": self.faults,
         })
     }
@@ -164,36 +201,41 @@ mod tests {
         Line::try_parse_from(["monitor"].into_iter().chain(line.split_whitespace())).unwrap().args
     }
 
-    fn look(line: &str) -> Look {
+    fn looked_at(line: &str) -> Look {
         let mut stats = QueueStats::empty(QueueName::new("mail").unwrap());
         stats.ready = 101;
         stats.oldest_ready_at = Some(Timestamp::from_millis(10_000));
         let args = args(line);
-        Look::at(&args.queues[0], &[stats], &args, Timestamp::from_millis(310_001))
+        let (queue, known) = (&args.queues[0], stats.queue.clone());
+        let sight = if *queue == known { Sight::Counted(stats) } else { Sight::Unknown };
+        Look::at(queue, sight, &[known], &args, Timestamp::from_millis(310_001))
     }
 
     #[test]
     fn what_is_over_a_bound_is_told_and_what_is_at_it_is_not() {
-        assert_eq!(look("mail --max 101").faults, [""; 0]);
-        assert_eq!(look("mail --max 100").faults, ["queue mail has 101 jobs ready, more than 100"]);
+        assert_eq!(looked_at("mail --max 101").faults, [""; 0]);
         assert_eq!(
-            look("mail --max-age 5m").faults,
+            looked_at("mail --max 100").faults,
+            ["queue mail has 101 jobs ready, more than 100"]
+        );
+        assert_eq!(
+            looked_at("mail --max-age 5m").faults,
             ["the oldest job ready in queue mail is 5m old, more than 5m"]
         );
-        assert_eq!(look("mail --max 100 --max-age 5m").faults.len(), 2);
-        assert_eq!(look("mail --max-age 6m").as_row(), ["mail", "101", "5m", "ok"]);
+        assert_eq!(looked_at("mail --max 100 --max-age 5m").faults.len(), 2);
+        assert_eq!(looked_at("mail --max-age 6m").as_row(), ["mail", "101", "5m", "ok"]);
         assert_eq!(
-            look("mail --max 101").as_json().to_string(),
+            looked_at("mail --max 101").as_json().to_string(),
             r#"{"faults":[],"known":true,"oldest_ready_at":"1970-01-01T00:00:10.000Z","paused":false,"queue":"mail","ready":101}"#
         );
     }
 
     #[test]
     fn a_queue_that_never_was_is_said_to_be_unknown() {
-        let row = look("mial --max 5").as_row();
+        let row = looked_at("mial --max 5").as_row();
         assert_eq!(row, ["mial", "0", "-", "unknown: it never had a job"]);
         assert_eq!(
-            look("mial --max 5").faults,
+            looked_at("mial --max 5").faults,
             ["queue \"mial\" never had a job: did you mean \"mail\"?"]
         );
     }

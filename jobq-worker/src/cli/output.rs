@@ -8,6 +8,8 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use jobq_core::{Timestamp, duration};
 use serde_json::Value;
 
+use super::called;
+
 /// Whether only results and complaints are wanted. Of the process: it is one command.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
@@ -111,7 +113,8 @@ pub(super) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> io::Result<()
 
 /// Says what went wrong. If that cannot be said either, the exit code must do.
 pub(super) fn complain(why: &str) {
-    let _ = writeln!(io::stderr().lock(), "jobq: {}", printable(why));
+    let (name, why) = (called::name(), called::in_words(why));
+    let _ = writeln!(io::stderr().lock(), "{name}: {}", printable(&why));
 }
 
 /// A column of a table.

@@ -5,7 +5,7 @@ use jobq_core::inspect::QueueStats;
 use serde_json::{Value, json};
 
 use super::connect::Address;
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::known;
 use super::output::{self, Column};
 
@@ -29,7 +29,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         let now = store.backend.clock().now();
         output::table(&COLUMNS, queues.iter().map(|queue| as_row(queue, now)).collect())?;
     }
-    if is_whole { Ok(()) } else { Err(Failure::Told) }
+    exit::whole(is_whole)
 }
 
 const COLUMNS: [Column; 8] = [

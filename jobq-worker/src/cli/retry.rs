@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
 use super::count::count;
-use super::dead;
+use super::dead::{self, Found};
 use super::each::each;
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::named::{Named, each_once};
 use super::progress::Bar;
 use super::units::queue_name;
@@ -115,8 +115,9 @@ pub(super) struct Moved {
 }
 
 async fn retry_all(store: &Store, args: &Args) -> Result<(), Failure> {
-    let found = dead::of_queues(store, args.queue.as_ref()).await?.into_iter();
-    let found: Vec<_> = found.map(|line| Dead { queue: line.queue, count: line.count }).collect();
+    let Found { lines, is_whole } = dead::of_queues(store, args.queue.as_ref()).await?;
+    let found = lines.into_iter().map(|line| Dead { queue: line.queue, count: line.count });
+    let found: Vec<_> = found.collect();
     let moved = if args.dry_run { Moved::default() } else { move_all(store, &found).await? };
     if args.json {
         output::json(&summary(args.dry_run, &found, &moved))?;
@@ -132,7 +133,7 @@ async fn retry_all(store: &Store, args: &Args) -> Result<(), Failure> {
     } else {
         output::lines(&moved.lines())?;
     }
-    if moved.left.is_empty() { Ok(()) } else { Err(Failure::Told) }
+    exit::whole(is_whole && moved.left.is_empty())
 }
 
 async fn move_all(store: &Store, found: &[Dead]) -> Result<Moved, Failure> {
@@ -147,16 +148,15 @@ async fn move_all(store: &Store, found: &[Dead]) -> Result<Moved, Failure> {
                 break;
             }
             let ids: Vec<_> = dead.iter().map(|job| job.record.id).collect();
-            for (id, outcome) in ids.iter().zip(store.inspect.requeue(queue, &ids).await?) {
-                match outcome {
-                    RequeueOutcome::Requeued => moved.requeued += 1,
-                    // It stays dead, in the way of the next page.
-                    RequeueOutcome::Conflict(_) => {
-                        passed_over += 1;
-                        moved.left.push(Told::of(*id, queue, outcome));
-                    }
-                    _ => moved.left.push(Told::of(*id, queue, outcome)),
+            for (job, outcome) in dead.iter().zip(store.inspect.requeue(queue, &ids).await?) {
+                if outcome == RequeueOutcome::Requeued {
+                    moved.requeued += 1;
+                    continue;
                 }
+                moved.left.push(Told::of(job.record.id, queue, outcome));
+                // It stays dead, in the way of the next page: another holds its key, or nothing is left of it to put back.
+                let is_conflict = matches!(outcome, RequeueOutcome::Conflict(_));
+                passed_over += usize::from(is_conflict || job.unreadable.is_some());
             }
             to_come = to_come.saturating_sub(ids.len() as u64);
             bar.step(ids.len() as u64);

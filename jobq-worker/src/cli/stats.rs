@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::connect::{Address, Store};
 use super::count::count;
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::known;
 use super::output::{self, Column};
 
@@ -27,10 +27,9 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     let (store, redis) = address.connect_to_both().await?;
     let whole = Whole::see(&store, redis.as_ref()).await?;
     let is_whole = !known::tell_uncounted(&store, &whole.queues).await?;
-    let end = || if is_whole { Ok(()) } else { Err(Failure::Told) };
     if args.json {
         output::json(&whole.as_json())?;
-        return end();
+        return exit::whole(is_whole);
     }
     output::lines(&whole.lines())?;
     if !whole.workers.is_empty() {
@@ -39,7 +38,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
     if whole.workers.len() > WORKERS {
         output::note(&format!("and {} more: see --json", whole.workers.len() - WORKERS))?;
     }
-    end()
+    exit::whole(is_whole)
 }
 
 /// All that there is to see.

@@ -239,7 +239,7 @@ mod tests {
 
         for (until, count) in [(0, 0), (999, 0), (1_000, 3), (2_999, 7), (3_000, 12), (9_000, 12)] {
             let until = Timestamp::from_millis(until);
-            let lines = dead::of_queues(&store, None).await.unwrap();
+            let lines = dead::of_queues(&store, None).await.unwrap().lines;
             assert_eq!(dead_until(&store, &lines[0], until).await.unwrap(), count, "{until}");
         }
         let until = Timestamp::from_millis(2_000);

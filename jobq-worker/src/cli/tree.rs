@@ -1,11 +1,9 @@
 //! The tree of commands as it is read and shown: with examples, and with the name of the program.
 
-use std::path::{Path, PathBuf};
-
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
-use super::Cli;
+use super::{Cli, called};
 
 /// What the help of the program ends with.
 const EXIT_CODES: &str = "Exit codes:
@@ -115,9 +113,8 @@ What no worker could run is refused at once. More of both: docs/built-in-kinds.m
 
 /// The commands as people see them.
 pub(super) fn command() -> Command {
-    let (command, name) = (Cli::command(), called());
-    let command = command.after_help(EXIT_CODES.replace("`jobq ", &format!("`{name} "))).name(name);
-    with_examples(command, "", name)
+    let command = Cli::command().after_help(EXIT_CODES).name(called::name());
+    named(with_examples(command, ""))
 }
 
 /// Reads the command line of this process. A variable of the environment that is empty is as good as none.
@@ -146,7 +143,7 @@ pub(super) fn help(words: impl IntoIterator<Item = String>) -> StyledStr {
 /// The command that words are meant for, as far as they can be told: `jobq jobs list`.
 pub(super) fn meant(words: impl IntoIterator<Item = String>) -> String {
     let tree = Cli::command();
-    let (mut at, mut path) = (&tree, called().to_owned());
+    let (mut at, mut path) = (&tree, called::name().to_owned());
     for word in words {
         if let Some(child) = at.find_subcommand(&word) {
             (at, path) = (child, format!("{path} {word}"));
@@ -155,7 +152,8 @@ pub(super) fn meant(words: impl IntoIterator<Item = String>) -> String {
     path
 }
 
-fn with_examples(command: Command, path: &str, name: &'static str) -> Command {
+fn with_examples(command: Command, path: &str) -> Command {
+    let name = called::name();
     let examples = EXAMPLES.iter().find(|(of, _)| *of == path);
     let command = match examples {
         None => command,
@@ -177,8 +175,35 @@ fn with_examples(command: Command, path: &str, name: &'static str) -> Command {
     let below = |child: &Command| format!("{path} {}", child.get_name()).trim_start().to_owned();
     command.mut_subcommands(|child| {
         let path = below(&child);
-        with_examples(child, &path, name)
+        with_examples(child, &path)
     })
+}
+
+/// With the commands of this program where the texts name those of `jobq`.
+fn named(command: Command) -> Command {
+    let in_words = |text: &StyledStr| called::in_words(&text.ansi().to_string()).into_owned();
+    let (about, long) = (command.get_about().map(in_words), command.get_long_about().map(in_words));
+    let after = command.get_after_help().map(in_words);
+    let mut command = command;
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(long) = long {
+        command = command.long_about(long);
+    }
+    if let Some(after) = after {
+        command = command.after_help(after);
+    }
+    let named_arg = |mut arg: Arg| {
+        if let Some(help) = arg.get_help().map(in_words) {
+            arg = arg.help(help);
+        }
+        match arg.get_long_help().map(in_words) {
+            Some(help) => arg.long_help(help),
+            None => arg,
+        }
+    };
+    command.mut_args(named_arg).mut_subcommands(named)
 }
 
 fn without_empty_variables(command: Command) -> Command {
@@ -190,16 +215,10 @@ fn without_empty_variables(command: Command) -> Command {
     command.mut_args(unset).mut_subcommands(without_empty_variables)
 }
 
-/// The name by which this program was called: that of the user's own binary, where it is not `jobq`.
-fn called() -> &'static str {
-    let file = std::env::args_os().next().map(PathBuf::from);
-    let name = file.as_deref().and_then(Path::file_stem).and_then(|name| name.to_str());
-    // clap keeps names for as long as the process lives, which is about to end.
-    name.unwrap_or("jobq").to_owned().leak()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use std::path::Path;
+
     use super::*;
 
     /// The path of each command that does something, such as `jobs list`, with the command.

@@ -8,6 +8,7 @@ use jobq_core::vitals::Condition;
 use tokio::time::Instant;
 
 use super::Pump;
+use super::feed::Feed;
 use crate::events;
 use crate::executor::abandon;
 use crate::leases::LeaseKey;
@@ -111,7 +112,8 @@ impl Pump {
 
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let settled = self.running == 0 && self.pending() == 0 && self.calls.is_empty();
-        let done = settled && self.feeds.iter().all(|feed| !feed.must_forfeit);
+        let is_returned = |feed: &Feed| !feed.must_forfeit || feed.is_refused_for_good();
+        let done = settled && self.feeds.iter().all(is_returned);
         // Jobs that come with an answer are to be given back. It is waited for in a hurry, so not long.
         let leasing = self.feeds.iter().any(|feed| feed.leasing > 0);
         match self.phase {
@@ -161,9 +163,11 @@ impl Pump {
         if !self.runtime.config.run_limits.stop_when_empty {
             return;
         }
-        // Of a queue that is refused nothing can be found out.
+        // Of a queue that is refused nothing can be found out, and nothing can be settled.
         let is_unknown = self.feeds.iter().any(|feed| feed.must_forfeit && !feed.is_refused());
-        if is_unknown || self.runtime.leases.count() > 0 {
+        let refused = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_refused_for_good());
+        let stranded = refused.map(|(queue, _)| self.runtime.leases.unsettled_of(queue)).sum();
+        if is_unknown || self.runtime.leases.count() > stranded {
             self.quiet_since = None;
         } else if self.quiet_since.is_none() {
             self.quiet_since = Some(now);

@@ -208,6 +208,11 @@ impl Feed {
         self.refusal().is_some()
     }
 
+    /// Whether the backend has refused it in a way that does not pass by itself.
+    pub(crate) fn is_refused_for_good(&self) -> bool {
+        self.refusal().is_some_and(|refusal| !refusal.may_pass)
+    }
+
     /// Whether it was found empty since then, or the backend has refused it in a way that does not pass: no job of it is
     /// to be had.
     pub(crate) fn is_exhausted_since(&self, since: Instant) -> bool {

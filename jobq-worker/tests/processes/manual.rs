@@ -74,7 +74,12 @@ fn a_program_of_another_name_goes_by_that_name() {
     assert!(help.ends_with(&format!("Examples: {example}")), "{help}");
     let help = said(&["limits", "apply", "--help"]);
     assert!(help.contains(" shop --config /etc/jobq.toml limits apply --yes"), "{help}");
-    assert!(said(&["nope"]).contains("(see `shop --help`)"));
+    for command in [["work", "--help"], ["man", "--help"], ["scheduler", "--help"]] {
+        let help = said(&command);
+        assert!(!help.contains("`jobq "), "{help}");
+    }
+    let nope = said(&["nope"]);
+    assert!(nope.starts_with("shop: ") && nope.contains("(see `shop --help`)"), "{nope}");
     assert!(said(&["jobs", "list", "--nope"]).contains("(see `shop jobs list --help`)"));
     assert!(said(&["man"]).contains(".TH shop 1"));
     assert!(said(&["completions", "fish"]).contains("complete -c shop "));

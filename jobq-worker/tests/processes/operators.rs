@@ -112,12 +112,15 @@ async fn queues_that_cannot_be_counted_are_told_of_and_the_others_counted() {
     stage.run(&["enqueue", "hello", "--queue", "wt"]);
     stage.at_server(&["SET", "{jobq:wt}:dead", "x"]);
 
-    for command in ["queues", "stats"] {
-        let table = stage.run(&[command]);
+    let commands = ["queues", "stats", "failed", "retry all", "flush --yes", "prune --dry-run"];
+    for command in commands {
+        let words: Vec<_> = command.split(' ').collect();
+        let table = stage.run(&words);
         let (code, told) = ended(&table);
         assert_eq!((code, told.lines().count()), (Some(1), 1), "{command}: {told}");
         assert!(told.starts_with("jobq: queue wt cannot be counted: "), "{command}: {told}");
-        assert_eq!(ended(&stage.run(&[command, "--json"])), (Some(1), told), "{command}");
+        let as_json = stage.run(&[&words[..], &["--json"]].concat());
+        assert_eq!(ended(&as_json), (Some(1), told), "{command}");
     }
     let table = lines(&stage.run(&["queues"]));
     assert!(table.len() == 2 && table[1].starts_with("default 0 1 0 0 0 "), "{table:?}");
@@ -128,6 +131,10 @@ async fn queues_that_cannot_be_counted_are_told_of_and_the_others_counted() {
     let (code, told) = ended(&monitored);
     assert_eq!((code, told.lines().count()), (Some(1), 1), "{told}");
     assert!(told.starts_with("jobq: queue wt cannot be counted: "), "{told}");
+    assert_eq!(lines(&monitored)[2], "wt - - cannot be counted");
+    let monitored = json(&stage.run(&["monitor", "wt", "--max", "5", "--json"]));
+    let wt = &monitored["queues"][0];
+    assert!(wt["known"] == true && wt["ready"].is_null(), "{monitored}");
 
     // That it is the only one is not that there is none.
     stage.at_server(&["SREM", "{jobq}:queues", "default"]);

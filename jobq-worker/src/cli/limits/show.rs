@@ -27,7 +27,11 @@ pub(super) async fn run(
     if json {
         output::json(&settings.iter().map(|setting| as_json(setting, &rows)).collect())?;
     } else if rows.is_empty() {
-        output::line("no limits are set: see `jobq limits set --help`")?;
+        // All that are listed are looked at, and limits alone list no queue.
+        output::line(match queue {
+            Some(_) => "no limits are set: see `jobq limits set --help`",
+            None => "no limits are set for a queue that had a job: see `jobq limits set --help`",
+        })?;
     } else {
         output::table(&COLUMNS, rows.iter().map(Row::cells).collect())?;
     }
