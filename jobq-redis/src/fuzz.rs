@@ -10,7 +10,7 @@ use jobq_core::{
 use redis::Value;
 
 use crate::past::Facts;
-use crate::{batches, inspect, limits, record, reply, schedules, standing, watch};
+use crate::{batches, limits, record, reply, schedules, standing, view, watch};
 
 fn corpus(name: &str) -> Fuzz {
     Fuzz::corpus(format!("{}/tests/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR")))
@@ -107,7 +107,7 @@ fn an_answer_of_a_script_is_understood_or_refused() {
             told(reply::pairs(value()));
             told(reply::scored(value()));
             told(batches::view(&queue, value()));
-            told(inspect::view(&queue, value()));
+            told(view::view(&queue, value()));
             told(standing::block(value(), &queue));
             told(limits::lane_view(value()));
             told(watch::sighting(id, value()));

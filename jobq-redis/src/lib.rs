@@ -92,6 +92,7 @@ mod test_server;
 mod topology;
 mod unreadable;
 mod url;
+mod view;
 mod wake;
 mod watch;
 mod word;
