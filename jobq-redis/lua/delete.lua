@@ -19,9 +19,12 @@ for i, id in ipairs(ids) do
     -- It may have ended with one before it in this call.
     place = places_of({ id })[id]
   end
-  if not place then
-    -- One of the dead may have lost its record.
-    answers[i] = seen == "dead" and redis.call("ZREM", dead, id) == 1 and "deleted" or "unknown"
+  if not place and seen == "dead" and redis.call("ZREM", dead, id) == 1 then
+    -- It has lost its record.
+    forget({ id })
+    answers[i] = "deleted"
+  elseif not place then
+    answers[i] = "unknown"
   elseif place.state == "leased" then
     answers[i] = "running"
   elseif place.state ~= seen then

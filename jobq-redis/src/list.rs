@@ -100,7 +100,11 @@ impl Store {
             seen += found.len();
             let is_last = found.len() < step;
             for (id, at) in found.into_iter().filter(|(id, _)| id.len() == 16) {
-                newest.push((Timestamp::from_millis(at), reply::id_from(&id)?));
+                let death = (Timestamp::from_millis(at), reply::id_from(&id)?);
+                // Who has died since the page before has moved the others on.
+                if newest.last().is_none_or(|last| death < *last) {
+                    newest.push(death);
+                }
             }
             if is_last {
                 break;

@@ -158,7 +158,13 @@ async fn of_the_dead_that_have_no_record_is_told_and_they_can_be_deleted() {
     let requeued = stage.backend.requeue(&queue(), &[id]).await.unwrap();
     assert_eq!(requeued, [RequeueOutcome::NotFound]);
 
+    let mut note = redis::cmd("HSET").arg("{jobq:mail}:facts").take();
+    let note = note.arg(&id.as_bytes()[..]).arg("what went wrong");
+    let _: u64 = note.query(&mut stage.connection()).unwrap();
+
     let deleted = stage.backend.delete(&queue(), JobState::Dead, &[id, id]).await.unwrap();
     assert_eq!(deleted, [DeleteOutcome::Deleted, DeleteOutcome::NotFound]);
+    let left = redis::cmd("EXISTS").arg("{jobq:mail}:facts").take();
+    assert_eq!(left.query::<u64>(&mut stage.connection()).unwrap(), 0);
     assert_eq!(stage.backend.queue(&queue()).await.unwrap().dead, 0);
 }

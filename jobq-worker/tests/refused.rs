@@ -268,3 +268,27 @@ async fn a_queue_that_is_mended_while_others_run_is_emptied_as_well() {
 
     assert_eq!((summary.completed, summary.refused_queues.as_slice()), (2, [].as_slice()));
 }
+
+/// A slip that is put right at once, and rights that come back, leave no job behind.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_passes_soon_ends_no_worker() {
+    for queues in ORDERS {
+        let store = backend();
+        let faulty = Faulty::new(store.clone());
+        let (witness, mut report) = witness();
+        for _ in 0..4 {
+            enqueue_on(&store, "bad", Act::TakeMs(500)).await;
+        }
+        let worker = worker(faulty.clone(), witness).queues(queues).concurrency(2);
+        let running = tokio::spawn(drain(worker));
+        report.started().await;
+
+        faulty.fail_queue("bad", Fault::Answer(ErrorKind::Corrupt));
+        tokio::time::sleep(SECOND * 3).await;
+        faulty.fail_queue("bad", Fault::None);
+        let summary = within(running).await.unwrap();
+
+        assert_eq!((summary.completed, summary.unsettled), (4, 0), "{queues:?}");
+        assert_eq!(summary.refused_queues, [], "{queues:?}");
+    }
+}

@@ -72,6 +72,7 @@ pub(super) async fn run(address: &Address, args: &Args) -> Result<(), Failure> {
         let place = address.place()?;
         args.consent.ask(&format!("delete {} ({each}) at {place}?", what(number)))?;
     }
-    let swept = sweep::sweep(&store, &heaps).await?;
-    sweep::report(Some(swept), &heaps, &what, args.json)
+    let (swept, ended) = sweep::sweep(&store, &heaps).await;
+    sweep::report(Some(swept), &heaps, &what, args.json)?;
+    ended
 }

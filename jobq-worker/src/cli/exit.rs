@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use jobq_core::{Error, ErrorKind, JobId};
+use jobq_core::{Error, ErrorKind, JobId, QueueName};
 
 use super::{connect, output};
 use crate::events::Chain;
@@ -29,6 +29,14 @@ impl Failure {
             "nothing is known of job {id}: it was never enqueued, or it has ended and left nothing behind \
              (jobs with a retention are kept)"
         ))
+    }
+
+    /// The same, with the queue that it was about.
+    pub(super) fn about(self, queue: &QueueName) -> Self {
+        match self {
+            Self::Failed(why) => Self::Failed(format!("queue {queue}: {why}")),
+            other => other,
+        }
     }
 
     /// Says why, and gives the code.

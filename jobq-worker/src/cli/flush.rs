@@ -85,6 +85,7 @@ async fn carry_out(
         let (queues, place) = (count(heaps.len() as u64, "queue"), address.place()?);
         args.consent.ask(&format!("delete {}, in {queues} of {place}?", what(number)))?;
     }
-    let swept = sweep::sweep(store, &heaps).await?;
-    sweep::report(Some(swept), &heaps, what, args.json)
+    let (swept, ended) = sweep::sweep(store, &heaps).await;
+    sweep::report(Some(swept), &heaps, what, args.json)?;
+    ended
 }

@@ -118,7 +118,10 @@ async fn retry_all(store: &Store, args: &Args) -> Result<(), Failure> {
     let Found { lines, is_whole } = dead::of_queues(store, args.queue.as_ref()).await?;
     let found = lines.into_iter().map(|line| Dead { queue: line.queue, count: line.count });
     let found: Vec<_> = found.collect();
-    let moved = if args.dry_run { Moved::default() } else { move_all(store, &found).await? };
+    let (mut moved, mut ended) = (Moved::default(), Ok(()));
+    if !args.dry_run {
+        ended = move_all(store, &found, &mut moved).await;
+    }
     if args.json {
         output::json(&summary(args.dry_run, &found, &moved))?;
     } else if args.dry_run {
@@ -133,36 +136,47 @@ async fn retry_all(store: &Store, args: &Args) -> Result<(), Failure> {
     } else {
         output::lines(&moved.lines())?;
     }
+    ended?;
     exit::whole(is_whole && moved.left.is_empty())
 }
 
-async fn move_all(store: &Store, found: &[Dead]) -> Result<Moved, Failure> {
+/// Puts back all of these. What was done is known also if it had to stop.
+async fn move_all(store: &Store, found: &[Dead], moved: &mut Moved) -> Result<(), Failure> {
     let bar = Bar::of(found.iter().map(|dead| dead.count).sum());
-    let mut moved = Moved::default();
-    for Dead { queue, count } in found {
-        let (mut to_come, mut passed_over) = (*count, 0);
-        while to_come > 0 {
-            let step = usize::try_from(to_come).unwrap_or(STEP).min(STEP);
-            let dead = store.inspect.jobs(queue, JobState::Dead, passed_over, step).await?;
-            if dead.is_empty() {
-                break;
-            }
-            let ids: Vec<_> = dead.iter().map(|job| job.record.id).collect();
-            for (job, outcome) in dead.iter().zip(store.inspect.requeue(queue, &ids).await?) {
-                if outcome == RequeueOutcome::Requeued {
-                    moved.requeued += 1;
-                    continue;
-                }
-                moved.left.push(Told::of(job.record.id, queue, outcome));
-                // It stays dead, in the way of the next page: another holds its key, or nothing is left of it to put back.
-                let is_conflict = matches!(outcome, RequeueOutcome::Conflict(_));
-                passed_over += usize::from(is_conflict || job.unreadable.is_some());
-            }
-            to_come = to_come.saturating_sub(ids.len() as u64);
-            bar.step(ids.len() as u64);
-        }
+    for dead in found {
+        move_some(store, dead, moved, &bar).await.map_err(|failure| failure.about(&dead.queue))?;
     }
-    Ok(moved)
+    Ok(())
+}
+
+async fn move_some(
+    store: &Store,
+    Dead { queue, count }: &Dead,
+    moved: &mut Moved,
+    bar: &Bar,
+) -> Result<(), Failure> {
+    let (mut to_come, mut passed_over) = (*count, 0);
+    while to_come > 0 {
+        let step = usize::try_from(to_come).unwrap_or(STEP).min(STEP);
+        let dead = store.inspect.jobs(queue, JobState::Dead, passed_over, step).await?;
+        if dead.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = dead.iter().map(|job| job.record.id).collect();
+        for (job, outcome) in dead.iter().zip(store.inspect.requeue(queue, &ids).await?) {
+            if outcome == RequeueOutcome::Requeued {
+                moved.requeued += 1;
+                continue;
+            }
+            moved.left.push(Told::of(job.record.id, queue, outcome));
+            // It stays dead, in the way of the next page: another holds its key, or nothing is left of it to put back.
+            let is_conflict = matches!(outcome, RequeueOutcome::Conflict(_));
+            passed_over += usize::from(is_conflict || job.unreadable.is_some());
+        }
+        to_come = to_come.saturating_sub(ids.len() as u64);
+        bar.step(ids.len() as u64);
+    }
+    Ok(())
 }
 
 /// What was found and what became of it, for programs.

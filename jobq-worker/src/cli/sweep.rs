@@ -35,14 +35,17 @@ pub(super) struct Swept {
     pub(super) left: u64,
 }
 
-/// Deletes as many jobs as there were when they were counted: those that come meanwhile are left alone.
-pub(super) async fn sweep(store: &Store, heaps: &[Heap]) -> Result<Swept, Failure> {
+/// Deletes as many jobs as there were when they were counted: those that come meanwhile are left alone. What was done is
+/// known also if it had to stop.
+pub(super) async fn sweep(store: &Store, heaps: &[Heap]) -> (Swept, Result<(), Failure>) {
     let bar = Bar::of(heaps.iter().map(|heap| heap.count).sum());
     let mut swept = Swept::default();
     for heap in heaps {
-        sweep_one(store, heap, &bar, &mut swept).await?;
+        if let Err(failure) = sweep_one(store, heap, &bar, &mut swept).await {
+            return (swept, Err(failure.about(&heap.queue)));
+        }
     }
-    Ok(swept)
+    (swept, Ok(()))
 }
 
 async fn sweep_one(
@@ -207,7 +210,8 @@ mod tests {
         let store = Store::of(memory);
 
         let heaps = [heap(JobState::Ready, 2 * PAGE + 7, None)];
-        let swept = sweep(&store, &heaps).await.unwrap();
+        let (swept, ended) = sweep(&store, &heaps).await;
+        ended.unwrap();
 
         assert_eq!(swept, Swept { deleted: 2 * PAGE + 7, left: 0 });
         let stats = store.inspect.queue(&mail()).await.unwrap();
@@ -220,7 +224,8 @@ mod tests {
         enqueue(&memory, 10, When::Now).await;
         let store = Store::of(memory);
 
-        let swept = sweep(&store, &[heap(JobState::Ready, 4, None)]).await.unwrap();
+        let (swept, ended) = sweep(&store, &[heap(JobState::Ready, 4, None)]).await;
+        ended.unwrap();
 
         assert_eq!(swept.deleted, 4);
         assert_eq!(store.inspect.queue(&mail()).await.unwrap().ready, 6);
@@ -244,7 +249,8 @@ mod tests {
         }
         let until = Timestamp::from_millis(2_000);
         // Even if more were counted, none goes that died later.
-        let swept = sweep(&store, &[heap(JobState::Dead, 12, Some(until))]).await.unwrap();
+        let (swept, ended) = sweep(&store, &[heap(JobState::Dead, 12, Some(until))]).await;
+        ended.unwrap();
         assert_eq!(swept.deleted, 7);
         assert_eq!(store.inspect.queue(&mail()).await.unwrap().dead, 5);
     }

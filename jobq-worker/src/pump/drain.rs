@@ -112,7 +112,7 @@ impl Pump {
 
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let settled = self.running == 0 && self.pending() == 0 && self.calls.is_empty();
-        let is_returned = |feed: &Feed| !feed.must_forfeit || feed.is_refused_for_good();
+        let is_returned = |feed: &Feed| !feed.must_forfeit || feed.is_refused_for_good(now);
         let done = settled && self.feeds.iter().all(is_returned);
         // Jobs that come with an answer are to be given back. It is waited for in a hurry, so not long.
         let leasing = self.feeds.iter().any(|feed| feed.leasing > 0);
@@ -154,7 +154,7 @@ impl Pump {
             return Some(EndReason::MaxTime);
         }
         let since = self.last_look_since()?;
-        let all_done = self.feeds.iter().all(|feed| feed.is_exhausted_since(since));
+        let all_done = self.feeds.iter().all(|feed| feed.is_exhausted_since(since, now));
         all_done.then_some(EndReason::Empty)
     }
 
@@ -165,7 +165,8 @@ impl Pump {
         }
         // Of a queue that is refused nothing can be found out, and nothing can be settled.
         let is_unknown = self.feeds.iter().any(|feed| feed.must_forfeit && !feed.is_refused());
-        let refused = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_refused_for_good());
+        let refused =
+            self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_refused_for_good(now));
         let stranded = refused.map(|(queue, _)| self.runtime.leases.unsettled_of(queue)).sum();
         if is_unknown || self.runtime.leases.count() > stranded {
             self.quiet_since = None;

@@ -13,6 +13,10 @@ use crate::config::QueueConfig;
 /// calls, of noticing a job of a more urgent queue.
 const RECHECK: Duration = Duration::from_millis(5);
 
+/// How long the backend must have refused a queue until nobody who waits for its jobs expects that this passes: a slip may
+/// be put right, and rights be given back, within a few tries.
+const REFUSED_FOR_GOOD: Duration = Duration::from_secs(5);
+
 /// What is known of the jobs that wait in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Supply {
@@ -208,16 +212,17 @@ impl Feed {
         self.refusal().is_some()
     }
 
-    /// Whether the backend has refused it in a way that does not pass by itself.
-    pub(crate) fn is_refused_for_good(&self) -> bool {
-        self.refusal().is_some_and(|refusal| !refusal.may_pass)
+    /// Whether the backend has refused it for so long, and in such a way, that it is not to be expected to pass.
+    pub(crate) fn is_refused_for_good(&self, now: Instant) -> bool {
+        let lasts = self.away.as_ref().is_some_and(|away| now >= away.began_at + REFUSED_FOR_GOOD);
+        lasts && self.refusal().is_some_and(|refusal| !refusal.may_pass)
     }
 
     /// Whether it was found empty since then, or the backend has refused it in a way that does not pass: no job of it is
     /// to be had.
-    pub(crate) fn is_exhausted_since(&self, since: Instant) -> bool {
-        self.empty_at.is_some_and(|at| at >= since)
-            || self.refusal().is_some_and(|refusal| !refusal.may_pass && refusal.at >= since)
+    pub(crate) fn is_exhausted_since(&self, since: Instant, now: Instant) -> bool {
+        let is_refused = self.refusal().is_some_and(|refusal| refusal.at >= since);
+        self.empty_at.is_some_and(|at| at >= since) || (is_refused && self.is_refused_for_good(now))
     }
 
     /// Notes that it may be there again.
